@@ -1,0 +1,40 @@
+# make run    set up .venv, train the quickstart table (LeNet-5, two rows, four seeds)
+# make test   set up .venv, run all tests
+# make lint   what CI checks besides the tests
+# make lock   refresh requirements.lock after a change in pyproject.toml (needs uv)
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint lock setup
+.DELETE_ON_ERROR:
+
+setup: .venv/installed
+
+# The lock pins every package by version and hash. uv installs it in seconds where it is there;
+# plain pip does the same, slower.
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name one: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	if command -v uv >/dev/null; then \
+	  uv pip install -q -p $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install -q -p $(BIN)/python --no-deps -e .; \
+	else \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .; \
+	fi
+	touch $@
+
+run: setup
+	$(BIN)/python -m fmnist_jax.main --config=configs/quickstart.py
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lock:
+	uv pip compile -q pyproject.toml --extra test --universal --fork-strategy fewest --generate-hashes \
+	  --no-emit-index-url --no-header -o requirements.lock

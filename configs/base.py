@@ -1,0 +1,91 @@
+"""Every field of a config, once, with its type. A table's file changes what it needs.
+
+Numbers: a float that is 0.0 means "off". A model field left empty keeps the model's own value
+(fmnist_jax/models). Seeds are `seed`, `seed + 1`, ...: each has a validation split, an
+initialization, an order, dropout and augmentation of its own.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+
+def row(name, change, reported=None, also_reported=None):
+    """One cell of a table.
+
+    Args:
+      name: shown in the table; `--rows` selects by it.
+      change: {'section.field': value}, what this row sets.
+      reported: the report's test accuracy as a fraction, None where it prints none.
+      also_reported: other numbers the report prints for this row, by name.
+    """
+    return {
+        'name': name,
+        'change': change,
+        'reported': reported,
+        'also_reported': also_reported or {},
+    }
+
+
+def get_config():
+    """The defaults: one row, LeNet-5 as report 003 describes it."""
+    config = ConfigDict()
+    config.title = 'one run'  # heading of the table
+    config.seed = 0  # the first seed
+    config.num_seeds = 5  # trained together
+    config.epochs = 10
+    config.batch_size = 128  # images; the last batch of an epoch may be smaller
+    config.loss = 'softmax'  # softmax | sigmoid (binary cross-entropy on one-hot labels)
+    config.label_smoothing = 0.0  # in [0, 1)
+    config.selection = 'last'  # which epoch is tested: last | val_loss | val_accuracy (its best)
+    config.patience = 0  # epochs without a better validation score before a seed stops; 0 never
+    config.micro_batch = 0  # images through the net at a time (no batch norm); 0 chooses
+    config.eval_batch_size = 500  # images
+    config.replicas = 'auto'  # seeds of a device: vmap (at once) | map (in turn) | auto
+    config.replicas_chunk = 0  # with map: seeds at once; 0 means one
+
+    config.dataset = ConfigDict()
+    config.dataset.name = 'fashion_mnist'  # fashion_mnist | mnist | synthetic
+    config.dataset.fallback = ''  # synthetic: used, loudly, if the real one cannot be had
+    config.dataset.num_validation = 6000  # of the training images; 0 for none
+    config.dataset.validate_on_test = False  # the test images as validation set (report 004)
+    config.dataset.mean = 0.0  # inputs are (pixels / 255 - mean) / std
+    config.dataset.std = 1.0
+    config.dataset.image_size = 28  # pixels; larger is bilinear up-scaling on the device
+    config.dataset.channels = 1  # 3 repeats the grey image
+
+    config.augment = ConfigDict()  # training images only
+    config.augment.flip = False  # left-right, each image with probability 1/2
+    config.augment.rotation = 0.0  # standard deviation of a normal angle, radians
+    config.augment.crop_padding = 0  # pixels of black around, then a random 28x28 crop
+
+    config.model = ConfigDict()
+    config.model.name = 'lenet5'  # see fmnist_jax/models
+    config.model.activation = placeholder(str)  # linear step sigmoid tanh relu leaky_relu
+    config.model.pooling = placeholder(str)  # max | average
+    config.model.dropout = placeholder(float)  # probability of dropping
+    config.model.dropout_after = placeholder(str)  # each | last hidden layer
+    config.model.batch_norm = placeholder(bool)
+    config.model.initialization = placeholder(str)  # pytorch keras glorot_uniform he_normal ...
+    config.model.widths = placeholder(tuple)  # features per layer (mlp, simple and tuned CNN)
+    config.model.dense = placeholder(int)  # features of the hidden dense layer
+    config.model.kernel_size = placeholder(int)  # pixels
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = 'sgd'  # sgd | rmsprop | adam | adamw
+    config.optimizer.framework = 'pytorch'  # whose constants and update rule: pytorch | keras
+    config.optimizer.learning_rate = 0.1
+    config.optimizer.momentum = 0.0
+    config.optimizer.nesterov = False
+    config.optimizer.l2 = 0.0  # times the parameters, added to the gradient (coupled)
+    config.optimizer.weight_decay = 0.0  # decoupled (adamw)
+    config.optimizer.clip_norm = 0.0  # largest global norm of the gradient
+
+    config.schedule = ConfigDict()
+    # constant | exponential | step | cosine | warmup_cosine | triangular
+    config.schedule.name = 'constant'
+    config.schedule.decay_rate = 1.0  # exponential: per epoch; step: per `every_epochs`
+    config.schedule.every_epochs = 1
+    config.schedule.warmup_epochs = 0.0  # warmup_cosine; triangular: epoch of the peak
+
+    config.rows = (row('run', {}),)
+    return config

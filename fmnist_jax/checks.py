@@ -1,0 +1,108 @@
+"""Refuses settings that cannot train, with one line that names the field."""
+
+from fmnist_jax.layers import ACTIVATIONS, KERNEL_INITIALIZERS
+from fmnist_jax.losses import LOSSES
+from fmnist_jax.models import MODELS, make_model
+from fmnist_jax.optimizers import OPTIMIZERS, SCHEDULES
+from fmnist_jax.settings import ConfigError, flatten, plain
+
+_CHOICES = {
+    'loss': tuple(LOSSES),
+    'selection': ('last', 'val_loss', 'val_accuracy'),
+    'replicas': ('auto', 'vmap', 'map'),
+    'dataset.name': ('fashion_mnist', 'mnist', 'synthetic'),
+    'dataset.fallback': ('', 'synthetic'),
+    'dataset.channels': (1, 3),
+    'model.name': tuple(MODELS),
+    'model.activation': tuple(ACTIVATIONS),
+    'model.pooling': ('max', 'average'),
+    'model.dropout_after': ('each', 'last'),
+    'model.initialization': tuple(KERNEL_INITIALIZERS),
+    'optimizer.name': tuple(OPTIMIZERS),
+    'optimizer.framework': ('pytorch', 'keras'),
+    'schedule.name': tuple(SCHEDULES),
+}
+
+_RANGES = {  # field: (least, most); a bound of None is open, 'below 1' excludes 1
+    'seed': (0, 2**31 - 1),
+    'num_seeds': (1, 10_000),
+    'epochs': (1, 100_000),
+    'batch_size': (1, 60_000),
+    'label_smoothing': (0, 'below 1'),
+    'patience': (0, None),
+    'micro_batch': (0, None),
+    'eval_batch_size': (1, 60_000),
+    'replicas_chunk': (0, None),
+    'dataset.num_validation': (0, None),
+    'dataset.image_size': (28, 512),
+    'augment.rotation': (0, None),
+    'augment.crop_padding': (0, 28),
+    'model.dropout': (0, 'below 1'),
+    'model.dense': (1, 65_536),
+    'model.kernel_size': (1, 28),
+    'optimizer.learning_rate': (0, None),
+    'optimizer.momentum': (0, 'below 1'),
+    'optimizer.l2': (0, None),
+    'optimizer.weight_decay': (0, None),
+    'optimizer.clip_norm': (0, None),
+    'schedule.decay_rate': (0, None),
+    'schedule.every_epochs': (1, None),
+    'schedule.warmup_epochs': (0, None),
+}
+
+
+def _in_range(value, least, most):
+    if most == 'below 1':
+        return least <= value < 1
+    return least <= value and (most is None or value <= most) and value != float('inf')
+
+
+def check(settings):
+    """Refuses values out of their range or choice, and settings that contradict each other.
+
+    Args:
+      settings: a row's settings (settings.resolve).
+
+    Raises:
+      ConfigError: one line with the field, its value and what was expected.
+    """
+    flat = flatten(plain(settings))
+    for path, choices in _CHOICES.items():
+        if flat[path] is not None and flat[path] not in choices:
+            expected = ', '.join(repr(choice) for choice in choices)
+            raise ConfigError(f'config.{path}={flat[path]!r}: expected one of {expected}')
+    for path, (least, most) in _RANGES.items():
+        value = flat[path]
+        if value is not None and not _in_range(value, least, most):
+            bounds = f'{least} or more' if most is None else f'{least} to {most}'
+            raise ConfigError(f'config.{path}={value!r}: expected {bounds}')
+    if not flat['dataset.std'] > 0:
+        raise ConfigError(f'config.dataset.std={flat["dataset.std"]!r}: expected more than 0')
+    for width in flat['model.widths'] or ():
+        if not isinstance(width, int) or isinstance(width, bool) or width < 1:
+            raise ConfigError(
+                f'config.model.widths={flat["model.widths"]!r}: expected whole numbers, 1 or more'
+            )
+    _check_together(settings)
+
+
+def _check_together(settings):
+    """Fields that are fine alone but not together."""
+    fields = settings.model.to_dict()
+    try:
+        make_model(fields.pop('name'), **fields)
+    except ValueError as error:
+        raise ConfigError(f'config.{error}') from error
+    validates = settings.dataset.num_validation > 0 or settings.dataset.validate_on_test
+    if settings.selection != 'last' and not validates:
+        raise ConfigError(
+            f'config.selection={settings.selection!r} needs a validation set: '
+            'set config.dataset.num_validation, or config.selection=last'
+        )
+    if settings.patience > 0 and settings.selection == 'last':
+        raise ConfigError(
+            'config.patience needs config.selection=val_loss or val_accuracy: '
+            'early stopping watches that score'
+        )
+    if settings.optimizer.nesterov and settings.optimizer.momentum == 0:
+        raise ConfigError('config.optimizer.nesterov needs config.optimizer.momentum above 0')

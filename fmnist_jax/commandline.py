@@ -1,0 +1,60 @@
+"""Says what is wrong with `--config` flags before their parser does, in one line."""
+
+import difflib
+import pathlib
+import runpy
+import sys
+
+from fmnist_jax.settings import ConfigError, flatten
+
+
+def _config_path(argv):
+    """The value of --config or -config, `--config=FILE` or `--config FILE`; None without."""
+    for i, argument in enumerate(argv[1:], 1):
+        name, equals, value = argument.partition('=')
+        if name.lstrip('-') == 'config' and name.startswith('-'):
+            return value if equals else (argv[i + 1] if i + 1 < len(argv) else None)
+    return None
+
+
+def _load(path):
+    """The config of a file, so that what is wrong with the file is told in its own words."""
+    file = pathlib.Path(path)
+    if not file.is_file():
+        known = sorted(str(p) for p in pathlib.Path('configs').glob('*.py') if p.stem != 'base')
+        hint = f'; there are {", ".join(known)}' if known else "; run in the project's folder"
+        raise ConfigError(f'--config={path}: no such file{hint}')
+    # A config imports configs.base: that works from any folder once its root can be imported.
+    sys.path.insert(0, str(file.resolve().parent.parent))
+    try:
+        return runpy.run_path(str(file))['get_config']()
+    except KeyError as error:
+        raise ConfigError(f'--config={path}: the file has no get_config()') from error
+    except Exception as error:
+        raise ConfigError(f'--config={path}: {type(error).__name__}: {error}') from error
+
+
+def check_config_flags(argv):
+    """Checks that the config file loads and that every --config.FIELD is one of its fields.
+
+    Raises:
+      ConfigError: with the fields whose names are close.
+    """
+    if any(argument.lstrip('-').startswith('help') for argument in argv[1:]):
+        return
+    path = _config_path(argv)
+    if path is None:
+        raise ConfigError('--config=FILE is missing, for example --config=configs/quickstart.py')
+    config = _load(path)
+    sections = [name for name, value in config.items() if hasattr(value, 'items')]
+    fields = list(flatten(config.to_dict())) + sections
+    for argument in argv[1:]:
+        name = argument.partition('=')[0].lstrip('-').removeprefix('no')
+        if not name.startswith('config.') or name.removeprefix('config.') in fields:
+            continue
+        close = difflib.get_close_matches(name.removeprefix('config.'), fields)
+        hint = f'did you mean {", ".join(close)}?' if close else 'see configs/base.py'
+        raise ConfigError(f'--{name}: the config has no such field; {hint}')
+    for table_only in ('rows', 'title'):
+        if any(argument.startswith(f'--config.{table_only}') for argument in argv):
+            raise ConfigError(f"--config.{table_only}: set in the config's file; see --rows")

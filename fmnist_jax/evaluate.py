@@ -1,0 +1,56 @@
+"""What happens between epochs and at the end: validation, early stopping, the test."""
+
+import jax
+import jax.numpy as jnp
+
+from fmnist_jax import metrics
+from fmnist_jax.train import Best, model_of, prepare
+
+
+def predict(config, params, batch_stats, images, indices):
+    """Logits [n, 10] of the uint8 images at `indices` [n]: all of them, in padded batches."""
+    count = indices.shape[0]
+    batch = min(config.eval_batch_size, count)
+    padded = jnp.pad(indices, (0, -count % batch)).reshape(-1, batch)
+
+    def one_batch(chosen):
+        variables = {'params': params, 'batch_stats': batch_stats}
+        return model_of(config).apply(variables, prepare(images[chosen], config), train=False)
+
+    return jax.lax.map(one_batch, padded).reshape(-1, 10)[:count]
+
+
+def finish_epoch(config, state, indices, images, labels, epoch):
+    """Validation after an epoch: (State with the best so far and early stopping, Metrics).
+
+    Args:
+      config: resolved config; `selection` and `patience` say what is kept and when to stop.
+      state: State after the epoch.
+      indices: [n] int32, the validation images among `images`.
+      images, labels: uint8 [N, 28, 28] and int32 [N].
+      epoch: [] int32, counted from 1.
+    """
+    logits = predict(config, state.params, state.batch_stats, images, indices)
+    measured = metrics.evaluate(logits, labels[indices], config.loss)
+    if state.best is None:
+        return state, measured
+    score = -measured.loss if config.selection == 'val_loss' else 1.0 * measured.correct
+    score = score / measured.count
+    better = (score > state.best.score) & ~state.stopped
+    best = jax.tree.map(
+        lambda new, old: jnp.where(better, new, old),
+        Best(state.params, state.batch_stats, score, epoch),
+        state.best,
+    )
+    stopped = state.stopped
+    if config.patience > 0:
+        stopped = stopped | (epoch - best.epoch >= config.patience)
+    return state._replace(best=best, stopped=stopped), measured
+
+
+def test(config, state, images, labels):
+    """The chosen parameters on the whole test set: (logits [n, 10], Metrics)."""
+    chosen = state if state.best is None else state.best
+    everything = jnp.arange(images.shape[0])
+    logits = predict(config, chosen.params, chosen.batch_stats, images, everything)
+    return logits, metrics.evaluate(logits, labels, config.loss)

@@ -1,0 +1,137 @@
+"""Trains a table's rows with many seeds and prints the report's numbers beside ours.
+
+    python -m fmnist_jax.main --config=configs/lenet.py
+    python -m fmnist_jax.main --config=configs/lenet.py --list
+    python -m fmnist_jax.main --config=configs/lenet.py --rows='relu*' --config.num_seeds=10
+
+Any field of configs/base.py can be set: --config.epochs=2, --config.dataset.name=mnist.
+"""
+
+import os
+import pathlib
+import sys
+import traceback
+
+from absl import flags
+from ml_collections import config_flags
+
+from fmnist_jax import data
+from fmnist_jax.commandline import check_config_flags
+from fmnist_jax.settings import ConfigError, refuse_row_fields, select_rows
+
+_CONFIG = config_flags.DEFINE_config_file(
+    'config', None, "A table's file, such as configs/lenet.py.", lock_config=True
+)
+_WORKDIR = flags.DEFINE_string(
+    'workdir', None, 'Folder for the results; runs/<name of the config> if not given.'
+)
+_ROWS = flags.DEFINE_string('rows', '*', "Which rows to run, as a glob: 'relu*'.")
+_LIST = flags.DEFINE_bool('list', False, "Print the rows with the report's numbers and stop.")
+_DATA_DIR = flags.DEFINE_string(
+    'data_dir',
+    None,
+    'Folder with fashion_mnist/ and mnist/, each holding the four IDX .gz files; '
+    'FMNIST_DATA_DIR if not given. Without either they are downloaded once.',
+)
+_CPU_DEVICES = flags.DEFINE_integer(
+    'cpu_devices', None, 'Devices to make of the CPU; one per core if not given.', lower_bound=1
+)
+_DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
+
+
+def _say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def _set_up_jax():
+    """Each core a device of its own, and compiled programs kept for the next start."""
+    import jax
+
+    cores = os.cpu_count() or 1
+    if hasattr(os, 'sched_getaffinity'):
+        cores = len(os.sched_getaffinity(0))  # those that this process may use
+    jax.config.update('jax_num_cpu_devices', _CPU_DEVICES.value or cores)
+    jax.config.update('jax_compilation_cache_dir', str(data.cache_directory() / 'xla'))
+
+
+def _list_rows(config, rows):
+    from fmnist_jax.report import percent
+
+    width = max(len(row['name']) for row in rows)
+    print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %')
+    for row in rows:
+        also = ', '.join(f'{k} {percent(v)}' for k, v in row['also_reported'].items())
+        print(f'{row["name"].ljust(width)}  {percent(row["reported"]) or "-"}  {also}'.rstrip())
+
+
+def _synthetic_instead(config, error):
+    """The config's fallback when the real images cannot be had: loud, and in its own workdir."""
+    if config.dataset.fallback != 'synthetic':
+        raise error
+    _say(f'{error}\n')
+    _say('*' * 78)
+    _say('FALLING BACK ON SYNTHETIC IMAGES: drawn garments, NOT Fashion-MNIST.')
+    _say("The numbers below say nothing about the reports' numbers.")
+    _say('*' * 78)
+    config.dataset.name = 'synthetic'
+    return data.load('synthetic')
+
+
+def _run(config, rows, workdir):
+    """Trains what is missing, prints the table and says where the results lie."""
+    _set_up_jax()
+    from fmnist_jax import experiment, report
+
+    loaded = {}
+
+    def load(name):
+        if name not in loaded:
+            loaded[name] = data.load(name, _DATA_DIR.value)
+        return loaded[name]
+
+    experiment.check_rows(config, rows)
+    try:
+        load(config.dataset.name)
+    except data.DataUnavailable as error:
+        loaded['synthetic'] = _synthetic_instead(config, error)
+        workdir = workdir.with_name(workdir.name + '-synthetic')
+    results = experiment.run(config, rows, workdir, load, _say)
+    text = report.table(results, config.title)
+    print(f'\n{text}\n')
+    print(f'Results: {workdir}/results.jsonl')
+
+
+def _main(argv):
+    """Parses the flags and runs; errors of the user's come out as exceptions."""
+    check_config_flags(argv)
+    junk = flags.FLAGS(argv)[1:]
+    if junk:
+        raise ConfigError(f'{junk[0]!r}: not a flag; flags begin with --, as in --rows=relu*')
+    config = _CONFIG.value
+    overridden = config_flags.get_override_values(flags.FLAGS['config'])
+    rows = select_rows(config, _ROWS.value)
+    if _LIST.value:
+        return _list_rows(config, rows)
+    refuse_row_fields(rows, overridden)
+    name = pathlib.Path(flags.FLAGS['config'].config_filename).stem
+    _run(config, rows, pathlib.Path(_WORKDIR.value or f'runs/{name}'))
+
+
+def main(argv=None):
+    """The command: returns the exit code (0 done, 2 the user's mistake, 130 interrupted)."""
+    argv = sys.argv if argv is None else argv
+    try:
+        _main(argv)
+    except KeyboardInterrupt:
+        _say('\nStopped. Finished rows are kept; the same command goes on with the next one.')
+        return 130
+    except (ConfigError, data.DataError, flags.Error, OSError) as error:
+        if any(a in ('--debug', '--debug=true') for a in argv):
+            traceback.print_exc()
+        _say(f'error: {error}')
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The reports' networks by name.
+
+Every model is a flax.linen module: `model.init(key, images, train=False)` makes the
+parameters, `model.apply(variables, images, train)` maps images [N, 28, 28, 1] (float32) to
+logits [N, 10]. Nothing else is state.
+"""
+
+import dataclasses
+from functools import partial
+
+from fmnist_jax.models.cnn_variants import CNNVariant
+from fmnist_jax.models.lenet import LeNet5
+from fmnist_jax.models.mlp import MLP
+from fmnist_jax.models.simple_cnn import SimpleCNN
+from fmnist_jax.models.tuned_cnn import TunedCNN
+
+MODELS = {
+    'fcn': partial(MLP, widths=(400, 400), initialization='pytorch'),
+    'ann': partial(
+        MLP, widths=(512, 256), initialization='keras', dropout=0.5, dropout_after='last'
+    ),
+    'lenet5': LeNet5,
+    'simple_cnn': SimpleCNN,
+    'cnn_1': partial(CNNVariant, variant='cnn_1', batch_norm=False),
+    'cnn_2': partial(CNNVariant, variant='cnn_2'),
+    'cnn_3': partial(CNNVariant, variant='cnn_3', dropout=0.5),
+    'cnn_4': partial(CNNVariant, variant='cnn_4'),
+    'cnn_5': partial(CNNVariant, variant='cnn_5'),
+    'base_cnn': partial(TunedCNN, widths=(32, 32, 32), dense=32),
+    'tuned_cnn': partial(TunedCNN, widths=(64, 64), dense=128),
+}
+
+
+def model_fields(name):
+    """The fields of a model that a config may set, and their defaults here."""
+    make = MODELS[name]
+    module = getattr(make, 'func', make)
+    fields = {f.name: f.default for f in dataclasses.fields(module)}
+    fields.update(getattr(make, 'keywords', {}))
+    for not_a_choice in ('parent', 'name', 'variant'):
+        fields.pop(not_a_choice, None)
+    return fields
+
+
+def make_model(name, **fields):
+    """The network `name`; a field that is None keeps the model's own value.
+
+    Raises:
+      ValueError: unknown name, or a field that this network does not have.
+    """
+    if name not in MODELS:
+        raise ValueError(f'model.name={name!r}: expected one of {", ".join(MODELS)}')
+    fields = {field: value for field, value in fields.items() if value is not None}
+    known = model_fields(name)
+    for field in fields:
+        if field not in known:
+            raise ValueError(f'model.{field}: {name} has no such field; it has {", ".join(known)}')
+    return MODELS[name](**fields)

@@ -1,0 +1,52 @@
+"""CNN_1 to CNN_5 of report 001 (section "Models")."""
+
+import flax.linen as nn
+
+from fmnist_jax.layers import ACTIVATIONS, BatchNorm, Conv, Dense, Dropout, pool
+
+# Per convolution (kernel size, features, pooled after); then the hidden dense widths.
+_FOUR_CONVOLUTIONS = ((3, 32, False), (3, 64, False), (3, 128, True), (3, 128, True))
+_ARCHITECTURES = {
+    'cnn_1': (_FOUR_CONVOLUTIONS, (1024, 512)),
+    'cnn_2': (_FOUR_CONVOLUTIONS, (1024, 512)),
+    'cnn_3': (_FOUR_CONVOLUTIONS, (1024, 512)),
+    'cnn_4': (((5, 32, True), (5, 64, True), (1, 128, True)), ()),
+    'cnn_5': (
+        ((3, 32, False), (3, 64, False), (3, 128, True), (5, 128, False), (5, 256, True)),
+        (512,),
+    ),
+}
+
+
+class CNNVariant(nn.Module):
+    """Convolution, batch norm (not in cnn_1), activation, pooling; then dense layers.
+
+    Convolutions are unpadded and pooling rounds up: only so does the report's 3200 = 5*5*128
+    come out. Dropout (cnn_3) sits before the activation of each hidden dense layer. With
+    parameters: cnn_1 4,048,010, cnn_2 and cnn_3 4,048,714, cnn_4 65,994, cnn_5 1,853,002.
+    """
+
+    variant: str
+    activation: str = 'relu'
+    pooling: str = 'max'
+    dropout: float = 0.0
+    batch_norm: bool = True
+    initialization: str = 'pytorch'
+
+    @nn.compact
+    def __call__(self, images, train, mask=None):
+        convolutions, dense_widths = _ARCHITECTURES[self.variant]
+        activation = ACTIVATIONS[self.activation]
+        x = images
+        for kernel_size, features, pooled in convolutions:
+            x = Conv(features, kernel_size, self.initialization)(x)
+            if self.batch_norm:
+                x = BatchNorm('pytorch')(x, train, mask)
+            x = activation(x)
+            if pooled:
+                x = pool(x, self.pooling, ceil_mode=True)
+        x = x.reshape(x.shape[0], -1)
+        for width in dense_widths:
+            x = Dense(width, self.initialization)(x)
+            x = activation(Dropout(self.dropout)(x, train))
+        return Dense(10, self.initialization)(x)

@@ -1,0 +1,32 @@
+"""LeNet-5 as in report 003 (section "LeNet-5 CNN")."""
+
+import flax.linen as nn
+
+from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout, pool
+
+
+class LeNet5(nn.Module):
+    """conv 6@5x5, pool, conv 16@5x5, pool, 400-120-84-10: 61,706 parameters.
+
+    The first convolution pads by 2, so 28x28 images take the place of LeCun's 32x32. The
+    report's base network has tanh and average pooling. It does not say where its dropout
+    goes: here after each of the two hidden dense layers.
+    """
+
+    activation: str = 'tanh'
+    pooling: str = 'average'
+    dropout: float = 0.0
+    initialization: str = 'pytorch'
+
+    @nn.compact
+    def __call__(self, images, train, mask=None):
+        activation = ACTIVATIONS[self.activation]
+        x = activation(Conv(6, 5, self.initialization, padding=2)(images))
+        x = pool(x, self.pooling)
+        x = activation(Conv(16, 5, self.initialization)(x))
+        x = pool(x, self.pooling)
+        x = x.reshape(x.shape[0], -1)
+        for width in (120, 84):
+            x = activation(Dense(width, self.initialization)(x))
+            x = Dropout(self.dropout)(x, train)
+        return Dense(10, self.initialization)(x)

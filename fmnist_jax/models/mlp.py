@@ -1,0 +1,33 @@
+"""Fully connected networks: `fcn` of report 002 and `ann` of report 004 (section 3.1)."""
+
+import flax.linen as nn
+
+from fmnist_jax.layers import ACTIVATIONS, BatchNorm, Dense, Dropout
+
+
+class MLP(nn.Module):
+    """Image -> hidden layers -> 10 logits.
+
+    fcn is 784-400-400-10 (478,410 parameters), ann 784-512-256-dropout-10 (535,818). Each
+    hidden layer is dense, batch norm if asked for, activation, dropout; `dropout_after` says
+    after which of them: 'each' or 'last'.
+    """
+
+    widths: tuple[int, ...]
+    initialization: str
+    activation: str = 'relu'
+    dropout: float = 0.0
+    dropout_after: str = 'each'
+    batch_norm: bool = False
+
+    @nn.compact
+    def __call__(self, images, train, mask=None):
+        x = images.reshape(images.shape[0], -1)
+        for i, width in enumerate(self.widths):
+            x = Dense(width, self.initialization)(x)
+            if self.batch_norm:
+                x = BatchNorm('pytorch')(x, train, mask)
+            x = ACTIVATIONS[self.activation](x)
+            if self.dropout_after == 'each' or i == len(self.widths) - 1:
+                x = Dropout(self.dropout)(x, train)
+        return Dense(10, self.initialization)(x)

@@ -1,0 +1,31 @@
+"""The simple CNN of report 000 (Table 1), after VGG."""
+
+import flax.linen as nn
+
+from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout, pool
+
+
+class SimpleCNN(nn.Module):
+    """Three blocks of two 3x3 convolutions and a max-pool, then 288-128-10: 73,146 parameters.
+
+    The last pooling takes 7x7 to 3x3 and drops a row and a column, as Table 1's Flatten shows.
+    """
+
+    widths: tuple[int, ...] = (16, 32, 32)
+    dense: int = 128
+    activation: str = 'relu'
+    pooling: str = 'max'
+    dropout: float = 0.5
+    initialization: str = 'keras'
+
+    @nn.compact
+    def __call__(self, images, train, mask=None):
+        activation = ACTIVATIONS[self.activation]
+        x = images
+        for width in self.widths:
+            for _ in range(2):
+                x = activation(Conv(width, 3, self.initialization, padding=1)(x))
+            x = pool(x, self.pooling)
+        x = Dropout(self.dropout)(x.reshape(x.shape[0], -1), train)
+        x = activation(Dense(self.dense, self.initialization)(x))
+        return Dense(10, self.initialization)(x)

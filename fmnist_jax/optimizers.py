@@ -1,0 +1,210 @@
+"""Optimizers with PyTorch's or Keras' exact update rule, and learning-rate schedules.
+
+The reports name an optimizer and a learning rate and leave the rest to their framework, so the
+framework is a setting here: 001, 002 and 003 used PyTorch, 000 and 004 Keras.
+
+Numbers may be traced, so that settings that differ only in numbers share a compiled program
+and can be vmapped. The Python number 0.0 is the exception: it is static and means "off".
+"""
+
+import jax.numpy as jnp
+import optax
+
+# Sources: torch.optim.RMSprop, Adam, AdamW (2.13); keras/src/optimizers/rmsprop.py, adam.py (3).
+CONSTANTS = {
+    'pytorch': {
+        'rmsprop': {'decay': 0.99, 'eps': 1e-8, 'eps_in_sqrt': False},
+        'adam': {'b1': 0.9, 'b2': 0.999, 'eps': 1e-8},
+    },
+    'keras': {
+        'rmsprop': {'decay': 0.9, 'eps': 1e-7, 'eps_in_sqrt': True},
+        'adam': {'b1': 0.9, 'b2': 0.999, 'eps': 1e-7},
+    },
+}
+
+
+def is_off(number):
+    """Whether a setting is the static 0.0; a traced number is on, whatever its value."""
+    return isinstance(number, (int, float)) and number == 0
+
+
+def _check_choice(field, value, choices):
+    if value not in choices:
+        raise ValueError(f'{field}={value!r}: expected one of {", ".join(choices)}')
+
+
+# --- Optimizers ---
+
+
+def _sgd(framework):
+    del framework  # both take the gradient as it is
+    return optax.identity()
+
+
+def _rmsprop(framework):
+    return optax.scale_by_rms(**CONSTANTS[framework]['rmsprop'])
+
+
+def _adam(framework):
+    constants = CONSTANTS[framework]['adam']
+    if framework == 'keras':
+        return _scale_by_keras_adam(**constants)
+    return optax.scale_by_adam(**constants)
+
+
+def _scale_by_keras_adam(b1, b2, eps):
+    """Adam with Keras' epsilon, the "epsilon hat" of Kingma & Ba (2015), section 2.
+
+    Keras adds eps to the root of the moment before its bias correction, PyTorch and optax
+    after. The same rule follows from theirs with eps / sqrt(1 - b2^t): 32 eps at step 1.
+    """
+
+    def update(gradient, state, params=None):
+        corrected_eps = eps / jnp.sqrt(1 - b2 ** (state.count + 1))
+        return optax.scale_by_adam(b1, b2, corrected_eps).update(gradient, state, params)
+
+    return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
+
+
+OPTIMIZERS = {'sgd': _sgd, 'rmsprop': _rmsprop, 'adam': _adam, 'adamw': _adam}
+
+
+def _check_optimizer(config):
+    """A setting that the optimizer would silently ignore is an error."""
+    _check_choice('optimizer.name', config.name, OPTIMIZERS)
+    _check_choice('optimizer.framework', config.framework, CONSTANTS)
+    if not is_off(config.momentum) and config.name not in ('sgd', 'rmsprop'):
+        raise ValueError(
+            f'optimizer.momentum is set with name={config.name!r}: only sgd and rmsprop have it'
+        )
+    if config.nesterov and (config.name != 'sgd' or is_off(config.momentum)):
+        raise ValueError(
+            f'optimizer.nesterov=True with name={config.name!r}: it needs sgd and momentum'
+        )
+    if not is_off(config.weight_decay) and config.name != 'adamw':
+        raise ValueError(
+            f'optimizer.weight_decay is set with name={config.name!r}: only adamw has it; '
+            'l2 is the decay that is added to the gradient'
+        )
+
+
+def make_optimizer(config, schedule):
+    """The optimizer that a config names, as a transformation of gradients to updates.
+
+    In order: clip the gradient's global norm (torch.nn.utils.clip_grad_norm_, called before the
+    step; its 1e-6 beside the norm is left out); add `l2` times the parameters (PyTorch's
+    `weight_decay` of every optimizer but AdamW; a Keras regularizer L2(x) is l2 = 2x); the
+    optimizer's rule; decoupled weight decay; momentum and learning rate. Both decays act on
+    every parameter, biases and BatchNorm included, as in PyTorch.
+
+    Args:
+      config: attributes `name` (see OPTIMIZERS), `framework` ('pytorch' or 'keras'),
+        `momentum`, `nesterov` (bool), `l2`, `weight_decay`, `clip_norm`.
+      schedule: step -> learning rate, from `make_schedule`.
+
+    Returns:
+      optax.GradientTransformation; `update` needs the parameters.
+
+    Raises:
+      ValueError: unknown name or framework, or a setting that this optimizer does not have.
+    """
+    _check_optimizer(config)
+    parts = []
+    if not is_off(config.clip_norm):
+        parts.append(optax.clip_by_global_norm(config.clip_norm))
+    if not is_off(config.l2):
+        parts.append(optax.add_decayed_weights(config.l2))
+    parts.append(OPTIMIZERS[config.name](config.framework))
+    if not is_off(config.weight_decay):
+        parts.append(optax.add_decayed_weights(config.weight_decay))
+    rate = [optax.scale_by_learning_rate(schedule)]
+    momentum = []
+    if not is_off(config.momentum):
+        momentum = [optax.trace(config.momentum, config.nesterov)]
+    # Keras accumulates steps that hold the learning rate of their time, PyTorch gradients:
+    # the same as long as the learning rate is constant.
+    parts += rate + momentum if config.framework == 'keras' else momentum + rate
+    return optax.chain(*parts)
+
+
+# --- Schedules ---
+
+
+def _constant(config, peak, steps_per_epoch, epochs):
+    return lambda step: peak
+
+
+def _exponential(config, peak, steps_per_epoch, epochs):
+    """Times decay_rate after every epoch (report 000: MobileNet)."""
+    return lambda step: peak * config.decay_rate ** (step // steps_per_epoch)
+
+
+def _step(config, peak, steps_per_epoch, epochs):
+    """Times decay_rate after every `every_epochs` epochs (torch StepLR)."""
+    period = config.every_epochs * steps_per_epoch
+    return lambda step: peak * config.decay_rate ** (step // period)
+
+
+def _cosine(config, peak, steps_per_epoch, epochs):
+    """Half a cosine from the peak to 0 at the end (Loshchilov & Hutter 2017, no restarts)."""
+    return lambda step: peak * _half_cosine(_progress(step, 0, epochs * steps_per_epoch))
+
+
+def _warmup_cosine(config, peak, steps_per_epoch, epochs):
+    """Linear from 0 to the peak over warmup_epochs, then half a cosine to 0 at the end."""
+    warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
+    return lambda step: peak * _warmup(step, warmup) * _half_cosine(_progress(step, warmup, total))
+
+
+def _triangular(config, peak, steps_per_epoch, epochs):
+    """Linear from 0 to the peak at warmup_epochs, then linear to 0 at the end."""
+    warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
+    return lambda step: peak * _warmup(step, warmup) * (1 - _progress(step, warmup, total))
+
+
+def _warmup(step, steps):
+    return 1.0 if is_off(steps) else jnp.minimum(step / steps, 1.0)
+
+
+def _progress(step, start, stop):
+    """0 up to `start`, 1 from `stop` on; a ramp of no length takes one step."""
+    return jnp.clip((step - start) / jnp.maximum(stop - start, 1), 0.0, 1.0)
+
+
+def _half_cosine(progress):
+    return 0.5 * (1 + jnp.cos(jnp.pi * progress))
+
+
+SCHEDULES = {
+    'constant': _constant,
+    'exponential': _exponential,
+    'step': _step,
+    'cosine': _cosine,
+    'warmup_cosine': _warmup_cosine,
+    'triangular': _triangular,
+}
+
+
+def make_schedule(config, learning_rate, steps_per_epoch, epochs):
+    """The learning rate of every step.
+
+    Args:
+      config: attributes `name` (see SCHEDULES), `decay_rate`, `every_epochs` (int),
+        `warmup_epochs`; each schedule uses its own.
+      learning_rate: the constant or largest learning rate.
+      steps_per_epoch: int, optimizer steps in an epoch.
+      epochs: int, length of the whole training; cosine and triangular end there at 0.
+
+    Returns:
+      step ([] int32, the first is 0) -> [] float32.
+
+    Raises:
+      ValueError: unknown name, or a decay that would be 0 or never come.
+    """
+    _check_choice('schedule.name', config.name, SCHEDULES)
+    if config.name in ('exponential', 'step') and is_off(config.decay_rate):
+        raise ValueError(f'schedule.decay_rate=0.0 with name={config.name!r}: expected above 0')
+    if config.name == 'step' and config.every_epochs < 1:
+        raise ValueError(f'schedule.every_epochs={config.every_epochs}: expected 1 or more')
+    schedule = SCHEDULES[config.name](config, learning_rate, steps_per_epoch, epochs)
+    return lambda step: jnp.asarray(schedule(step), jnp.float32)

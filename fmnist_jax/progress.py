@@ -1,0 +1,65 @@
+"""What a person sees while a row trains: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+
+def _mean(values):
+    """Mean of the numbers that are there; NaN if none is."""
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else float('nan')
+
+
+class RowProgress:
+    """Progress of one row: epoch, loss, validation accuracy (means over seeds), time left."""
+
+    def __init__(self, name, epochs, steps_per_epoch, stream=None):
+        self._name, self._epochs, self._steps = name, epochs, steps_per_epoch
+        self._stream = sys.stderr if stream is None else stream
+        self._epoch, self._validation, self._began = 1, '', time.monotonic()
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm(
+                total=epochs * steps_per_epoch,
+                desc=name,
+                file=self._stream,
+                bar_format='{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]',
+                postfix='compiling',
+                leave=True,
+            )
+
+    def steps(self, done, measured):
+        """`done` more steps of every seed; measured: Metrics of them, numpy [S]."""
+        if self._bar is None:
+            return
+        seen = max(measured.count.sum(), 1)
+        loss = measured.loss.sum() / seen
+        self._bar.set_postfix_str(
+            f'epoch {self._epoch}/{self._epochs} loss {loss:.3f}{self._validation}', refresh=False
+        )
+        self._bar.update(done)
+
+    def epoch(self, number, history):
+        """An epoch is over; history: name -> per epoch a list of one number a seed."""
+        self._epoch = min(number + 1, self._epochs)
+        if 'validation_accuracy' in history:
+            accuracy = _mean(history['validation_accuracy'][-1])
+            self._validation = f' validation {100 * accuracy:.2f}%'
+        if self._bar is None:
+            spent = time.monotonic() - self._began
+            left = spent / number * (self._epochs - number)
+            print(
+                f'{self._name}: epoch {number}/{self._epochs}'
+                f' loss {_mean(history["train_loss"][-1]):.3f}{self._validation}'
+                f' {spent:.0f} s, at most {left:.0f} s left',
+                file=self._stream,
+                flush=True,
+            )
+
+    def close(self):
+        """Ends the bar's line."""
+        if self._bar is not None:
+            self._bar.close()

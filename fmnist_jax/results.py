@@ -1,0 +1,140 @@
+"""The result lines of a workdir: one JSON object for each finished row."""
+
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+from importlib import metadata
+
+import jax
+
+from fmnist_jax.settings import ConfigError, difference, plain
+
+_LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
+
+
+def read(workdir):
+    """The result lines of `workdir`, oldest first.
+
+    A last line without its end was cut off by a kill while it was written: it does not count,
+    and `append` writes over it.
+
+    Raises:
+      ConfigError: a line that is no result, with its file and number.
+    """
+    path = pathlib.Path(workdir) / 'results.jsonl'
+    if not path.exists():
+        return []
+    results = []
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        if not line.endswith(b'\n'):
+            break
+        try:
+            result = json.loads(line)
+            result['row'], result['config_hash'], result['test_accuracy']
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f'{path}, line {number}: not a result line ({error!r}); '
+                'mend or delete that line, or choose another --workdir'
+            ) from error
+        results.append(result)
+    return results
+
+
+def append(workdir, result):
+    """Adds one line, all of it or nothing: it is on the disk when this returns."""
+    path = pathlib.Path(workdir) / 'results.jsonl'
+    line = json.dumps(result, allow_nan=False).encode() + b'\n'
+    with open(path, 'ab+') as file:
+        file.seek(0)
+        whole = file.read().rfind(b'\n') + 1
+        file.truncate(whole)
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def claim(workdir, config):
+    """Makes `workdir` this config's own, or finds that it is.
+
+    The config is kept in config.json, without its rows: new rows may join a table.
+
+    Raises:
+      ConfigError: the workdir holds results of another config; with the difference.
+    """
+    path = pathlib.Path(workdir) / 'config.json'
+    ours = plain(config)
+    del ours['rows']
+    if path.exists():
+        try:
+            theirs = json.loads(path.read_text())
+        except ValueError as error:
+            raise ConfigError(f'{path}: not JSON ({error}); delete it to start again') from error
+        changes = difference(theirs, ours)
+        if changes:
+            raise ConfigError(
+                f'{workdir} holds results of another config; choose another --workdir or delete '
+                'it. Theirs -> yours:\n  ' + '\n  '.join(changes)
+            )
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix('.tmp')
+    temporary.write_text(json.dumps(ours, indent=1) + '\n')
+    temporary.replace(path)
+
+
+def check_row(workdir, result, settings, config_hash):
+    """Refuses a finished row that was run with other settings.
+
+    Raises:
+      ConfigError: with the difference.
+    """
+    if result['config_hash'] == config_hash:
+        return
+    changes = difference(result.get('config', {}), plain(settings))
+    raise ConfigError(
+        f'{workdir} holds the row {result["row"]!r} of another config; choose another --workdir '
+        'or delete its line in results.jsonl. Theirs -> yours:\n  ' + '\n  '.join(changes)
+    )
+
+
+def _commit():
+    """The git commit of the code, with '+' if files differ from it; None outside git."""
+    here = pathlib.Path(__file__).parent
+    try:
+        git = ['git', '-C', str(here)]
+        head = subprocess.run([*git, 'rev-parse', 'HEAD'], capture_output=True, text=True)
+        changed = subprocess.run(
+            [*git, 'status', '--porcelain', '-uno', '.'], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    if head.returncode:
+        return None
+    return head.stdout.strip() + ('+' if changed.stdout.strip() else '')
+
+
+def provenance(replicas):
+    """How and when numbers were made: device, versions, commit, time."""
+    device = replicas.devices[0]
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        'device': {
+            'platform': device.platform,
+            'kind': device.device_kind,
+            'count': len(replicas.devices),
+            'cpu_cores': os.cpu_count(),
+        },
+        'replicas': {'mode': replicas.mode, 'per_device': replicas.per_device},
+        'backend': jax.default_backend(),
+        'versions': versions,
+        'commit': _commit(),
+        'finished': now.isoformat(timespec='seconds'),
+    }

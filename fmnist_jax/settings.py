@@ -1,0 +1,129 @@
+"""A config file's rows as settings that a training run can use.
+
+A row's settings are the config with the row's changes. They fall into two parts: what decides
+the program (names, whole numbers, which floats are zero) and its numbers (every other float).
+The numbers are arguments of the compiled program, so rows that differ in nothing else, such
+as learning rates, share one compilation.
+"""
+
+import fnmatch
+import hashlib
+import json
+
+from ml_collections import ConfigDict
+
+
+class ConfigError(ValueError):
+    """A config or flag that cannot be used; the message is for the user."""
+
+
+def plain(config):
+    """A ConfigDict as nested dicts that JSON can hold."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def select_rows(config, pattern):
+    """The config's rows whose name matches the glob `pattern`, in their order.
+
+    Raises:
+      ConfigError: no row matches.
+    """
+    rows = [r for r in config.rows if fnmatch.fnmatchcase(r['name'], pattern)]
+    if not rows:
+        names = ', '.join(r['name'] for r in config.rows)
+        raise ConfigError(f'--rows={pattern}: no row matches; the rows are {names}')
+    return rows
+
+
+def resolve(config, row):
+    """The settings of a row: the config without its table (title, rows), the row's changes in.
+
+    Raises:
+      ConfigError: the row names a field that is not there, or a value of the wrong type.
+    """
+    settings = ConfigDict(config.copy_and_resolve_references())
+    settings.unlock()
+    for table_only in ('title', 'rows'):
+        del settings[table_only]
+    settings.lock()
+    for path, value in row['change'].items():
+        *sections, field = path.split('.')
+        try:
+            section = settings
+            for name in sections:
+                section = section[name]
+            section[field] = value
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f'row {row["name"]!r}, field {path}: {error}') from error
+    return settings
+
+
+def refuse_row_fields(rows, overridden):
+    """A field that a row sets is what the row is about: it cannot come from the command line.
+
+    Args:
+      rows: the selected rows.
+      overridden: dotted names of the fields given as `--config.field=`.
+
+    Raises:
+      ConfigError: with the field and the rows that set it.
+    """
+    for path in overridden:
+        owners = [r['name'] for r in rows if path in r['change']]
+        if owners:
+            raise ConfigError(
+                f'--config.{path}: set by the rows {", ".join(owners)}; choose other rows with '
+                '--rows or change it in the config file'
+            )
+
+
+def settings_hash(settings):
+    """Twelve hexadecimal digits that tell settings apart."""
+    text = json.dumps(plain(settings), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def flatten(tree, prefix=''):
+    """Nested dicts -> {'section.field': value}."""
+    flat = {}
+    for name, value in tree.items():
+        path = f'{prefix}{name}'
+        flat.update(flatten(value, f'{path}.') if isinstance(value, dict) else {path: value})
+    return flat
+
+
+def difference(old, new):
+    """What differs between two nested dicts, one 'field: old -> new' a line."""
+    old, new = flatten(old), flatten(new)
+    missing = '(none)'
+    return [
+        f'{path}: {old.get(path, missing)} -> {new.get(path, missing)}'
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path, missing) != new.get(path, missing)
+    ]
+
+
+def split_numbers(settings):
+    """Settings -> (key, numbers): what decides the program, and its arguments.
+
+    Returns:
+      key: text, equal for two settings that can share a compiled program.
+      numbers: {'section.field': float} for every float that is not zero.
+    """
+    flat = flatten(plain(settings))
+    numbers = {path: v for path, v in flat.items() if isinstance(v, float) and v != 0}
+    not_program = {'seed', 'dataset.name', 'dataset.fallback'}
+    fixed = {path: v for path, v in flat.items() if path not in numbers.keys() | not_program}
+    return json.dumps([fixed, sorted(numbers)], sort_keys=True), numbers
+
+
+def with_numbers(settings, numbers):
+    """The settings with (traced) numbers in the place of its floats."""
+    bound = ConfigDict(settings.to_dict(), type_safe=False)
+    for path, value in numbers.items():
+        *sections, field = path.split('.')
+        section = bound
+        for name in sections:
+            section = section[name]
+        section[field] = value
+    return bound

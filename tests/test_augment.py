@@ -1,0 +1,257 @@
+"""Augmentation against images made by hand, NumPy and SciPy."""
+
+import functools
+import types
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.ndimage
+
+from fmnist_jax.augment import augment, random_crop, random_flip, random_rotation, resize, rotate
+
+KEY = jax.random.key(0)
+ALL_ON = {'flip': True, 'rotation': 0.4, 'crop_padding': 3}
+jitted_rotate = jax.jit(rotate)
+
+
+def augment_config(**changes):
+    return types.SimpleNamespace(**{'flip': False, 'rotation': 0.0, 'crop_padding': 0} | changes)
+
+
+def draw_images(n=8, height=6, width=7, channels=2):
+    """Noise without symmetry, bright up to the border, so that every pixel moved shows."""
+    shape = (n, height, width, channels)
+    return np.random.default_rng(0).uniform(0.1, 1, shape).astype(np.float32)
+
+
+def the_same_image(n, **shape):
+    return np.repeat(draw_images(1, **shape), n, axis=0)
+
+
+def scipy_rotate(image, angle):
+    """Bilinear with zeros outside, by scipy.ndimage; image [H, W, C], angle counter-clockwise."""
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    centre = (np.array(image.shape[:2]) - 1) / 2
+    turned = [
+        scipy.ndimage.affine_transform(
+            image[..., c].astype(np.float64),
+            turn,
+            centre - turn @ centre,
+            order=1,
+            mode='grid-constant',
+        )
+        for c in range(image.shape[2])
+    ]
+    return np.stack(turned, axis=-1)
+
+
+# --- Flip ---
+
+
+def test_flip_of_an_image_made_by_hand():
+    image = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
+    mirrored = np.array([[3, 2, 1], [6, 5, 4]], np.float32)
+    got = np.asarray(random_flip(KEY, np.tile(image[None, :, :, None], (400, 1, 1, 1))))[..., 0]
+    is_mirrored = (got == mirrored).all((1, 2))
+    assert ((got == image).all((1, 2)) | is_mirrored).all()
+    assert 160 < is_mirrored.sum() < 240  # 4 standard deviations of Binomial(400, 1/2)
+
+
+# --- Crop ---
+
+
+@pytest.mark.parametrize('padding', [1, 2])
+def test_crop_is_one_of_the_windows_and_each_comes(padding):
+    images = the_same_image(500)
+    height, width = images.shape[1:3]
+    padded = np.pad(images[0], ((padding, padding), (padding, padding), (0, 0)))
+    side = 2 * padding + 1
+    windows = [padded[y : y + height, x : x + width] for y in range(side) for x in range(side)]
+    got = np.asarray(jax.jit(random_crop, static_argnums=2)(KEY, images, padding))
+    matches = np.array([(got == window).all((1, 2, 3)) for window in windows])
+    assert (matches.sum(0) == 1).all()
+    assert (matches.sum(1) > 0).all()
+
+
+def test_crop_refuses_negative_padding():
+    with pytest.raises(ValueError, match=r'^augment.crop_padding=-1: expected 0 or more pixels$'):
+        random_crop(KEY, draw_images(), -1)
+
+
+# --- Rotation ---
+
+
+@pytest.mark.parametrize('turns', [-1, 0, 1, 2, 3])
+@pytest.mark.parametrize('side', [6, 7])
+def test_quarter_turns_are_rot90(turns, side):
+    images = draw_images(height=side, width=side)
+    got = jitted_rotate(images, jnp.full(len(images), turns * np.pi / 2))
+    np.testing.assert_allclose(got, np.rot90(images, turns, axes=(1, 2)), atol=3e-6)
+
+
+def test_rotation_equals_scipy():
+    images = draw_images(height=11, width=8)
+    angles = np.array([0.05, -0.05, 0.4, -0.4, 1.0, -2.0, 3.0, 40.0], np.float32)
+    expected = [scipy_rotate(*pair) for pair in zip(images, angles, strict=True)]
+    np.testing.assert_allclose(jitted_rotate(images, angles), expected, atol=2e-5)
+
+
+def test_rotation_of_nothing_and_of_not_a_number():
+    images = draw_images()
+    np.testing.assert_array_equal(jitted_rotate(images, jnp.zeros(len(images))), images)
+    assert np.isnan(jitted_rotate(images, jnp.full(len(images), jnp.nan))).all()
+
+
+def test_angles_have_the_spread():
+    spread, n = 0.05, 1000
+    ramp = np.tile(np.linspace(0, 1, 21, dtype=np.float32)[:, None], (n, 21, 1, 1))
+    got = np.asarray(jax.jit(random_rotation)(KEY, ramp, spread))
+    # A pixel's value tells the x it came from: over 10 rows that x moves by -10 sin(angle).
+    angles = np.arcsin((got[:, 5, 10, 0] - got[:, 15, 10, 0]) * 20 / 10)
+    assert abs(angles.mean()) < 5 * spread / np.sqrt(n)
+    assert abs(angles.std() - spread) < 5 * spread / np.sqrt(2 * n)
+
+
+# --- All together ---
+
+
+OPERATIONS = {
+    'flip': random_flip,
+    'crop': functools.partial(random_crop, padding=2),
+    'rotation': functools.partial(random_rotation, spread=0.4),
+    'augment': functools.partial(augment, config=augment_config(**ALL_ON)),
+}
+JITTED = {name: jax.jit(operation) for name, operation in OPERATIONS.items()}
+
+
+@pytest.mark.parametrize('name', OPERATIONS)
+class TestEveryOperation:
+    def test_the_key_decides(self, name):
+        images, operation = draw_images(), JITTED[name]
+        first = operation(KEY, images)
+        chex.assert_trees_all_equal_shapes_and_dtypes(first, images)
+        np.testing.assert_array_equal(first, operation(KEY, images))
+        assert (first != operation(jax.random.key(1), images)).any()
+
+    def test_images_draw_their_own_numbers(self, name):
+        got = np.asarray(JITTED[name](KEY, the_same_image(8)))
+        assert (got != got[0]).any()
+
+    def test_values_stay_in_range(self, name):
+        got = np.stack([JITTED[name](jax.random.key(i), draw_images()) for i in range(8)])
+        assert got.min() >= 0
+        assert got.max() <= 1 + 1e-6
+
+    def test_jit_and_vmap_do_the_same(self, name):
+        keys = jax.random.split(KEY, 3)
+        images = np.stack([draw_images() * scale for scale in (1.0, 0.5, 0.25)])
+        together = jax.jit(jax.vmap(OPERATIONS[name]))(keys, images)
+        for key, batch, got in zip(keys, images, together, strict=True):
+            np.testing.assert_allclose(got, JITTED[name](key, batch), atol=1e-5)
+
+
+class AugmentTest(chex.TestCase):
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_all_off_is_the_identity(self):
+        images = draw_images()
+        augmented = self.variant(functools.partial(augment, config=augment_config()))
+        np.testing.assert_array_equal(augmented(KEY, images), images)
+
+    def test_without_jit_it_is_the_same(self):
+        images = draw_images()
+        eager = OPERATIONS['augment'](KEY, images)
+        np.testing.assert_allclose(eager, JITTED['augment'](KEY, images), atol=1e-5)
+
+
+def test_every_operation_has_a_key_of_its_own(monkeypatch):
+    keys = []
+    for name in ('random_crop', 'random_flip', 'random_rotation'):
+
+        def record(key, images, *_):
+            keys.append(tuple(jax.random.key_data(key).tolist()))
+            return images
+
+        monkeypatch.setattr(f'fmnist_jax.augment.{name}', record)
+    augment(KEY, draw_images(), augment_config(**ALL_ON))
+    assert len(set(keys)) == 3
+
+
+def test_augment_crops_flips_and_rotates():
+    images = draw_images(height=9, width=9)
+
+    def augmented(images, **changes):
+        return jax.jit(lambda x: augment(KEY, x, augment_config(**changes)))(images)
+
+    still = augmented(images, flip=True, crop_padding=1)
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    for got, source in zip(np.asarray(still), padded, strict=True):
+        windows = [source[y : y + 9, x : x + 9] for y in range(3) for x in range(3)]
+        assert any((got == w).all() or (got == w[:, ::-1]).all() for w in windows)
+    turned = augmented(images, flip=True, crop_padding=1, rotation=0.4)
+    only_turned = augmented(still, rotation=0.4)
+    np.testing.assert_allclose(turned, only_turned, atol=1e-6)
+    assert (turned != still).any()
+
+
+def test_switching_the_flip_on_leaves_the_crops_as_they_were():
+    images = draw_images()
+    crops = np.asarray(augment(KEY, images, augment_config(crop_padding=2)))
+    flipped = np.asarray(augment(KEY, images, augment_config(crop_padding=2, flip=True)))
+    mirrored = [(a[:, ::-1] == b).all() for a, b in zip(crops, flipped, strict=True)]
+    same = [(a == b).all() for a, b in zip(crops, flipped, strict=True)]
+    assert np.logical_or(mirrored, same).all()
+    assert any(mirrored)
+
+
+def test_rotation_spread_may_be_traced():
+    images, traces = draw_images(), []
+
+    @jax.jit
+    def augmented(spread):
+        traces.append(spread)
+        return augment(KEY, images, augment_config(rotation=spread))
+
+    for spread in (0.1, 0.7):
+        expected = augment(KEY, images, augment_config(rotation=spread))
+        np.testing.assert_allclose(augmented(spread), expected, atol=1e-5)
+    assert len(traces) == 1
+    np.testing.assert_array_equal(augmented(0.0), images)
+
+
+# --- Resize ---
+
+
+@pytest.mark.parametrize(('height', 'width', 'size'), [(28, 28, 56), (5, 7, 7), (5, 7, 17)])
+def test_resize_is_half_pixel_bilinear(height, width, size):
+    images = draw_images(3, height, width)
+    y, x = np.meshgrid(
+        (np.arange(size) + 0.5) * height / size - 0.5,
+        (np.arange(size) + 0.5) * width / size - 0.5,
+        indexing='ij',
+    )
+    expected = [
+        [scipy.ndimage.map_coordinates(c, [y, x], order=1, mode='nearest') for c in image]
+        for image in np.moveaxis(images, -1, 1).astype(np.float64)
+    ]
+    got = resize(images, size)
+    np.testing.assert_allclose(got, np.moveaxis(expected, 1, -1), atol=2e-6)
+
+
+def test_resize_by_hand():
+    image = np.array([[0, 1], [1, 0]], np.float32)[None, :, :, None]
+    expected = [
+        [0, 0.25, 0.75, 1],
+        [0.25, 0.375, 0.625, 0.75],
+        [0.75, 0.625, 0.375, 0.25],
+        [1, 0.75, 0.25, 0],
+    ]
+    np.testing.assert_allclose(resize(image, 4)[0, :, :, 0], expected, atol=1e-6)
+    np.testing.assert_array_equal(resize(image, 2), image)
+
+
+def test_resize_refuses_to_shrink():
+    with pytest.raises(ValueError, match=r'^dataset.image_size=6: expected 7 or more$'):
+        resize(draw_images(), 6)

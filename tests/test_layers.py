@@ -1,0 +1,184 @@
+"""Layers against plain lax operations, forward and gradients, under jit, scan and vmap."""
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmnist_jax import layers
+
+
+def reference_convolution(images, kernel, padding):
+    sides = [(padding, padding)] * 2
+    return jax.lax.conv_general_dilated(
+        images, kernel, (1, 1), sides, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+    )
+
+
+def loss_of(convolution):
+    def loss(images, kernel, padding):
+        outputs = convolution(images, kernel, padding)
+        weights = jnp.cos(jnp.arange(outputs.size)).reshape(outputs.shape)
+        return (outputs * weights).sum()
+
+    return loss
+
+
+def draw(count, side, channels, features, size):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(count, side, side + 1, channels)).astype(np.float32)
+    kernel = rng.normal(size=(size, size, channels, features)).astype(np.float32)
+    return images, kernel
+
+
+# Counts below, at and beyond a block of images, and one that no block divides.
+@pytest.mark.parametrize('count', [1, 8, 16, 17, 32, 43])
+@pytest.mark.parametrize(('side', 'size', 'padding'), [(7, 3, 1), (6, 5, 2), (9, 3, 0), (5, 1, 0)])
+def test_convolution_and_gradients(count, side, size, padding):
+    images, kernel = draw(count, side, 3, 4, size)
+    ours = jax.jit(layers.convolve, static_argnums=2)(images, kernel, padding)
+    np.testing.assert_allclose(
+        ours, reference_convolution(images, kernel, padding), rtol=1e-4, atol=1e-4
+    )
+    gradients = jax.grad(loss_of(layers.convolve), (0, 1))(images, kernel, padding)
+    expected = jax.grad(loss_of(reference_convolution), (0, 1))(images, kernel, padding)
+    chex.assert_trees_all_close(gradients, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_convolution_inside_scan():
+    images, kernel = draw(20, 6, 2, 2, 3)
+    gradient = jax.grad(loss_of(layers.convolve), 1)
+
+    def step(kernel, _):
+        return kernel - 0.01 * gradient(images, kernel, 1), None
+
+    scanned, _ = jax.jit(lambda k: jax.lax.scan(step, k, length=3))(kernel)
+    looped = kernel
+    for _ in range(3):
+        looped = looped - 0.01 * jax.grad(loss_of(reference_convolution), 1)(images, looped, 1)
+    np.testing.assert_allclose(scanned, looped, rtol=1e-3, atol=1e-3)
+
+
+def test_convolution_under_vmap_with_a_kernel_per_seed():
+    images, kernel = draw(20, 6, 2, 3, 3)
+    kernels = np.stack([kernel, 2 * kernel, -kernel])
+    gradient = jax.grad(loss_of(layers.convolve), 1)
+    together = jax.vmap(gradient, in_axes=(None, 0, None))(images, kernels, 1)
+    apart = [jax.grad(loss_of(reference_convolution), 1)(images, k, 1) for k in kernels]
+    np.testing.assert_allclose(together, np.stack(apart), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(4, 6), (7, 7), (5, 8)])
+@pytest.mark.parametrize('ceil_mode', [False, True])
+def test_pooling(height, width, ceil_mode):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, height, width, 3)).astype(np.float32)
+    padding = [(0, 0), (0, height % 2), (0, width % 2), (0, 0)] if ceil_mode else 'VALID'
+
+    def reduce(images, start, function):
+        return jax.lax.reduce_window(images, start, function, (1, 2, 2, 1), (1, 2, 2, 1), padding)
+
+    np.testing.assert_array_equal(
+        layers.pool(images, 'max', ceil_mode), reduce(images, -np.inf, jax.lax.max)
+    )
+    sums = reduce(images, 0.0, jax.lax.add)
+    pixels = reduce(np.ones_like(images), 0.0, jax.lax.add)
+    np.testing.assert_allclose(
+        layers.pool(images, 'average', ceil_mode), sums / pixels, rtol=1e-5, atol=1e-6
+    )
+    for kind, expected in [
+        ('max', lambda x: reduce(x, -np.inf, jax.lax.max)),
+        ('average', lambda x: reduce(x, 0.0, jax.lax.add) / pixels),
+    ]:
+        ours = jax.grad(lambda x, k=kind: (layers.pool(x, k, ceil_mode) ** 2).sum())(images)
+        theirs = jax.grad(lambda x, f=expected: (f(x) ** 2).sum())(images)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_pooling_of_an_unknown_kind_names_the_field():
+    with pytest.raises(ValueError, match="model.pooling='median'"):
+        layers.pool(jnp.zeros((1, 4, 4, 1)), 'median')
+
+
+def test_step_activation_has_a_straight_through_gradient():
+    x = jnp.array([-2.0, -0.0, 0.5, 3.0])
+    np.testing.assert_array_equal(layers.ACTIVATIONS['step'](x), [0, 0, 1, 1])
+    np.testing.assert_array_equal(jax.grad(lambda x: layers.ACTIVATIONS['step'](x).sum())(x), 1)
+
+
+@pytest.mark.parametrize(
+    ('name', 'values'),
+    [
+        ('linear', [-2.0, 0.0, 3.0]),
+        ('sigmoid', [1 / (1 + np.e**2), 0.5, 1 / (1 + np.e**-3)]),
+        ('tanh', [np.tanh(-2), 0, np.tanh(3)]),
+        ('relu', [0, 0, 3]),
+        ('leaky_relu', [-0.02, 0, 3]),
+    ],
+)
+def test_activations(name, values):
+    x = jnp.array([-2.0, 0.0, 3.0])
+    np.testing.assert_allclose(layers.ACTIVATIONS[name](x), values, rtol=1e-5)
+
+
+def test_pytorch_initialization_is_uniform_within_its_bound():
+    variables = layers.Conv(64, 3, 'pytorch').init(jax.random.key(0), jnp.zeros((1, 5, 5, 16)))
+    bound = 1 / np.sqrt(3 * 3 * 16)
+    for values in jax.tree.leaves(variables):
+        assert np.abs(values).max() <= bound
+        assert np.abs(values).max() > 0.9 * bound
+        np.testing.assert_allclose(np.std(values), bound / np.sqrt(3), rtol=0.2)
+
+
+@pytest.mark.parametrize(
+    ('name', 'deviation'),
+    [
+        ('keras', np.sqrt(2 / (300 + 200))),
+        ('glorot_uniform', np.sqrt(2 / (300 + 200))),
+        ('he_normal', np.sqrt(2 / 300)),
+        ('random_normal', 1.0),
+    ],
+)
+def test_other_initializations(name, deviation):
+    params = layers.Dense(200, name).init(jax.random.key(0), jnp.zeros((1, 300)))['params']
+    np.testing.assert_allclose(np.std(params['kernel']), deviation, rtol=0.02)
+    np.testing.assert_array_equal(params['bias'], 0)
+
+
+@pytest.mark.parametrize('rate', [0.2, 0.5])
+def test_dropout_keeps_the_mean(rate):
+    x = jnp.ones((300, 301))
+    drop = jax.jit(  # the rate as a traced number, as in training
+        lambda rate: layers.Dropout(rate).apply({}, x, True, rngs={'dropout': jax.random.key(0)})
+    )
+    y = np.asarray(drop(rate))
+    np.testing.assert_allclose((y == 0).mean(), rate, atol=0.005)
+    np.testing.assert_allclose(y[y > 0], 1 / (1 - rate), rtol=1e-6)
+    np.testing.assert_array_equal(layers.Dropout(rate).apply({}, x, False), x)
+
+
+def test_batch_norm_equals_flax():
+    x = jnp.asarray(np.random.default_rng(0).normal(2, 3, (6, 4, 4, 5)), jnp.float32)
+    ours, theirs = layers.BatchNorm('pytorch'), nn.BatchNorm(momentum=0.9, epsilon=1e-5)
+    y, updated = ours.apply(ours.init(jax.random.key(0), x, True), x, True, mutable=['batch_stats'])
+    expected, expected_stats = theirs.apply(
+        theirs.init(jax.random.key(0), x, use_running_average=False),
+        x,
+        use_running_average=False,
+        mutable=['batch_stats'],
+    )
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(updated, expected_stats, rtol=1e-5)
+
+
+def test_batch_norm_ignores_masked_images():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(6, 4, 4, 5)), jnp.float32)
+    layer = layers.BatchNorm('keras')
+    variables = layer.init(jax.random.key(0), x, True)
+    mask = jnp.array([True] * 4 + [False] * 2)
+    y, stats = layer.apply(variables, x, True, mask, mutable=['batch_stats'])
+    y4, stats4 = layer.apply(variables, x[:4], True, mutable=['batch_stats'])
+    np.testing.assert_allclose(y[:4], y4, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(stats, stats4, rtol=1e-4)

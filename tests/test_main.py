@@ -1,0 +1,174 @@
+"""The command as a user types it, on synthetic images."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+CONFIG = """
+from configs import base
+from configs.base import row
+
+def get_config():
+    config = base.get_config()
+    config.title = 'A test'
+    config.num_seeds = 2
+    config.epochs = 1
+    config.model.name = 'fcn'
+    config.model.widths = (8,)
+    config.dataset.name = 'synthetic'
+    config.rows = (
+        row('slow', {'optimizer.learning_rate': 0.01}, reported=0.5),
+        row('fast', {'optimizer.learning_rate': 0.1}, reported=0.25),
+        row('relu_deep', {'model.activation': 'relu'}),
+    )
+    return config
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    # beside a configs package, as a user's own table would be
+    (tmp_path / 'configs').mkdir()
+    base = (ROOT / 'configs' / 'base.py').read_text()
+    (tmp_path / 'configs' / 'base.py').write_text(base)
+    path = tmp_path / 'configs' / 'tiny.py'
+    path.write_text(CONFIG)
+    return path
+
+
+def command(tmp_path, *arguments):
+    return [sys.executable, '-m', 'fmnist_jax.main', *arguments], {
+        'cwd': tmp_path,
+        'env': os.environ | {'FMNIST_CACHE_DIR': str(tmp_path / 'cache'), 'PYTHONPATH': str(ROOT)},
+        'text': True,
+    }
+
+
+def run(tmp_path, *arguments, **env):
+    words, settings = command(tmp_path, *arguments)
+    settings['env'] = settings['env'] | env
+    return subprocess.run(words, capture_output=True, timeout=200, **settings)
+
+
+def lines_of(workdir):
+    return [json.loads(text) for text in (workdir / 'results.jsonl').read_text().splitlines()]
+
+
+def test_a_table_from_start_to_end(tmp_path, config):
+    done = run(tmp_path, f'--config={config}', '--rows=*s*')
+    assert done.returncode == 0, done.stderr
+    assert '| slow ' in done.stdout and '| fast ' in done.stdout
+    assert 'SYNTHETIC' in done.stdout
+    assert 'Results: runs/tiny/results.jsonl' in done.stdout
+    assert 'slow: epoch 1/1 loss' in done.stderr  # plain lines: the output is no terminal
+    slow, fast = lines_of(tmp_path / 'runs' / 'tiny')
+    assert (slow['row'], fast['row']) == ('slow', 'fast')
+    assert slow['seeds'] == [0, 1] and len(slow['test_accuracy']) == 2
+    assert all(0 <= a <= 1 for a in slow['test_accuracy'])
+    assert (slow['model'], slow['dataset'], slow['reported']) == ('fcn', 'synthetic', 0.5)
+    assert slow['compile_seconds'] > 0 and fast['compile_seconds'] == 0
+    assert slow['config_hash'] != fast['config_hash']
+    assert {'train_seconds', 'device', 'versions', 'commit', 'history'} <= slow.keys()
+    assert (tmp_path / 'runs' / 'tiny' / slow['predictions']).is_file()
+
+    # The second start runs the missing row alone, and leaves the lines that are there.
+    again = run(tmp_path, f'--config={config}')
+    assert again.returncode == 0, again.stderr
+    assert '2 of 3 rows are in runs/tiny already' in again.stderr
+    lines = lines_of(tmp_path / 'runs' / 'tiny')
+    assert lines[:2] == [slow, fast]
+    assert [r['row'] for r in lines] == ['slow', 'fast', 'relu_deep']
+
+    other = run(tmp_path, f'--config={config}', '--config.num_seeds=3')
+    assert other.returncode == 2
+    assert 'num_seeds: 2 -> 3' in other.stderr and 'Traceback' not in other.stderr
+    assert lines_of(tmp_path / 'runs' / 'tiny') == lines
+
+
+def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):
+    done = run(tmp_path, f'--config={config}', '--list')
+    assert done.returncode == 0
+    assert 'slow' in done.stdout and '50.00' in done.stdout and '25.00' in done.stdout
+    assert not (tmp_path / 'runs').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ([], '--config=FILE is missing'),
+        (['--config=configs/nothing.py'], 'no such file; there are configs/tiny.py'),
+        (['--config={}', '--config.epoch=2'], '--config.epoch: the config has no such field; did'),
+        (['--config={}', '--config.epochs=two'], '--config.epochs=two'),
+        (['--config={}', '--config.epochs=0'], "row 'slow': config.epochs=0: expected 1 to"),
+        (['--config={}', '--config.optimizer.learning_rate=1'], 'set by the rows slow, fast'),
+        (['--config={}', '--config.optimizer.name=sdg'], "config.optimizer.name='sdg': expected"),
+        (['--config={}', '--rows=nothing*'], '--rows=nothing*: no row matches; the rows are slow'),
+        (['--config={}', '--row=slow'], 'row'),
+        (['--config={}', 'slow'], "'slow': not a flag"),
+        (['--config={}', '--config.dataset.name=mnist', '--data_dir=nowhere'], 'nowhere/mnist'),
+        (['--config={}', '--config.dataset.num_validation=12000'], 'num_validation'),
+        (['--config={}', '--workdir=/dev/null/x'], '/dev/null'),
+        (['--config={}', '--cpu_devices=0'], 'cpu_devices'),
+    ],
+)
+def test_a_mistake_gets_one_clear_error(tmp_path, config, arguments, message):
+    done = run(tmp_path, *[a.format(config) for a in arguments])
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith('error: ') and 'Traceback' not in done.stderr
+    assert not list(tmp_path.rglob('results.jsonl'))
+
+
+def test_a_broken_config_file_is_named(tmp_path, config):
+    config.write_text('def get_config(:\n')
+    done = run(tmp_path, f'--config={config}')
+    assert done.returncode == 2
+    assert 'SyntaxError' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_quickstart_falls_back_loudly_on_synthetic_images(tmp_path, config):
+    text = CONFIG.replace("'synthetic'", "'fashion_mnist'").replace(
+        'config.epochs', "config.dataset.fallback = 'synthetic'\n    config.epochs"
+    )
+    config.write_text(text)
+    proxy = {name: 'http://127.0.0.1:9' for name in ('HTTP_PROXY', 'http_proxy', 'https_proxy')}
+    done = run(tmp_path, f'--config={config}', '--rows=slow', FMNIST_DATA_DIR='', **proxy)
+    assert done.returncode == 0, done.stderr
+    assert 'FALLING BACK ON SYNTHETIC IMAGES' in done.stderr
+    (result,) = lines_of(tmp_path / 'runs' / 'tiny-synthetic')
+    assert result['dataset'] == 'synthetic' == result['config']['dataset']['name']
+    assert not (tmp_path / 'runs' / 'tiny').exists()
+
+
+def test_real_data_run(tmp_path, config, data_dir):
+    config.write_text(CONFIG.replace("'synthetic'", "'fashion_mnist'"))
+    done = run(tmp_path, f'--config={config}', '--rows=fast', f'--data_dir={data_dir}')
+    assert done.returncode == 0, done.stderr
+    (result,) = lines_of(tmp_path / 'runs' / 'tiny')
+    assert result['dataset'] == 'fashion_mnist' and result['train_images'] == 54_000
+    assert min(result['test_accuracy']) > 0.5
+
+
+def test_ctrl_c_keeps_finished_rows(tmp_path, config):
+    config.write_text(CONFIG.replace("'fast', {", "'fast', {'epochs': 90000, "))
+    words, settings = command(tmp_path, f'--config={config}')
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **settings
+    )
+    file = tmp_path / 'runs' / 'tiny' / 'results.jsonl'
+    deadline = time.monotonic() + 120
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'Finished rows are kept' in errors and 'Traceback' not in errors
+    assert [r['row'] for r in lines_of(tmp_path / 'runs' / 'tiny')] == ['slow']

@@ -1,0 +1,119 @@
+"""The reports' networks: parameter counts, shapes, fields."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+from absl.testing import parameterized
+
+from fmnist_jax.models import MODELS, make_model, model_fields
+
+# From the reports' tables, layer listings and texts (000 Table 1, 001 Models, 002 section 4,
+# 003 LeNet-5, 004 sections 3.1, 4.5 and 5).
+PARAMETERS = {
+    'fcn': 478_410,
+    'ann': 535_818,
+    'lenet5': 61_706,
+    'simple_cnn': 73_146,
+    'cnn_1': 4_048_010,
+    'cnn_2': 4_048_714,
+    'cnn_3': 4_048_714,
+    'cnn_4': 65_994,
+    'cnn_5': 1_853_002,
+    'base_cnn': 28_394,
+    'tuned_cnn': 1_030_218,
+}
+
+
+def initialize(model, count=2):
+    return model.init(jax.random.key(0), jnp.zeros((count, 28, 28, 1)), train=False)
+
+
+def test_every_model_has_a_parameter_count():
+    assert PARAMETERS.keys() == MODELS.keys()
+
+
+@pytest.mark.parametrize('name', PARAMETERS)
+def test_parameter_count(name):
+    variables = jax.eval_shape(lambda: initialize(make_model(name)))
+    assert sum(p.size for p in jax.tree.leaves(variables['params'])) == PARAMETERS[name]
+
+
+class ForwardTest(chex.TestCase):
+    @chex.variants(with_jit=True, without_jit=True)
+    @parameterized.parameters('fcn', 'lenet5', 'simple_cnn', 'cnn_4', 'base_cnn')
+    def test_logits(self, name):
+        model = make_model(name)
+        variables = initialize(model)
+        logits = self.variant(lambda v, x: model.apply(v, x, train=False))(
+            variables, jnp.ones((3, 28, 28, 1))
+        )
+        chex.assert_shape(logits, (3, 10))
+        chex.assert_type(logits, jnp.float32)
+        chex.assert_tree_all_finite(logits)
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_output_shape_of_every_model(name):
+    model = make_model(name)
+    variables = jax.eval_shape(lambda: initialize(model))
+    images = jax.ShapeDtypeStruct((5, 28, 28, 1), jnp.float32)
+    logits = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    assert logits.shape == (5, 10) and logits.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ('name', 'fields', 'count'),
+    [
+        # report 004's grids: 1, 2 and 3 convolutions
+        ('tuned_cnn', {'widths': (32,), 'dense': 32}, 320 + 26 * 26 * 32 * 32 + 32 + 330),
+        ('tuned_cnn', {'widths': (16, 16), 'dense': 16}, 160 + 2320 + 11 * 11 * 16 * 16 + 16 + 170),
+        ('tuned_cnn', {'widths': (16, 64, 64), 'dense': 64}, 160 + 9280 + 2 * 36_928 + 650),
+        # report 002's batch normalization: a scale and a shift a hidden neuron
+        ('fcn', {'batch_norm': True}, 478_410 + 4 * 400),
+        ('fcn', {'widths': (400,)}, 785 * 400 + 4010),
+    ],
+)
+def test_fields_change_the_network(name, fields, count):
+    variables = jax.eval_shape(lambda: initialize(make_model(name, **fields)))
+    assert sum(p.size for p in jax.tree.leaves(variables['params'])) == count
+
+
+@pytest.mark.parametrize('field', ['activation', 'pooling'])
+def test_fields_change_the_logits(field):
+    images = jax.random.uniform(jax.random.key(1), (2, 28, 28, 1))
+    base = make_model('lenet5')
+    other = make_model('lenet5', **{field: {'activation': 'relu', 'pooling': 'max'}[field]})
+    variables = initialize(base)
+    difference = base.apply(variables, images, train=False) - other.apply(
+        variables, images, train=False
+    )
+    assert jnp.abs(difference).max() > 1e-3
+
+
+@pytest.mark.parametrize('name', ['ann', 'simple_cnn', 'cnn_3', 'base_cnn'])
+def test_dropout_draws_by_key_and_only_in_training(name):
+    model = make_model(name)
+    images = jax.random.uniform(jax.random.key(1), (2, 28, 28, 1))
+    variables = initialize(model)
+
+    def logits(train, seed):
+        rngs = {'dropout': jax.random.key(seed)}
+        out = model.apply(variables, images, train=train, rngs=rngs, mutable=['batch_stats'])
+        return out[0]
+
+    assert jnp.abs(logits(True, 1) - logits(True, 2)).max() > 1e-4
+    chex.assert_trees_all_equal(logits(True, 1), logits(True, 1))
+    chex.assert_trees_all_equal(logits(False, 1), logits(False, 2))
+
+
+def test_unknown_name_and_field_are_named():
+    with pytest.raises(ValueError, match="model.name='lenet': expected one of fcn, ann, lenet5"):
+        make_model('lenet')
+    with pytest.raises(ValueError, match='model.widths: lenet5 has no such field; it has activ'):
+        make_model('lenet5', widths=(3,))
+
+
+def test_an_empty_field_keeps_the_models_own_value():
+    assert make_model('lenet5', activation=None) == make_model('lenet5')
+    assert model_fields('ann')['dropout'] == 0.5

@@ -1,0 +1,425 @@
+"""Optimizers against both frameworks' update rules in NumPy, schedules against lists by hand."""
+
+import types
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from fmnist_jax.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+
+STEPS = 7
+
+
+def optimizer_config(**changes):
+    fields = {
+        'name': 'sgd',
+        'framework': 'pytorch',
+        'momentum': 0.0,
+        'nesterov': False,
+        'l2': 0.0,
+        'weight_decay': 0.0,
+        'clip_norm': 0.0,
+    }
+    return types.SimpleNamespace(**fields | changes)
+
+
+def schedule_config(**changes):
+    fields = {'name': 'constant', 'decay_rate': 1.0, 'every_epochs': 1, 'warmup_epochs': 0.0}
+    return types.SimpleNamespace(**fields | changes)
+
+
+def draw_problem():
+    """Parameters and STEPS gradients: usual ones, some near epsilon, some exactly 0."""
+    rng = np.random.default_rng(0)
+    shapes = {'dense': {'kernel': (3, 2), 'bias': (2,)}, 'tiny': (4,)}
+    is_shape = {'is_leaf': lambda x: isinstance(x, tuple)}
+    params = jax.tree.map(lambda s: rng.normal(size=s).astype(np.float32), shapes, **is_shape)
+    gradients = []
+    for _ in range(STEPS):
+        g = jax.tree.map(lambda s: rng.normal(size=s).astype(np.float32), shapes, **is_shape)
+        g['tiny'] *= np.float32(1e-7)
+        g['dense']['bias'][0] = 0.0
+        gradients.append(g)
+    return params, gradients
+
+
+def rate_of_step(step):
+    """A learning rate that changes, so that the place of the rate in the rule shows."""
+    return 0.02 / (1 + step)
+
+
+# The rules as each framework's source has them: (config, slots, g, rate, t) -> p's decrease.
+
+
+def pytorch_sgd(config, slots, g, rate, t):
+    if not config.momentum:
+        return rate * g
+    slots['buf'] = config.momentum * slots['buf'] + g if t > 1 else g
+    return rate * (g + config.momentum * slots['buf'] if config.nesterov else slots['buf'])
+
+
+def keras_sgd(config, slots, g, rate, t):
+    m = slots['m'] = config.momentum * slots.get('m', 0.0) - rate * g
+    return rate * g - config.momentum * m if config.nesterov else -m
+
+
+def pytorch_rmsprop(config, slots, g, rate, t):
+    slots['v'] = 0.99 * slots.get('v', 0.0) + 0.01 * g * g
+    buf = slots['buf'] = config.momentum * slots.get('buf', 0.0) + g / (np.sqrt(slots['v']) + 1e-8)
+    return rate * buf
+
+
+def keras_rmsprop(config, slots, g, rate, t):
+    slots['v'] = 0.9 * slots.get('v', 0.0) + 0.1 * g * g
+    increment = rate * g / np.sqrt(slots['v'] + 1e-7)
+    slots['m'] = config.momentum * slots.get('m', 0.0) + increment
+    return slots['m']
+
+
+def adam_moments(slots, g):
+    slots['m'] = 0.9 * slots.get('m', 0.0) + 0.1 * g
+    slots['v'] = 0.999 * slots.get('v', 0.0) + 0.001 * g * g
+    return slots['m'], slots['v']
+
+
+def pytorch_adam(config, slots, g, rate, t):
+    m, v = adam_moments(slots, g)
+    return rate * m / (1 - 0.9**t) / (np.sqrt(v) / np.sqrt(1 - 0.999**t) + 1e-8)
+
+
+def keras_adam(config, slots, g, rate, t):
+    m, v = adam_moments(slots, g)
+    alpha = rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+    return m * alpha / (np.sqrt(v) + 1e-7)
+
+
+RULES = {
+    'pytorch': {'sgd': pytorch_sgd, 'rmsprop': pytorch_rmsprop, 'adam': pytorch_adam},
+    'keras': {'sgd': keras_sgd, 'rmsprop': keras_rmsprop, 'adam': keras_adam},
+}
+
+
+def run_numpy(config, params, gradients, rate=rate_of_step):
+    """All steps in float64, leaf by leaf."""
+    rule = RULES[config.framework][config.name.replace('adamw', 'adam')]
+    p, structure = jax.tree.flatten(params)
+    p = [leaf.astype(np.float64) for leaf in p]
+    slots = [{} for _ in p]
+    for step, gradient in enumerate(gradients):
+        g = [leaf.astype(np.float64) for leaf in jax.tree.leaves(gradient)]
+        norm = np.sqrt(sum((leaf**2).sum() for leaf in g))
+        scale = min(1.0, config.clip_norm / norm) if config.clip_norm else 1.0
+        for i, leaf in enumerate(g):
+            decrease = rule(config, slots[i], leaf * scale + config.l2 * p[i], rate(step), step + 1)
+            p[i] = p[i] * (1 - rate(step) * config.weight_decay) - decrease
+    return jax.tree.unflatten(structure, p)
+
+
+def run_optax(config, params, gradients, rate=rate_of_step):
+    """All steps by the code under test, in one scan."""
+    optimizer = make_optimizer(config, rate)
+
+    def step(carry, gradient):
+        params, state = carry
+        updates, state = optimizer.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients)
+    return jax.lax.scan(step, (params, optimizer.init(params)), stacked)[0][0]
+
+
+def run_torch(torch, config, params, gradients, rate=rate_of_step):
+    """All steps by torch.optim."""
+    leaves, structure = jax.tree.flatten(params)
+    p = [torch.nn.Parameter(torch.tensor(leaf)) for leaf in leaves]
+    kind = {'sgd': 'SGD', 'rmsprop': 'RMSprop', 'adam': 'Adam', 'adamw': 'AdamW'}[config.name]
+    options = {'weight_decay': config.weight_decay if config.name == 'adamw' else config.l2}
+    if config.name in ('sgd', 'rmsprop'):
+        options['momentum'] = config.momentum
+    if config.name == 'sgd':
+        options['nesterov'] = config.nesterov
+    optimizer = getattr(torch.optim, kind)(p, lr=rate(0), **options)
+    for step, gradient in enumerate(gradients):
+        for leaf, g in zip(p, jax.tree.leaves(gradient), strict=True):
+            leaf.grad = torch.tensor(g)
+        if config.clip_norm:
+            torch.nn.utils.clip_grad_norm_(p, config.clip_norm)
+        optimizer.param_groups[0]['lr'] = rate(step)
+        optimizer.step()
+    return jax.tree.unflatten(structure, [leaf.detach().numpy() for leaf in p])
+
+
+CASES = [
+    {'name': 'sgd'},
+    {'name': 'sgd', 'momentum': 0.9},
+    {'name': 'sgd', 'momentum': 0.9, 'nesterov': True},
+    {'name': 'sgd', 'momentum': 0.5, 'l2': 0.3, 'clip_norm': 1.5},
+    {'name': 'rmsprop'},
+    {'name': 'rmsprop', 'momentum': 0.9, 'l2': 0.2},
+    {'name': 'adam'},
+    {'name': 'adam', 'l2': 0.3},
+    {'name': 'adam', 'l2': 0.1, 'clip_norm': 1.5},
+    {'name': 'adamw'},
+    {'name': 'adamw', 'weight_decay': 0.4},
+]
+
+
+def case_id(case):
+    return '-'.join(f'{field}={value}' for field, value in case.items())
+
+
+def assert_same_training(got, expected, start):
+    """Compares the way the parameters went: 5 digits of it, past their own float32 rounding."""
+    chex.assert_trees_all_equal_structs(got, expected)
+    for a, b, p in zip(*map(jax.tree.leaves, (got, expected, start)), strict=True):
+        np.testing.assert_allclose(a - np.float64(p), b - p, rtol=3e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('framework', ['pytorch', 'keras'])
+@pytest.mark.parametrize('case', CASES, ids=case_id)
+def test_equals_the_frameworks_rule(case, framework):
+    config = optimizer_config(**case, framework=framework)
+    params, gradients = draw_problem()
+    expected = run_numpy(config, params, gradients)
+    assert_same_training(run_optax(config, params, gradients), expected, params)
+
+
+@pytest.mark.parametrize('case', CASES, ids=case_id)
+def test_torch_agrees(case):
+    torch = pytest.importorskip('torch')
+    config = optimizer_config(**case)
+    params, gradients = draw_problem()
+    expected = run_torch(torch, config, params, gradients)
+    assert_same_training(run_optax(config, params, gradients), expected, params)
+
+
+def test_cases_cover_every_optimizer():
+    assert {case['name'] for case in CASES} == OPTIMIZERS.keys()
+
+
+@pytest.mark.parametrize('name', ['rmsprop', 'adam'])
+def test_frameworks_differ_where_gradients_are_small(name):
+    params, gradients = draw_problem()
+    ways = [
+        np.abs(run_optax(optimizer_config(name=name, framework=f), params, gradients)['tiny'])
+        for f in ('pytorch', 'keras')
+    ]
+    assert np.abs(ways[0] - ways[1]).max() > 1e-3
+
+
+def test_keras_and_pytorch_momentum_agree_at_a_constant_rate():
+    params, gradients = draw_problem()
+    for nesterov in (False, True):
+        runs = [
+            run_optax(
+                optimizer_config(framework=f, momentum=0.9, nesterov=nesterov),
+                params,
+                gradients,
+                lambda step: 0.02,
+            )
+            for f in ('pytorch', 'keras')
+        ]
+        chex.assert_trees_all_close(*runs, atol=1e-6)
+
+
+def test_clipping_leaves_a_small_gradient_alone():
+    params, gradients = draw_problem()
+    free = run_optax(optimizer_config(), params, gradients)
+    clipped = run_optax(optimizer_config(clip_norm=1e3), params, gradients)
+    chex.assert_trees_all_equal(free, clipped)
+    shortened = run_optax(optimizer_config(clip_norm=1.0), params, gradients[:1])
+    leaves = zip(jax.tree.leaves(params), jax.tree.leaves(shortened), strict=True)
+    norm = np.sqrt(sum(((before - after) ** 2).sum() for before, after in leaves))
+    np.testing.assert_allclose(norm, rate_of_step(0), rtol=1e-5)
+
+
+NUMBERS = {
+    'sgd': {'momentum': 0.9, 'l2': 0.1, 'clip_norm': 2.0},
+    'rmsprop': {'momentum': 0.8, 'l2': 0.1, 'clip_norm': 2.0},
+    'adam': {'l2': 0.1, 'clip_norm': 2.0},
+    'adamw': {'weight_decay': 0.1, 'clip_norm': 2.0},
+}
+
+
+@pytest.mark.parametrize('framework', ['pytorch', 'keras'])
+@pytest.mark.parametrize('name', OPTIMIZERS)
+def test_numbers_may_be_traced_without_a_second_compilation(name, framework):
+    params, gradients = draw_problem()
+    traces = []
+
+    @jax.jit
+    def train(rate, numbers, params, gradients):
+        traces.append(name)
+        config = optimizer_config(name=name, framework=framework, **numbers)
+        schedule = make_schedule(
+            schedule_config(name='exponential', decay_rate=rate * 10), rate, 2, STEPS
+        )
+        return run_optax(config, params, gradients, schedule)
+
+    for factor in (1.0, 0.5):
+        numbers = {field: factor * value for field, value in NUMBERS[name].items()}
+        got = train(0.05 * factor, numbers, params, gradients)
+        config = optimizer_config(name=name, framework=framework, **numbers)
+        expected = run_numpy(
+            config, params, gradients, lambda step, f=factor: 0.05 * f * (0.5 * f) ** (step // 2)
+        )
+        assert_same_training(got, expected, params)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize('name', OPTIMIZERS)
+def test_vmapped_learning_rates_train_as_they_do_alone(name):
+    params, gradients = draw_problem()
+
+    def train(rate):
+        config = optimizer_config(name=name, clip_norm=1.5)
+        return run_optax(config, params, gradients, make_schedule(schedule_config(), rate, 1, 1))
+
+    rates = np.array([1e-3, 1e-2, 3e-2], np.float32)
+    together = jax.jit(jax.vmap(train))(rates)
+    alone = [jax.jit(train)(rate) for rate in rates]
+    expected = jax.tree.map(lambda *leaves: np.stack(leaves), *alone)
+    chex.assert_trees_all_close(together, expected, rtol=1e-6, atol=1e-7)
+    assert np.abs(together['tiny'][0] - together['tiny'][2]).max() > 0
+
+
+def test_state_holds_arrays_only():
+    params, _ = draw_problem()
+    for name, numbers in NUMBERS.items():
+        optimizer = make_optimizer(optimizer_config(name=name, **numbers), rate_of_step)
+        assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(optimizer.init(params)))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            {'name': 'lion'},
+            "optimizer.name='lion': expected one of sgd, rmsprop, adam, adamw",
+        ),
+        ({'framework': 'jax'}, "optimizer.framework='jax': expected one of pytorch, keras"),
+        (
+            {'name': 'adam', 'momentum': 0.9},
+            "optimizer.momentum is set with name='adam': only sgd and rmsprop have it",
+        ),
+        (
+            {'nesterov': True},
+            "optimizer.nesterov=True with name='sgd': it needs sgd and momentum",
+        ),
+        (
+            {'name': 'rmsprop', 'momentum': 0.9, 'nesterov': True},
+            "optimizer.nesterov=True with name='rmsprop': it needs sgd and momentum",
+        ),
+        (
+            {'name': 'adam', 'weight_decay': 0.1},
+            "optimizer.weight_decay is set with name='adam': only adamw has it; "
+            'l2 is the decay that is added to the gradient',
+        ),
+    ],
+)
+def test_refused_optimizers(changes, message):
+    with pytest.raises(ValueError) as error:
+        make_optimizer(optimizer_config(**changes), rate_of_step)
+    assert str(error.value) == message
+
+
+# With 2 steps an epoch, 4 epochs and a learning rate of 8: the rate of steps 0 to 9.
+ROOT2 = np.sqrt(2)
+SCHEDULE_CASES = {
+    'constant': ({}, [8, 8, 8, 8, 8, 8, 8, 8, 8, 8]),
+    'exponential': ({'decay_rate': 0.5}, [8, 8, 4, 4, 2, 2, 1, 1, 0.5, 0.5]),
+    'step': ({'decay_rate': 0.25, 'every_epochs': 2}, [8, 8, 8, 8, 2, 2, 2, 2, 0.5, 0.5]),
+    'cosine': (
+        {},
+        [
+            8,
+            4 + 2 * np.sqrt(2 + ROOT2),
+            4 + 2 * ROOT2,
+            4 + 2 * np.sqrt(2 - ROOT2),
+            4,
+            4 - 2 * np.sqrt(2 - ROOT2),
+            4 - 2 * ROOT2,
+            4 - 2 * np.sqrt(2 + ROOT2),
+            0,
+            0,
+        ],
+    ),
+    'warmup_cosine': (
+        {'warmup_epochs': 2.0},
+        [0, 2, 4, 6, 8, 4 + 2 * ROOT2, 4, 4 - 2 * ROOT2, 0, 0],
+    ),
+    'triangular': ({'warmup_epochs': 1.5}, [0, 8 / 3, 16 / 3, 8, 6.4, 4.8, 3.2, 1.6, 0, 0]),
+}
+
+
+class SchedulesTest(chex.TestCase):
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_equals_the_list(self):
+        for name, (changes, expected) in SCHEDULE_CASES.items():
+            schedule = make_schedule(schedule_config(name=name, **changes), 8.0, 2, 4)
+            rates = [self.variant(schedule)(jnp.int32(step)) for step in range(10)]
+            chex.assert_type(rates, jnp.float32)
+            np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_cases_cover_every_schedule():
+    assert SCHEDULE_CASES.keys() == SCHEDULES.keys()
+
+
+@pytest.mark.parametrize('name', SCHEDULES)
+def test_schedule_numbers_may_be_traced(name):
+    changes, expected = SCHEDULE_CASES[name]
+    numbers = {field: v for field, v in changes.items() if isinstance(v, float)}
+    fixed = {field: v for field, v in changes.items() if not isinstance(v, float)}
+    traces = []
+
+    @jax.jit
+    def rates(peak, numbers):
+        traces.append(name)
+        schedule = make_schedule(schedule_config(name=name, **fixed, **numbers), peak, 2, 4)
+        return jax.lax.map(schedule, jnp.arange(10))
+
+    for peak in (8.0, 4.0):
+        expected_rates = np.multiply(expected, peak / 8)
+        np.testing.assert_allclose(rates(peak, numbers), expected_rates, rtol=1e-5, atol=1e-6)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize('name', ['warmup_cosine', 'triangular'])
+def test_no_warmup_starts_at_the_peak(name):
+    schedule = make_schedule(schedule_config(name=name), 8.0, 2, 4)
+    assert float(schedule(jnp.int32(0))) == 8
+    assert float(schedule(jnp.int32(8))) == 0
+
+
+def test_warmup_over_the_whole_training_stays_finite():
+    schedule = make_schedule(schedule_config(name='triangular', warmup_epochs=4.0), 8.0, 2, 4)
+    np.testing.assert_allclose([schedule(step) for step in range(8)], np.arange(8.0))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            {'name': 'linear'},
+            "schedule.name='linear': expected one of constant, exponential, step, cosine, "
+            'warmup_cosine, triangular',
+        ),
+        (
+            {'name': 'exponential', 'decay_rate': 0.0},
+            "schedule.decay_rate=0.0 with name='exponential': expected above 0",
+        ),
+        (
+            {'name': 'step', 'every_epochs': 0},
+            'schedule.every_epochs=0: expected 1 or more',
+        ),
+    ],
+)
+def test_refused_schedules(changes, message):
+    with pytest.raises(ValueError) as error:
+        make_schedule(schedule_config(**changes), 8.0, 2, 4)
+    assert str(error.value) == message

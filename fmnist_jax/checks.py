@@ -3,7 +3,8 @@
 from fmnist_jax.layers import ACTIVATIONS, KERNEL_INITIALIZERS
 from fmnist_jax.losses import LOSSES
 from fmnist_jax.models import MODELS, make_model
-from fmnist_jax.optimizers import OPTIMIZERS, SCHEDULES
+from fmnist_jax.optimizers import OPTIMIZERS, make_optimizer
+from fmnist_jax.schedules import SCHEDULES, make_schedule
 from fmnist_jax.settings import ConfigError, flatten, plain
 
 _CHOICES = {
@@ -91,6 +92,10 @@ def _check_together(settings):
     fields = settings.model.to_dict()
     try:
         make_model(fields.pop('name'), **fields)
+        schedule = make_schedule(
+            settings.schedule, settings.optimizer.learning_rate, 1, settings.epochs
+        )
+        make_optimizer(settings.optimizer, schedule)
     except ValueError as error:
         raise ConfigError(f'config.{error}') from error
     validates = settings.dataset.num_validation > 0 or settings.dataset.validate_on_test
@@ -104,5 +109,3 @@ def _check_together(settings):
             'config.patience needs config.selection=val_loss or val_accuracy: '
             'early stopping watches that score'
         )
-    if settings.optimizer.nesterov and settings.optimizer.momentum == 0:
-        raise ConfigError('config.optimizer.nesterov needs config.optimizer.momentum above 0')

@@ -15,7 +15,8 @@ from fmnist_jax import metrics
 from fmnist_jax.augment import augment, resize
 from fmnist_jax.losses import LOSSES
 from fmnist_jax.models import make_model
-from fmnist_jax.optimizers import make_optimizer, make_schedule
+from fmnist_jax.optimizers import make_optimizer
+from fmnist_jax.schedules import make_schedule
 
 # What a seed's random numbers are for; each gets a stream of its own.
 _INIT, _ORDER, _STEP = range(3)

@@ -9,7 +9,8 @@ import numpy as np
 import optax
 import pytest
 
-from fmnist_jax.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+from fmnist_jax.optimizers import OPTIMIZERS, make_optimizer
+from fmnist_jax.schedules import SCHEDULES, make_schedule
 
 STEPS = 7
 

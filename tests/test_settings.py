@@ -100,7 +100,11 @@ def test_hash_tells_settings_apart():
         ({'model__widths': (0,)}, r'config.model.widths=\[0\]: expected whole numbers'),
         ({'model__widths': ('a',)}, 'config.model.widths=.*: expected whole numbers'),
         ({'patience': 2}, 'config.patience needs config.selection'),
-        ({'optimizer__nesterov': True}, 'config.optimizer.nesterov needs config.optimizer.mom'),
+        (
+            {'optimizer__nesterov': True},
+            'config.optimizer.nesterov=True .* needs sgd',
+        ),
+        ({'schedule__name': 'step', 'schedule__decay_rate': 0.0}, 'config.schedule.decay_rate=0.0'),
     ],
 )
 def test_bad_values_get_one_line_that_names_the_field(change, message):

@@ -7,8 +7,6 @@ import pathlib
 import subprocess
 from importlib import metadata
 
-import jax
-
 from fmnist_jax.settings import ConfigError, difference, plain
 
 _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
@@ -133,7 +131,6 @@ def provenance(replicas):
             'cpu_cores': os.cpu_count(),
         },
         'replicas': {'mode': replicas.mode, 'per_device': replicas.per_device},
-        'backend': jax.default_backend(),
         'versions': versions,
         'commit': _commit(),
         'finished': now.isoformat(timespec='seconds'),

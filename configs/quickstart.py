@@ -2,8 +2,8 @@
 
     make run
 
-One or two minutes on two CPU cores. Where there is neither data nor a network it falls back on
-drawn garments, and says so. The settings are those of configs/lenet.py.
+Two minutes on two CPU cores: 5 epochs where the table of configs/lenet.py takes 7. Where there is
+neither data nor a network it falls back on drawn garments, and says so.
 """
 
 from configs import lenet
@@ -12,8 +12,9 @@ from configs import lenet
 def get_config():
     """The best and the worst model of report 003."""
     config = lenet.get_config()
-    config.title = "Quickstart: report 003's best and worst LeNet-5"
+    config.title = "Quickstart: report 003's best and worst LeNet-5 after 5 of its 7 epochs"
     config.num_seeds = 4
+    config.epochs = 5
     config.dataset.fallback = 'synthetic'
     config.rows = config.rows[:2]
     return config

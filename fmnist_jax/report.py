@@ -28,13 +28,15 @@ def _line(result):
     several = accuracy.count > 1
     low, high = accuracy.interval
     diverged = sum(result.get('diverged', []))
+    # Drawn images say nothing about a number that was measured on real ones.
+    reported = None if result['dataset'] == 'synthetic' else result['reported']
     return (
         result['row'] + (f' ({diverged} of {accuracy.count} diverged)' if diverged else ''),
-        percent(result['reported']),
+        percent(reported),
         str(accuracy.count),
         percent(accuracy.mean) + (f' ± {percent(accuracy.deviation)}' if several else ''),
         f'{percent(low)} to {percent(high)}' if several else '',
-        verdict(result['reported'], accuracy),
+        verdict(reported, accuracy),
         f'{result["train_seconds"]:.0f}',
     )
 

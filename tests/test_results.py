@@ -92,6 +92,7 @@ def test_table_says_synthetic_and_diverged():
     text = report.table([line(dataset='synthetic', diverged=[False, True, True])], 'Title')
     assert 'SYNTHETIC' in text.splitlines()[0]
     assert '| a (2 of 3 diverged) |' in text
+    assert '95.00' not in text and 'consistent |' not in text  # no verdict on drawn images
 
 
 def test_report_command(tmp_path, capsys):

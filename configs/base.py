@@ -42,50 +42,69 @@ def get_config():
     config.eval_batch_size = 500  # images
     config.replicas = 'auto'  # seeds of a device: vmap (at once) | map (in turn) | auto
     config.replicas_chunk = 0  # with map: seeds at once; 0 means one
-
-    config.dataset = ConfigDict()
-    config.dataset.name = 'fashion_mnist'  # fashion_mnist | mnist | synthetic
-    config.dataset.fallback = ''  # synthetic: used, loudly, if the real one cannot be had
-    config.dataset.num_validation = 6000  # of the training images; 0 for none
-    config.dataset.validate_on_test = False  # the test images as validation set (report 004)
-    config.dataset.mean = 0.0  # inputs are (pixels / 255 - mean) / std
-    config.dataset.std = 1.0
-    config.dataset.image_size = 28  # pixels; larger is bilinear up-scaling on the device
-    config.dataset.channels = 1  # 3 repeats the grey image
-
-    config.augment = ConfigDict()  # training images only
-    config.augment.flip = False  # left-right, each image with probability 1/2
-    config.augment.rotation = 0.0  # standard deviation of a normal angle, radians
-    config.augment.crop_padding = 0  # pixels of black around, then a random 28x28 crop
-
-    config.model = ConfigDict()
-    config.model.name = 'lenet5'  # see fmnist_jax/models
-    config.model.activation = placeholder(str)  # linear step sigmoid tanh relu leaky_relu
-    config.model.pooling = placeholder(str)  # max | average
-    config.model.dropout = placeholder(float)  # probability of dropping
-    config.model.dropout_after = placeholder(str)  # each | last hidden layer
-    config.model.batch_norm = placeholder(bool)
-    config.model.initialization = placeholder(str)  # pytorch keras glorot_uniform he_normal ...
-    config.model.widths = placeholder(tuple)  # features per layer (mlp, simple and tuned CNN)
-    config.model.dense = placeholder(int)  # features of the hidden dense layer
-    config.model.kernel_size = placeholder(int)  # pixels
-
-    config.optimizer = ConfigDict()
-    config.optimizer.name = 'sgd'  # sgd | rmsprop | adam | adamw
-    config.optimizer.framework = 'pytorch'  # whose constants and update rule: pytorch | keras
-    config.optimizer.learning_rate = 0.1
-    config.optimizer.momentum = 0.0
-    config.optimizer.nesterov = False
-    config.optimizer.l2 = 0.0  # times the parameters, added to the gradient (coupled)
-    config.optimizer.weight_decay = 0.0  # decoupled (adamw)
-    config.optimizer.clip_norm = 0.0  # largest global norm of the gradient
-
-    config.schedule = ConfigDict()
-    # constant | exponential | step | cosine | warmup_cosine | triangular
-    config.schedule.name = 'constant'
-    config.schedule.decay_rate = 1.0  # exponential: per epoch; step: per `every_epochs`
-    config.schedule.every_epochs = 1
-    config.schedule.warmup_epochs = 0.0  # warmup_cosine; triangular: epoch of the peak
-
+    config.dataset = _dataset()
+    config.augment = _augment()
+    config.model = _model()
+    config.optimizer = _optimizer()
+    config.schedule = _schedule()
     config.rows = (row('run', {}),)
     return config
+
+
+def _dataset():
+    dataset = ConfigDict()
+    dataset.name = 'fashion_mnist'  # fashion_mnist | mnist | synthetic
+    dataset.fallback = ''  # synthetic: used, loudly, if the real one cannot be had
+    dataset.num_validation = 6000  # of the training images; 0 for none
+    dataset.validate_on_test = False  # the test images as validation set (report 004)
+    dataset.mean = 0.0  # inputs are (pixels / 255 - mean) / std
+    dataset.std = 1.0
+    dataset.image_size = 28  # pixels; larger is bilinear up-scaling on the device
+    dataset.channels = 1  # 3 repeats the grey image
+    return dataset
+
+
+def _augment():
+    augment = ConfigDict()  # training images only
+    augment.flip = False  # left-right, each image with probability 1/2
+    augment.rotation = 0.0  # standard deviation of a normal angle, radians
+    augment.crop_padding = 0  # pixels of black around, then a random 28x28 crop
+    return augment
+
+
+def _model():
+    model = ConfigDict()
+    model.name = 'lenet5'  # see fmnist_jax/models
+    model.activation = placeholder(str)  # linear step sigmoid tanh relu leaky_relu
+    model.pooling = placeholder(str)  # max | average
+    model.dropout = placeholder(float)  # probability of dropping
+    model.dropout_after = placeholder(str)  # each | last hidden layer
+    model.batch_norm = placeholder(bool)
+    # pytorch | keras | glorot_uniform | he_normal | random_normal
+    model.initialization = placeholder(str)
+    model.widths = placeholder(tuple)  # features per layer (mlp, simple and tuned CNN)
+    model.dense = placeholder(int)  # features of the hidden dense layer
+    model.kernel_size = placeholder(int)  # pixels
+    return model
+
+
+def _optimizer():
+    optimizer = ConfigDict()
+    optimizer.name = 'sgd'  # sgd | rmsprop | adam | adamw
+    optimizer.framework = 'pytorch'  # whose constants and update rule: pytorch | keras
+    optimizer.learning_rate = 0.1
+    optimizer.momentum = 0.0
+    optimizer.nesterov = False
+    optimizer.l2 = 0.0  # times the parameters, added to the gradient (coupled)
+    optimizer.weight_decay = 0.0  # decoupled (adamw)
+    optimizer.clip_norm = 0.0  # largest global norm of the gradient
+    return optimizer
+
+
+def _schedule():
+    schedule = ConfigDict()
+    schedule.name = 'constant'  # or exponential, step, cosine, warmup_cosine, triangular
+    schedule.decay_rate = 1.0  # exponential: per epoch; step: per `every_epochs`
+    schedule.every_epochs = 1
+    schedule.warmup_epochs = 0.0  # warmup_cosine; triangular: epoch of the peak
+    return schedule

@@ -98,6 +98,12 @@ def _check_together(settings):
         make_optimizer(settings.optimizer, schedule)
     except ValueError as error:
         raise ConfigError(f'config.{error}') from error
+    warmup = settings.schedule.warmup_epochs
+    if warmup >= settings.epochs:
+        raise ConfigError(
+            f'config.schedule.warmup_epochs={warmup!r}: expected less than config.epochs, '
+            f'{settings.epochs}'
+        )
     validates = settings.dataset.num_validation > 0 or settings.dataset.validate_on_test
     if settings.selection != 'last' and not validates:
         raise ConfigError(

@@ -4,11 +4,11 @@ import pathlib
 import re
 
 import numpy as np
-import scipy.special
 
 from fmnist_jax import parallel, results, train
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
+from fmnist_jax.losses import probabilities
 from fmnist_jax.progress import RowProgress
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
@@ -26,10 +26,8 @@ def _save_probabilities(workdir, row_name, outcome, loss):
     """Test predictions of every seed, float16 [S, test images, 10], for ensembles and errors."""
     path = pathlib.Path('predictions') / f'{_file_name(row_name)}.npz'
     (workdir / path).parent.mkdir(exist_ok=True)
-    squash = scipy.special.expit if loss == 'sigmoid' else scipy.special.softmax
-    keywords = {} if loss == 'sigmoid' else {'axis': -1}
-    probabilities = squash(outcome.logits, **keywords).astype(np.float16)
-    np.savez_compressed(workdir / path, probabilities=probabilities)
+    chances = np.asarray(probabilities(outcome.logits, loss))
+    np.savez_compressed(workdir / path, probabilities=chances.astype(np.float16))
     return str(path)
 
 
@@ -53,7 +51,7 @@ def run_row(row, settings, dataset, workdir, cache):
         'test_accuracy': _rounded(outcome.test_accuracy),
         'test_loss': _rounded(outcome.test_loss),
         'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
-        'tested_epoch': outcome.best_epoch.tolist(),
+        'tested_epoch': outcome.tested_epoch.tolist(),
         'reported': row['reported'],
         'also_reported': row['also_reported'],
         'parameters': outcome.parameters,
@@ -100,6 +98,7 @@ def run(config, rows, workdir, load_dataset, say=print):
       ConfigError: the workdir holds another config's results, or a row cannot be used.
     """
     workdir = pathlib.Path(workdir)
+    results.code_commit()
     results.claim(workdir, config)
     done = {r['row']: r for r in results.read(workdir)}
     todo, settings = [], {}

@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
     logits: np.ndarray  # [S, test images, 10]
     test_loss: np.ndarray  # [S]
     test_accuracy: np.ndarray  # [S]
-    best_epoch: np.ndarray  # [S] the epoch whose parameters were tested
+    tested_epoch: np.ndarray  # [S] the epoch whose parameters were tested
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
     parameters: int  # trainable, of one network
     train_seconds: float
@@ -113,18 +113,91 @@ def compile_programs(settings, numbers, replicas, arrays):
     return Programs(first, steps, finish, last, seconds + more)
 
 
-def _run_epoch(programs, call, state, steps, pace, on_steps):
-    """One epoch in calls of about a second: (state, summed metrics [S], pace)."""
+def fit(settings, dataset, replicas, cache=None, progress=None):
+    """Trains all seeds of a row and tests each: an Outcome.
+
+    Args:
+      settings: a row's settings.
+      dataset: data.Dataset.
+      replicas: parallel.Replicas for settings.num_seeds.
+      cache: dict that keeps compiled programs for rows that differ in numbers alone.
+      progress: has `steps(count, Metrics of numpy [S])` and `epoch(number, history)`; or None.
+    """
+    cache = {} if cache is None else cache
+    key, numbers = split_numbers(settings)
+    numbers = {path: np.float32(value) for path, value in numbers.items()}
+    arrays = place(settings, dataset, replicas)
+    key = (key, replicas, str(jax.tree.map(jnp.shape, arrays)))
+    compile_seconds = 0.0
+    if key not in cache:
+        cache[key] = compile_programs(settings, numbers, replicas, arrays)
+        compile_seconds = cache[key].seconds
+    programs = cache[key]
+    began = time.perf_counter()
+    state, history, epochs_run = _epochs(settings, numbers, programs, arrays, replicas, progress)
+    train_seconds = time.perf_counter() - began
+    logits, measured = parallel.gather(replicas, programs.test(numbers, state, arrays.test))
+    tested = epochs_run if state.best is None else parallel.gather(replicas, state.best.epoch)
+    return Outcome(
+        logits,
+        measured.loss / measured.count,
+        measured.correct / measured.count,
+        tested,
+        history,
+        sum(leaf[0, 0].size for leaf in jax.tree.leaves(state.params)),
+        train_seconds,
+        compile_seconds,
+    )
+
+
+def _epochs(settings, numbers, programs, arrays, replicas, progress):
+    """The epoch loop: (final state, history, epochs that each seed ran [S])."""
+    first = settings.seed
+    seeds = np.arange(first, first + replicas.count, dtype=np.int32)
+    seeds = parallel.spread(replicas, seeds)
+    state = programs.init(numbers, seeds)
+    steps = train.steps_per_epoch(settings, arrays.train_indices.shape[-1])
+    history, epochs_run, pace = {}, np.zeros(replicas.count, int), 1
+
+    def advance(state, epoch, start, stop):
+        state, measured = programs.train_steps(
+            *(numbers, state, seeds, arrays.train_indices, arrays.train),
+            *(np.int32(epoch), np.int32(start), np.int32(stop)),
+        )
+        return state, parallel.gather(replicas, measured)  # waits until it is done
+
+    for epoch in range(1, settings.epochs + 1):
+        active = ~parallel.gather(replicas, state.stopped)
+        if not active.any():
+            break
+        epochs_run += active
+        state, measured, pace = _run_epoch(advance, state, epoch, steps, pace, progress)
+        entries = _means('train', measured, active)
+        if programs.finish_epoch is not None:
+            state, measured = programs.finish_epoch(
+                *(numbers, state, arrays.validation_indices, arrays.validation, np.int32(epoch))
+            )
+            entries |= _means('validation', parallel.gather(replicas, measured), active)
+        for name, values in entries.items():
+            history.setdefault(name, []).append(values)
+        if progress:
+            progress.epoch(epoch, history)
+    return state, history, epochs_run
+
+
+def _run_epoch(advance, state, epoch, steps, pace, progress):
+    """One epoch in calls of about a second: (state, summed Metrics [S], steps per call)."""
     start, total = 0, None
     while start < steps:
         stop = min(steps, start + max(1, int(pace)))
         began = time.perf_counter()
-        state, measured = call(programs.train_steps, state, start, stop)
+        state, measured = advance(state, epoch, start, stop)
         seconds = time.perf_counter() - began
         # At most doubled a call: the first one may be slow for reasons of its own.
         pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
         total = measured if total is None else jax.tree.map(np.add, total, measured)
-        on_steps(stop - start, measured)
+        if progress:
+            progress.steps(stop - start, measured)
         start = stop
     return state, total, pace
 
@@ -141,90 +214,3 @@ def _means(name, measured, active):
         ]
 
     return {f'{name}_loss': numbers(measured.loss), f'{name}_accuracy': numbers(measured.correct)}
-
-
-class _Silent:
-    """A progress display that shows nothing."""
-
-    def steps(self, done, measured):
-        pass
-
-    def epoch(self, epoch, history):
-        pass
-
-
-def fit(settings, dataset, replicas, cache=None, progress=None):
-    """Trains all seeds of a row and tests each: an Outcome.
-
-    Args:
-      settings: a row's settings.
-      dataset: data.Dataset.
-      replicas: parallel.Replicas for settings.num_seeds.
-      cache: dict that keeps compiled programs for rows that differ in numbers alone.
-      progress: has `steps(count, Metrics of numpy [S])` and `epoch(number, history)`.
-    """
-    cache = {} if cache is None else cache
-    progress = progress or _Silent()
-    key, numbers = split_numbers(settings)
-    numbers = {path: np.float32(value) for path, value in numbers.items()}
-    arrays = place(settings, dataset, replicas)
-    key = (key, replicas, jax.tree.map(jnp.shape, arrays))
-    compile_seconds = 0.0
-    if str(key) not in cache:
-        cache[str(key)] = compile_programs(settings, numbers, replicas, arrays)
-        compile_seconds = cache[str(key)].seconds
-    programs = cache[str(key)]
-    began = time.perf_counter()
-    state, history = _epochs(settings, numbers, programs, arrays, replicas, progress)
-    train_seconds = time.perf_counter() - began
-    logits, measured = parallel.gather(replicas, programs.test(numbers, state, arrays.test))
-    epochs_run = [sum(x is not None for x in seed) for seed in zip(*history['ran'], strict=True)]
-    best = np.array(epochs_run)
-    if state.best is not None:
-        best = parallel.gather(replicas, state.best.epoch)
-    del history['ran']
-    one_seed = jax.tree.map(lambda a: a[0, 0], state.params)
-    return Outcome(
-        logits,
-        measured.loss / measured.count,
-        measured.correct / measured.count,
-        best,
-        history,
-        sum(leaf.size for leaf in jax.tree.leaves(one_seed)),
-        train_seconds,
-        compile_seconds,
-    )
-
-
-def _epochs(settings, numbers, programs, arrays, replicas, progress):
-    """The epoch loop: (final state, history)."""
-    seeds = np.arange(settings.seed, settings.seed + replicas.count, dtype=np.int32)
-    seeds = parallel.spread(replicas, seeds)
-    state = programs.init(numbers, seeds)
-    steps = train.steps_per_epoch(settings, arrays.train_indices.shape[-1])
-    history, pace = {}, 1
-
-    for epoch in range(1, settings.epochs + 1):
-        active = ~parallel.gather(replicas, state.stopped)
-        if not active.any():
-            break
-
-        def call(program, state, start, stop, epoch=epoch):
-            state, measured = program(
-                *(numbers, state, seeds, arrays.train_indices, arrays.train),
-                *(np.int32(epoch), np.int32(start), np.int32(stop)),
-            )
-            return state, parallel.gather(replicas, measured)  # waits until it is done
-
-        state, measured, pace = _run_epoch(programs, call, state, steps, pace, progress.steps)
-        entries = _means('train', measured, active)
-        if programs.finish_epoch is not None:
-            state, measured = programs.finish_epoch(
-                *(numbers, state, arrays.validation_indices, arrays.validation, np.int32(epoch))
-            )
-            entries |= _means('validation', parallel.gather(replicas, measured), active)
-        entries['ran'] = [True if on else None for on in active]
-        for name, values in entries.items():
-            history.setdefault(name, []).append(values)
-        progress.epoch(epoch, history)
-    return state, history

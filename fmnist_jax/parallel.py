@@ -7,6 +7,7 @@ another device. On a CPU each core is a device: a core that trains its own seeds
 barrier in every operation (LeNet-5: three times as fast).
 """
 
+import functools
 import time
 from typing import NamedTuple
 
@@ -78,9 +79,15 @@ def gather(replicas, tree):
     return jax.tree.map(collect, tree)
 
 
+@functools.cache
+def _identity(devices):
+    """Compiled once per shape, not once per call."""
+    return jax.pmap(lambda tree: tree, devices=devices)
+
+
 def _on_devices(replicas, tree):
     """First axis over the devices, by the layout that pmap itself uses."""
-    return jax.pmap(lambda tree: tree, devices=replicas.devices)(tree)
+    return _identity(replicas.devices)(tree)
 
 
 def _over_seeds(function, replicas, axes):

@@ -24,11 +24,9 @@ class RowProgress:
         if self._stream.isatty():
             self._bar = tqdm(
                 total=epochs * steps_per_epoch,
-                desc=name,
+                desc=f'{name}: compiling',
                 file=self._stream,
-                bar_format='{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]',
-                postfix='compiling',
-                leave=True,
+                bar_format='{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]',
             )
 
     def steps(self, done, measured):
@@ -37,8 +35,9 @@ class RowProgress:
             return
         seen = max(measured.count.sum(), 1)
         loss = measured.loss.sum() / seen
-        self._bar.set_postfix_str(
-            f'epoch {self._epoch}/{self._epochs} loss {loss:.3f}{self._validation}', refresh=False
+        self._bar.set_description_str(
+            f'{self._name}: epoch {self._epoch}/{self._epochs} loss {loss:.3f}{self._validation}',
+            refresh=False,
         )
         self._bar.update(done)
 

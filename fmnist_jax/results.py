@@ -1,6 +1,7 @@
 """The result lines of a workdir: one JSON object for each finished row."""
 
 import datetime
+import functools
 import json
 import os
 import pathlib
@@ -97,8 +98,12 @@ def check_row(workdir, result, settings, config_hash):
     )
 
 
-def _commit():
-    """The git commit of the code, with '+' if files differ from it; None outside git."""
+@functools.cache
+def code_commit():
+    """The git commit of the code, with '+' if files differ from it; None outside git.
+
+    Cached: called when a run starts, it names what the run imported even if the folder moves on.
+    """
     here = pathlib.Path(__file__).parent
     try:
         git = ['git', '-C', str(here)]
@@ -132,6 +137,6 @@ def provenance(replicas):
         },
         'replicas': {'mode': replicas.mode, 'per_device': replicas.per_device},
         'versions': versions,
-        'commit': _commit(),
+        'commit': code_commit(),
         'finished': now.isoformat(timespec='seconds'),
     }

@@ -40,7 +40,7 @@ def test_parameter_count(name):
 
 
 class ForwardTest(chex.TestCase):
-    @chex.variants(with_jit=True, without_jit=True)
+    @chex.variants(with_jit=True, without_jit=True, with_device=True)
     @parameterized.parameters('fcn', 'lenet5', 'simple_cnn', 'cnn_4', 'base_cnn')
     def test_logits(self, name):
         model = make_model(name)

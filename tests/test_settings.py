@@ -104,6 +104,7 @@ def test_hash_tells_settings_apart():
             {'optimizer__nesterov': True},
             'config.optimizer.nesterov=True .* needs sgd',
         ),
+        ({'schedule__warmup_epochs': 2.0}, 'config.schedule.warmup_epochs=2.0: expected less than'),
         ({'schedule__name': 'step', 'schedule__decay_rate': 0.0}, 'config.schedule.decay_rate=0.0'),
     ],
 )

@@ -38,7 +38,7 @@ def first_epoch(settings, seed=3, cuts=(0, 5)):
 
 
 class StepTest(chex.TestCase):
-    @chex.variants(with_jit=True, without_jit=True)
+    @chex.variants(with_jit=True, without_jit=True, with_pmap=True)
     def test_a_step_of_sgd_follows_the_gradient(self):
         settings = small_settings(optimizer__learning_rate=0.1)
         state = train.init(settings, 0, 80)
@@ -181,7 +181,7 @@ def test_history_and_accuracy_agree_with_the_logits():
     np.testing.assert_allclose(outcome.history['validation_accuracy'][-1], accuracy, rtol=1e-5)
     assert len(outcome.history['train_loss']) == 2
     assert outcome.parameters == 784 * 12 + 12 + 130
-    np.testing.assert_array_equal(outcome.best_epoch, 2)
+    np.testing.assert_array_equal(outcome.tested_epoch, 2)
 
 
 def test_best_validation_epoch_is_what_is_tested():
@@ -189,8 +189,8 @@ def test_best_validation_epoch_is_what_is_tested():
     common = {'optimizer__learning_rate': 1.0, 'epochs': 6, 'selection': 'val_accuracy'}
     outcome = run_fit(small_settings(**common))
     accuracy = np.array(outcome.history['validation_accuracy'])  # [epochs, seeds]
-    np.testing.assert_array_equal(outcome.best_epoch, accuracy.argmax(0) + 1)
-    for seed, epoch in enumerate(outcome.best_epoch):
+    np.testing.assert_array_equal(outcome.tested_epoch, accuracy.argmax(0) + 1)
+    for seed, epoch in enumerate(outcome.tested_epoch):
         again = run_fit(
             small_settings(optimizer__learning_rate=1.0, epochs=int(epoch), seed=seed, num_seeds=1)
         )
@@ -205,8 +205,8 @@ def test_seeds_stop_on_their_own():
     losses = np.array(outcome.history['validation_loss'], float)  # NaN after a seed stopped
     ran = (~np.isnan(losses)).sum(0)
     assert ran.min() < ran.max() < 30  # not all at once, and all before the last epoch
-    np.testing.assert_array_equal(outcome.best_epoch, ran - 1)  # patience 1
-    np.testing.assert_array_equal(np.nanargmin(losses, axis=0) + 1, outcome.best_epoch)
+    np.testing.assert_array_equal(outcome.tested_epoch, ran - 1)  # patience 1
+    np.testing.assert_array_equal(np.nanargmin(losses, axis=0) + 1, outcome.tested_epoch)
     assert_same_runs(outcome, run_fit(settings, 'map', cores(2)), tolerance=1e-3)
 
 
@@ -234,16 +234,3 @@ def test_training_learns():
     outcome = run_fit(settings)
     assert np.mean(outcome.history['train_accuracy'][-1]) > 0.85
     assert np.mean(outcome.history['train_loss'][0]) > 1.5
-
-
-@pytest.mark.parametrize('count', [1, 3, 5, 8, 11])
-@pytest.mark.parametrize('devices', [1, 2, 8])
-def test_replicas_layout(count, devices):
-    replicas = parallel.make_replicas(count, devices=cores(devices))
-    values = np.arange(count * 2).reshape(count, 2)
-    there_and_back = parallel.gather(replicas, parallel.spread(replicas, values))
-    np.testing.assert_array_equal(there_and_back, values)
-    assert replicas.per_device == -(-count // devices)
-    assert replicas.padded - count < replicas.per_device  # no device runs repeats alone
-    shared = parallel.share(replicas, np.arange(3))
-    assert shared.shape == (len(replicas.devices), 3)

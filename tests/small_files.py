@@ -1,0 +1,54 @@
+"""Small data sets in the published files' format, and an environment without the user's."""
+
+import gzip
+import hashlib
+import struct
+
+import numpy as np
+import pytest
+
+from fmnist_jax import data, download
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch, tmp_path):
+    for key in ('FMNIST_DATA_DIR', 'FMNIST_CACHE_DIR', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY'):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
+
+
+def idx(array):
+    """The bytes of an IDX file."""
+    header = struct.pack(f'>I{array.ndim}I', 0x800 + array.ndim, *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def write(path, raw):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(raw, mtime=0))
+    return path
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A folder `source/fashion_mnist` of 60 + 20 images, whose checksums count as published."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / 'source' / 'fashion_mnist'
+    for i, n in ((0, 60), (2, 20)):
+        write(folder / data.FILES[i], idx(rng.integers(0, 256, (n, 28, 28))))
+        write(folder / data.FILES[i + 1], idx(np.arange(n) % 10))
+    contents = [(folder / file).read_bytes() for file in data.FILES]
+    sums = tuple(hashlib.md5(content).hexdigest() for content in contents)
+    monkeypatch.setitem(data.MD5, 'fashion_mnist', sums)
+    return folder
+
+
+def assert_same(dataset, folder):
+    for array, file in zip(dataset, data.FILES, strict=True):
+        np.testing.assert_array_equal(array, data.read_idx(folder / file))
+
+
+@pytest.fixture
+def no_download(monkeypatch):
+    monkeypatch.setattr(download, 'fetch', lambda *_: pytest.fail('went to the network'))

@@ -1,0 +1,42 @@
+"""What a person sees: a bar on a terminal, lines elsewhere."""
+
+import io
+
+import numpy as np
+
+from fmnist_jax.metrics import Metrics
+from fmnist_jax.progress import RowProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def train(stream):
+    progress = RowProgress('relu', epochs=2, steps_per_epoch=4, stream=stream)
+    history = {'train_loss': [], 'validation_accuracy': []}
+    for epoch in (1, 2):
+        for _ in range(2):
+            measured = Metrics(np.array([8.0, 4.0]), np.array([1, 2]), np.array([4, 4]))
+            progress.steps(2, measured)
+        history['train_loss'].append([1.0, None])  # a diverged or stopped seed
+        history['validation_accuracy'].append([0.5, 0.7])
+        progress.epoch(epoch, history)
+    progress.close()
+    return stream.getvalue()
+
+
+def test_a_bar_on_a_terminal():
+    text = train(Terminal())
+    assert 'relu: compiling |' in text
+    last = text.split('\r')[-1]
+    assert 'relu: epoch 2/2 loss 1.500 validation 60.00% |' in last
+    assert '100%' in last and last.endswith('\n')
+
+
+def test_lines_elsewhere():
+    lines = train(io.StringIO()).splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith('relu: epoch 1/2 loss 1.000 validation 60.00% ')
+    assert lines[1].endswith('at most 0 s left')

@@ -46,12 +46,16 @@ def check_config_flags(argv):
     if path is None:
         raise ConfigError('--config=FILE is missing, for example --config=configs/quickstart.py')
     config = _load(path)
-    sections = [name for name, value in config.items() if hasattr(value, 'items')]
-    fields = list(flatten(config.to_dict())) + sections
+    fields = list(flatten(config.to_dict()))
     for argument in argv[1:]:
         name = argument.partition('=')[0].lstrip('-').removeprefix('no')
         if not name.startswith('config.') or name.removeprefix('config.') in fields:
             continue
+        inside = [field for field in fields if f'config.{field}'.startswith(f'{name}.')]
+        if inside:
+            raise ConfigError(
+                f'--{name} is a group of fields: set one of them, such as --config.{inside[0]}'
+            )
         close = difflib.get_close_matches(name.removeprefix('config.'), fields)
         hint = f'did you mean {", ".join(close)}?' if close else 'see configs/base.py'
         raise ConfigError(f'--{name}: the config has no such field; {hint}')

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from fmnist_jax import parallel, results, train
+from fmnist_jax import data, parallel, results, train
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
 from fmnist_jax.losses import probabilities
@@ -96,14 +96,18 @@ def run(config, rows, workdir, load_dataset, say=print):
 
     Raises:
       ConfigError: the workdir holds another config's results, or a row cannot be used.
+      DataError: more validation images than there are.
     """
     workdir = pathlib.Path(workdir)
     results.code_commit()
+    settings = {row['name']: resolve(config, row) for row in rows}
+    for mine in settings.values():  # a split that cannot be had: told before anything is written
+        total = len(load_dataset(mine.dataset.name).train_labels)
+        data.split(total, mine.dataset.num_validation, mine.seed)
     results.claim(workdir, config)
     done = {r['row']: r for r in results.read(workdir)}
-    todo, settings = [], {}
+    todo = []
     for row in rows:
-        settings[row['name']] = resolve(config, row)
         if row['name'] in done:
             mine = settings[row['name']]
             results.check_row(workdir, done[row['name']], mine, settings_hash(mine))

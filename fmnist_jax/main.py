@@ -97,12 +97,15 @@ def _run(config, rows, workdir):
         workdir = workdir.with_name(workdir.name + '-synthetic')
     results = experiment.run(config, rows, workdir, load, _say)
     text = report.table(results, config.title)
-    print(f'\n{text}\n')
-    print(f'Results: {workdir}/results.jsonl')
+    (workdir / 'table.md').write_text(report.workdir_table(workdir))
+    print(f'\n{text}')
+    print(f'Results: {workdir}/results.jsonl, table.md and predictions/')
 
 
 def _main(argv):
     """Parses the flags and runs; errors of the user's come out as exceptions."""
+    if {'--help', '-help', '-h'} & set(argv):
+        return print(f'{__doc__}\n{flags.FLAGS.main_module_help()}')
     check_config_flags(argv)
     junk = flags.FLAGS(argv)[1:]
     if junk:

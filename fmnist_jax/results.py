@@ -54,29 +54,46 @@ def append(workdir, result):
         os.fsync(file.fileno())
 
 
+def read_config(workdir):
+    """The config that a workdir belongs to, as nested dicts; `rows` are name and report's number.
+
+    Raises:
+      ConfigError: config.json is not there or damaged.
+    """
+    path = pathlib.Path(workdir) / 'config.json'
+    try:
+        config = json.loads(path.read_text())
+        config['title'], config['rows']
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f'{path}: not the config of a workdir ({error!r}); delete it, and the next run of '
+            'its config writes it again'
+        ) from error
+    return config
+
+
 def claim(workdir, config):
     """Makes `workdir` this config's own, or finds that it is.
 
-    The config is kept in config.json, without its rows: new rows may join a table.
+    The config is kept in config.json. Rows may join or leave a table: they are not compared
+    here (but see `check_row`).
 
     Raises:
       ConfigError: the workdir holds results of another config; with the difference.
     """
     path = pathlib.Path(workdir) / 'config.json'
     ours = plain(config)
-    del ours['rows']
+    ours['rows'] = [{'name': r['name'], 'reported': r['reported']} for r in ours['rows']]
     if path.exists():
-        try:
-            theirs = json.loads(path.read_text())
-        except ValueError as error:
-            raise ConfigError(f'{path}: not JSON ({error}); delete it to start again') from error
-        changes = difference(theirs, ours)
+        theirs = read_config(workdir)
+        changes = difference(theirs | {'rows': None}, ours | {'rows': None})
         if changes:
             raise ConfigError(
                 f'{workdir} holds results of another config; choose another --workdir or delete '
                 'it. Theirs -> yours:\n  ' + '\n  '.join(changes)
             )
-        return
+        if theirs == ours:
+            return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix('.tmp')
     temporary.write_text(json.dumps(ours, indent=1) + '\n')

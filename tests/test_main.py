@@ -67,6 +67,8 @@ def test_a_table_from_start_to_end(tmp_path, config):
     assert '| slow ' in done.stdout and '| fast ' in done.stdout
     assert 'SYNTHETIC' in done.stdout
     assert 'Results: runs/tiny/results.jsonl' in done.stdout
+    written = (tmp_path / 'runs' / 'tiny' / 'table.md').read_text()
+    assert '| relu_deep |' in written and 'not run yet' in written
     assert 'slow: epoch 1/1 loss' in done.stderr  # plain lines: the output is no terminal
     slow, fast = lines_of(tmp_path / 'runs' / 'tiny')
     assert (slow['row'], fast['row']) == ('slow', 'fast')
@@ -108,6 +110,7 @@ def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):
         (['--config={}', '--config.epochs=two'], '--config.epochs=two'),
         (['--config={}', '--config.epochs=0'], "row 'slow': config.epochs=0: expected 1 to"),
         (['--config={}', '--config.optimizer.learning_rate=1'], 'set by the rows slow, fast'),
+        (['--config={}', '--config.optimizer=adam'], 'is a group of fields: set one of them, such'),
         (['--config={}', '--config.optimizer.name=sdg'], "config.optimizer.name='sdg': expected"),
         (['--config={}', '--rows=nothing*'], '--rows=nothing*: no row matches; the rows are slow'),
         (['--config={}', '--row=slow'], 'row'),
@@ -123,7 +126,14 @@ def test_a_mistake_gets_one_clear_error(tmp_path, config, arguments, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.startswith('error: ') and 'Traceback' not in done.stderr
-    assert not list(tmp_path.rglob('results.jsonl'))
+    assert not list(tmp_path.rglob('results.jsonl')) and not (tmp_path / 'runs').exists()
+
+
+def test_help_names_the_flags(tmp_path):
+    done = run(tmp_path, '--help')
+    assert done.returncode == 0
+    for flag in ('--config:', '--workdir:', '--rows:', '--[no]list:', '--data_dir:'):
+        assert flag in done.stdout
 
 
 def test_a_broken_config_file_is_named(tmp_path, config):

@@ -1,12 +1,15 @@
 """Result lines: whole, refused when they are another config's, shown as a table."""
 
 import json
+import pathlib
 
 import pytest
 
 from configs import base
 from fmnist_jax import report, results
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 def line(name='a', accuracies=(0.90, 0.91, 0.92), **more):
@@ -78,14 +81,18 @@ def test_a_row_of_other_settings_is_refused(tmp_path):
 
 
 def test_table():
-    text = report.table([line('a'), line('b', [0.5], reported=None)], 'Title', missing=['c'])
+    text = report.table(
+        [line('a'), line('b', [0.5], reported=None)],
+        'Title',
+        missing=[{'name': 'c', 'reported': 0.25}],
+    )
     lines = text.splitlines()
-    assert lines[0] == 'Title: test accuracy in % on fashion_mnist'
+    assert lines[0] == 'Title on fashion_mnist'
     cells = [[c.strip() for c in row.split('|')[1:-1]] for row in lines[2:7]]
     assert cells[0][:2] == ['row', 'report']
     assert cells[2] == ['a', '95.00', '3', '91.00 ± 1.00', '88.52 to 93.48', 'consistent', '12']
     assert cells[3] == ['b', '', '1', '50.00', '', '', '12']
-    assert cells[4] == ['c', '', '0', 'not run yet', '', '', '']
+    assert cells[4] == ['c', '25.00', '0', 'not run yet', '', '', '']
 
 
 def test_table_says_synthetic_and_diverged():
@@ -95,10 +102,46 @@ def test_table_says_synthetic_and_diverged():
     assert '95.00' not in text and 'consistent |' not in text  # no verdict on drawn images
 
 
+def fill(workdir, *rows):
+    """A workdir whose config has the rows a, b, c and that holds some of their lines."""
+    config = base.get_config()
+    config.rows = tuple(base.row(name, {}, 0.95) for name in 'abc')
+    results.claim(workdir, config)
+    for row in rows:
+        results.append(workdir, row)
+
+
 def test_report_command(tmp_path, capsys):
-    results.claim(tmp_path, base.get_config())
+    fill(tmp_path)
     assert report.main([str(tmp_path)]) == 2
-    assert 'error:' in capsys.readouterr().err
+    assert 'no result lines there' in capsys.readouterr().err
+    results.append(tmp_path, line('b'))
     results.append(tmp_path, line('a'))
     assert report.main([str(tmp_path)]) == 0
-    assert '91.00 ± 1.00' in capsys.readouterr().out
+    rows = [text.split('|')[1].strip() for text in capsys.readouterr().out.splitlines()[4:7]]
+    assert rows == ['a', 'b', 'c']  # the config's order, whatever ran first
+    (tmp_path / 'config.json').write_text('{')
+    assert report.main([str(tmp_path)]) == 2
+    assert 'config.json: not the config of a workdir' in capsys.readouterr().err
+
+
+def test_overview_of_several_tables(tmp_path, capsys):
+    fill(tmp_path / 'one', line('a', reported=0.96), line('b', reported=0.92), line('c'))
+    fill(tmp_path / 'two', line('a', reported=0.5), line('b', reported=None))
+    assert report.main([str(tmp_path)]) == 0
+    out = [
+        [c.strip() for c in row.split('|')[1:-1]] for row in capsys.readouterr().out.splitlines()
+    ]
+    assert out[2][1:5] == ['a', '96.00', '91.00 ± 1.00 (3 seeds)', 'higher']
+    assert out[2][5] == '2 consistent, 1 higher'
+    assert out[3][1:] == ['a', '50.00', '91.00 ± 1.00 (3 seeds)', 'lower', '1 lower']
+
+
+def test_the_readme_shows_what_the_result_lines_say():
+    """README's table is the output of `python -m fmnist_jax.report experiments`."""
+    experiments = ROOT / 'experiments'
+    workdirs = sorted(path.parent for path in experiments.glob('*/results.jsonl'))
+    assert workdirs
+    assert report.overview(workdirs) in (ROOT / 'README.md').read_text()
+    for workdir in workdirs:
+        assert (workdir / 'table.md').read_text() == report.workdir_table(workdir)

@@ -91,7 +91,7 @@ def compile_programs(settings, numbers, replicas, arrays):
     def test(numbers, state, data):
         return evaluate.test(bound(numbers), state, *data)
 
-    first, seconds = build(init, ('same', 0), numbers, seeds)
+    first, seconds = build(init, ('same', 0), numbers, seeds, runs_once=True)
     state = first(numbers, seeds)
     steps, more = build(
         train_steps,

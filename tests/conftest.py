@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import tempfile
 
 # XLA's thread pool is as large as the number of cores; programs on more devices than threads
@@ -13,10 +14,18 @@ import pytest
 
 jax.config.update('jax_num_cpu_devices', 8)
 # Tests compile the same small programs again and again. One folder for all worker processes,
-# new each run: a program of an earlier version of the code is never met.
-_RUN = os.environ.get('PYTEST_XDIST_TESTRUNUID', str(os.getpid()))
-jax.config.update('jax_compilation_cache_dir', f'{tempfile.gettempdir()}/fmnist_jax_tests_{_RUN}')
+# which inherit its name; new each run, so a program of an earlier version is never met.
+if 'FMNIST_TEST_PROGRAMS' not in os.environ:
+    os.environ['FMNIST_TEST_PROGRAMS'] = tempfile.mkdtemp(prefix='fmnist_jax_tests_')
+jax.config.update('jax_compilation_cache_dir', os.environ['FMNIST_TEST_PROGRAMS'])
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+
+
+def pytest_sessionfinish(session):
+    """The process that the workers belong to takes the compiled programs with it."""
+    if not hasattr(session.config, 'workerinput'):
+        shutil.rmtree(os.environ['FMNIST_TEST_PROGRAMS'], ignore_errors=True)
+
 
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -96,6 +96,7 @@ def _over_seeds(function, replicas, axes):
         return jax.vmap(function, in_axes=axes)
 
     def mapped(*args):
+        """lax.map takes one argument: the seeds' own arrays; the shared ones are closed over."""
         own = [a for a, axis in zip(args, axes, strict=True) if axis == 0]
 
         def one(own):

@@ -188,6 +188,7 @@ def train_steps(config, state, seed, indices, images, labels, epoch, start, stop
     batch, count = config.batch_size, indices.shape[0]
 
     def run(state):
+        """The loop of a seed that has not stopped."""
         order_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _ORDER), epoch)
         order = jax.random.permutation(order_key, indices)
         order = jnp.pad(order, (0, steps_per_epoch(config, count) * batch - count))

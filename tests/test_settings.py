@@ -120,5 +120,5 @@ def test_selection_needs_a_validation_set():
 
 
 def test_good_settings_pass():
-    check(small_settings())
-    check(small_settings(selection='val_loss', patience=3, model__dropout=0.0))
+    assert check(small_settings()) is None
+    assert check(small_settings(selection='val_loss', patience=3, model__dropout=0.0)) is None

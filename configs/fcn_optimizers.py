@@ -35,7 +35,7 @@ def _row(name, optimizer, learning_rate, accuracy, plus_minus):
 
 
 def get_config():
-    """40 epochs of ten rows; about 4 minutes a row with 5 seeds on two CPU cores."""
+    """40 epochs of ten rows; about a minute and a half a row with 5 seeds on two CPU cores."""
     config = base.get_config()
     config.title = 'Report 002: optimizer and learning rate'
     config.epochs = 40

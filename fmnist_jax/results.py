@@ -75,8 +75,8 @@ def read_config(workdir):
 def claim(workdir, config):
     """Makes `workdir` this config's own, or finds that it is.
 
-    The config is kept in config.json. Rows may join or leave a table: they are not compared
-    here (but see `check_row`).
+    The config is kept in config.json. Rows may join or leave a table and its title may change:
+    they are not compared here (but see `check_row`).
 
     Raises:
       ConfigError: the workdir holds results of another config; with the difference.
@@ -86,7 +86,8 @@ def claim(workdir, config):
     ours['rows'] = [{'name': r['name'], 'reported': r['reported']} for r in ours['rows']]
     if path.exists():
         theirs = read_config(workdir)
-        changes = difference(theirs | {'rows': None}, ours | {'rows': None})
+        table_only = {'rows': None, 'title': None}
+        changes = difference(theirs | table_only, ours | table_only)
         if changes:
             raise ConfigError(
                 f'{workdir} holds results of another config; choose another --workdir or delete '

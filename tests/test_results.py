@@ -65,7 +65,9 @@ def test_a_workdir_of_another_config_is_refused(tmp_path):
     results.claim(tmp_path / 'new', config)
     results.claim(tmp_path / 'new', config)
     config.rows = (base.row('x', {}),)
-    results.claim(tmp_path / 'new', config)  # a new row is no other config
+    config.title = 'Better words'
+    results.claim(tmp_path / 'new', config)  # a new row or title is no other config
+    assert results.read_config(tmp_path / 'new')['title'] == 'Better words'
     config.epochs = 3
     config.dataset.name = 'synthetic'
     with pytest.raises(ConfigError) as error:

@@ -40,8 +40,10 @@ def get_config():
     config.patience = 0  # epochs without a better validation score before a seed stops; 0 never
     config.micro_batch = 0  # images through the net at a time (no batch norm); 0 chooses
     config.eval_batch_size = 500  # images
+    config.compute = 'float32'  # float32 | bfloat16 (parameters and statistics stay float32)
     config.replicas = 'auto'  # seeds of a device: vmap (at once) | map (in turn) | auto
     config.replicas_chunk = 0  # with map: seeds at once; 0 means one
+    config.devices_per_seed = 0  # that share a seed's batches, if there are so many; 0 chooses
     config.dataset = _dataset()
     config.augment = _augment()
     config.model = _model()
@@ -75,7 +77,7 @@ def _augment():
 def _model():
     model = ConfigDict()
     model.name = 'lenet5'  # see fmnist_jax/models
-    model.activation = placeholder(str)  # linear step sigmoid tanh relu leaky_relu
+    model.activation = placeholder(str)  # linear step sigmoid tanh relu relu6 leaky_relu
     model.pooling = placeholder(str)  # max | average
     model.dropout = placeholder(float)  # probability of dropping
     model.dropout_after = placeholder(str)  # each | last hidden layer
@@ -85,6 +87,8 @@ def _model():
     model.widths = placeholder(tuple)  # features per layer (mlp, simple and tuned CNN)
     model.dense = placeholder(int)  # features of the hidden dense layer
     model.kernel_size = placeholder(int)  # pixels
+    model.blocks = placeholder(int)  # depthwise-separable blocks of MobileNet, 1 to 13
+    model.width_multiplier = placeholder(float)  # of MobileNet's features
     return model
 
 

@@ -1,5 +1,7 @@
 """Refuses settings that cannot train, with one line that names the field."""
 
+import jax
+
 from fmnist_jax.layers import ACTIVATIONS, KERNEL_INITIALIZERS
 from fmnist_jax.losses import LOSSES
 from fmnist_jax.models import MODELS, make_model
@@ -11,6 +13,7 @@ _CHOICES = {
     'loss': tuple(LOSSES),
     'selection': ('last', 'val_loss', 'val_accuracy'),
     'replicas': ('auto', 'vmap', 'map'),
+    'compute': ('float32', 'bfloat16'),
     'dataset.name': ('fashion_mnist', 'mnist', 'synthetic'),
     'dataset.fallback': ('', 'synthetic'),
     'dataset.channels': (1, 3),
@@ -34,6 +37,7 @@ _RANGES = {  # field: (least, most); a bound of None is open, 'below 1' excludes
     'micro_batch': (0, None),
     'eval_batch_size': (1, 60_000),
     'replicas_chunk': (0, None),
+    'devices_per_seed': (0, None),
     'dataset.num_validation': (0, None),
     'dataset.image_size': (28, 512),
     'augment.rotation': (0, None),
@@ -41,6 +45,8 @@ _RANGES = {  # field: (least, most); a bound of None is open, 'below 1' excludes
     'model.dropout': (0, 'below 1'),
     'model.dense': (1, 65_536),
     'model.kernel_size': (1, 28),
+    'model.blocks': (1, 13),
+    'model.width_multiplier': (0.1, 4),
     'optimizer.learning_rate': (0, None),
     'optimizer.momentum': (0, 'below 1'),
     'optimizer.l2': (0, None),
@@ -87,11 +93,19 @@ def check(settings):
     _check_together(settings)
 
 
+def _trace(settings):
+    """Makes the network's shapes, so that an image too small for it is told before training."""
+    fields = settings.model.to_dict()
+    model = make_model(fields.pop('name'), **fields)
+    side = settings.dataset.image_size
+    images = jax.ShapeDtypeStruct((1, side, side, settings.dataset.channels), settings.compute)
+    jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
 def _check_together(settings):
     """Fields that are fine alone but not together."""
-    fields = settings.model.to_dict()
     try:
-        make_model(fields.pop('name'), **fields)
+        _trace(settings)
         schedule = make_schedule(
             settings.schedule, settings.optimizer.learning_rate, 1, settings.epochs
         )

@@ -4,23 +4,26 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax import metrics
+from fmnist_jax.share import ALONE
 from fmnist_jax.train import Best, model_of, prepare
 
 
-def predict(config, params, batch_stats, images, indices):
+def predict(config, params, batch_stats, images, indices, share=ALONE):
     """Logits [n, 10] of the uint8 images at `indices` [n]: all of them, in padded batches."""
     count = indices.shape[0]
-    batch = min(config.eval_batch_size, count)
-    padded = jnp.pad(indices, (0, -count % batch)).reshape(-1, batch)
+    batch = min(config.eval_batch_size, -(-count // share.parts))
+    padded = jnp.pad(indices, (0, -count % (batch * share.parts))).reshape(-1, batch)
 
     def one_batch(chosen):
         variables = {'params': params, 'batch_stats': batch_stats}
-        return model_of(config).apply(variables, prepare(images[chosen], config), train=False)
+        inputs = prepare(images[chosen], config)
+        return model_of(config).apply(variables, inputs, train=False).astype(jnp.float32)
 
-    return jax.lax.map(one_batch, padded).reshape(-1, 10)[:count]
+    logits = share.collect(jax.lax.map(one_batch, share.take(padded)))
+    return logits.reshape(-1, 10)[:count]
 
 
-def finish_epoch(config, state, indices, images, labels, epoch):
+def finish_epoch(config, state, indices, images, labels, epoch, share=ALONE):
     """Validation after an epoch: (State with the best so far and early stopping, Metrics).
 
     Args:
@@ -29,8 +32,9 @@ def finish_epoch(config, state, indices, images, labels, epoch):
       indices: [n] int32, the validation images among `images`.
       images, labels: uint8 [N, 28, 28] and int32 [N].
       epoch: [] int32, counted from 1.
+      share: the devices that evaluate a part each.
     """
-    logits = predict(config, state.params, state.batch_stats, images, indices)
+    logits = predict(config, state.params, state.batch_stats, images, indices, share)
     measured = metrics.evaluate(logits, labels[indices], config.loss)
     if state.best is None:
         return state, measured
@@ -48,9 +52,9 @@ def finish_epoch(config, state, indices, images, labels, epoch):
     return state._replace(best=best, stopped=stopped), measured
 
 
-def test(config, state, images, labels):
+def test(config, state, images, labels, share=ALONE):
     """The chosen parameters on the whole test set: (logits [n, 10], Metrics)."""
     chosen = state if state.best is None else state.best
     everything = jnp.arange(images.shape[0])
-    logits = predict(config, chosen.params, chosen.batch_stats, images, everything)
+    logits = predict(config, chosen.params, chosen.batch_stats, images, everything, share)
     return logits, metrics.evaluate(logits, labels, config.loss)

@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 
-from fmnist_jax import data, parallel, results, train
+from fmnist_jax import data, results, train
 from fmnist_jax.checks import check
-from fmnist_jax.fit import fit
+from fmnist_jax.fit import fit, lay_out
 from fmnist_jax.losses import probabilities
 from fmnist_jax.progress import RowProgress
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
@@ -33,9 +33,7 @@ def _save_probabilities(workdir, row_name, outcome, loss):
 
 def run_row(row, settings, dataset, workdir, cache):
     """Trains all seeds of one row and appends its result line to the workdir; returns it."""
-    replicas = parallel.make_replicas(
-        settings.num_seeds, settings.replicas, settings.replicas_chunk
-    )
+    replicas = lay_out(settings)
     num_train = len(dataset.train_labels) - settings.dataset.num_validation
     steps = train.steps_per_epoch(settings, num_train)
     progress = RowProgress(row['name'], settings.epochs, steps)

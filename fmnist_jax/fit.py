@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmnist_jax import data, evaluate, parallel, train
-from fmnist_jax.settings import split_numbers, with_numbers
+from fmnist_jax.settings import ConfigError, split_numbers, with_numbers
 
 # A call of the compiled loop lasts about this long, so that the bar moves and Ctrl-C is heard.
 _SECONDS_PER_CALL = 1.0
@@ -49,6 +49,25 @@ class Outcome(NamedTuple):
     compile_seconds: float
 
 
+def lay_out(settings, devices=None):
+    """Seeds over devices as the settings ask: parallel.Replicas.
+
+    Raises:
+      ConfigError: config.devices_per_seed cannot be had.
+    """
+    available = len(jax.local_devices() if devices is None else devices)
+    state = jax.eval_shape(lambda: train.init(settings, 0, settings.batch_size))
+    try:
+        sharing = train.devices_per_seed(
+            *(settings, state.params, state.batch_stats, max(1, available // settings.num_seeds))
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return parallel.make_replicas(
+        settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, sharing
+    )
+
+
 def place(settings, dataset, replicas):
     """Puts the data set on the devices once, with each seed's split as indices."""
     total = len(dataset.train_labels)
@@ -83,13 +102,17 @@ def compile_programs(settings, numbers, replicas, arrays):
         return train.init(bound(numbers), seed, num_train)
 
     def train_steps(numbers, state, seed, indices, data, epoch, start, stop):
-        return train.train_steps(bound(numbers), state, seed, indices, *data, epoch, start, stop)
+        return train.train_steps(
+            *(bound(numbers), state, seed, indices, *data, epoch, start, stop, replicas.share)
+        )
 
     def finish_epoch(numbers, state, indices, data, epoch):
-        return evaluate.finish_epoch(bound(numbers), state, indices, *data, epoch)
+        return evaluate.finish_epoch(
+            *(bound(numbers), state, indices, *data, epoch, replicas.share)
+        )
 
     def test(numbers, state, data):
-        return evaluate.test(bound(numbers), state, *data)
+        return evaluate.test(bound(numbers), state, *data, replicas.share)
 
     first, seconds = build(init, ('same', 0), numbers, seeds, runs_once=True)
     state = first(numbers, seeds)

@@ -1,11 +1,8 @@
-"""Layers that stay fast inside `scan`, under `vmap` and on every backend.
+"""The layers that the networks are made of.
 
-XLA's CPU compiler runs the gradient of `lax.conv` up to 40 times slower inside a loop body
-than outside (jax issue 12868), and turns a convolution with one kernel per seed into a slow
-grouped convolution. A training epoch is a loop and seeds are trained together, so both would
-hit us. On the CPU a convolution is therefore written as patches times a matrix ("im2col"),
-a few images at a time so that the patches stay in the processor's cache; its gradient is
-two more matrix products, which JAX derives by itself. On other backends it is `lax.conv`.
+They compute in the type of their input (float32, or bfloat16 if `compute` says so) with
+float32 parameters. `batch` (share.Batch) says which images count and which part of the batch
+a device holds.
 """
 
 import math
@@ -15,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Images whose patches are built at a time on the CPU. A 3x3 convolution of 128 images of
-# 24x24x64 to 128 features with its gradients took 80 ms in blocks of 8, 184 ms in one.
-IMAGES_PER_BLOCK = 8
+from fmnist_jax.blocks import Pending, pending, sums, with_sums
+from fmnist_jax.convolution import convolve, depthwise
+from fmnist_jax.share import EVERY_IMAGE
 
 ACTIVATIONS = {
     'linear': lambda x: x,
@@ -27,6 +24,7 @@ ACTIVATIONS = {
     'sigmoid': jax.nn.sigmoid,
     'tanh': jnp.tanh,
     'relu': jax.nn.relu,
+    'relu6': jax.nn.relu6,
     'leaky_relu': jax.nn.leaky_relu,  # slope 0.01 below zero
 }
 
@@ -45,51 +43,6 @@ BATCH_NORM = {  # framework -> (decay of the running averages, epsilon)
 }
 
 
-def extract_patches(images, kernel_size):
-    """All windows of an image, side by side: [N, H, W, C] -> [N, H', W', kh*kw*C], unpadded."""
-    kh, kw = kernel_size
-    height, width = images.shape[1] - kh + 1, images.shape[2] - kw + 1
-    windows = [images[:, i : i + height, j : j + width] for i in range(kh) for j in range(kw)]
-    return jnp.concatenate(windows, axis=-1)
-
-
-def _convolve_block(images, kernel):
-    patches = extract_patches(images, kernel.shape[:2])
-    return patches @ kernel.reshape(-1, kernel.shape[-1])
-
-
-def convolve(images, kernel, padding=0):
-    """Two-dimensional convolution with stride 1, as patches times a matrix.
-
-    Args:
-      images: [N, H, W, C].
-      kernel: [kh, kw, C, features].
-      padding: rows and columns of zeros added on each side.
-
-    Returns:
-      [N, H + 2 * padding - kh + 1, W + 2 * padding - kw + 1, features].
-    """
-    sides = ((padding, padding), (padding, padding))
-    if jax.default_backend() != 'cpu':
-        return jax.lax.conv_general_dilated(
-            images, kernel, (1, 1), sides, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-        )
-    images = jnp.pad(images, ((0, 0), *sides, (0, 0)))
-    count, block = images.shape[0], IMAGES_PER_BLOCK
-    if count <= 2 * block:
-        return _convolve_block(images, kernel)
-    # checkpoint: the backward pass builds the patches again (a copy in the cache) instead of
-    # reading nine times the activations back from memory.
-    convolve_block = jax.checkpoint(lambda block: _convolve_block(block, kernel))
-    whole = count - count % block
-    blocks = images[:whole].reshape(-1, block, *images.shape[1:])
-    outputs = jax.lax.map(convolve_block, blocks)
-    outputs = outputs.reshape(whole, *outputs.shape[2:])
-    if whole == count:
-        return outputs
-    return jnp.concatenate([outputs, convolve_block(images[whole:])])
-
-
 def pool(images, kind, ceil_mode=False):
     """2x2 pooling with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C], rounded up if asked.
 
@@ -99,12 +52,14 @@ def pool(images, kind, ceil_mode=False):
     several equal maxima the gradient is shared among them; PyTorch gives it to the first.
 
     Args:
-      images: [N, H, W, C].
+      images: [N, H, W, C] or Pending.
       kind: 'max' or 'average'.
       ceil_mode: round the output's sides up instead of down.
     """
     if kind not in ('max', 'average'):
         raise ValueError(f"model.pooling={kind!r}: expected 'max' or 'average'")
+    if isinstance(images, Pending):
+        return images.then(lambda values: pool(values, kind, ceil_mode))
     n, height, width, channels = images.shape
     rows, columns = [math.ceil(s / 2) if ceil_mode else s // 2 for s in (height, width)]
     images = images[:, : 2 * rows, : 2 * columns]
@@ -115,7 +70,7 @@ def pool(images, kind, ceil_mode=False):
         return windows.max((2, 4))
     inside = np.pad(np.ones(images.shape[1:3]), missing[1:3])  # padding does not count
     pixels = inside.reshape(rows, 2, columns, 2).sum((1, 3))[:, :, None]
-    return windows.sum((2, 4)) / pixels.astype(np.float32)
+    return windows.sum((2, 4)) / pixels.astype(images.dtype)
 
 
 def _bias_initializer(initialization, fan_in):
@@ -136,7 +91,8 @@ class Dense(nn.Module):
         kernel_init = KERNEL_INITIALIZERS[self.initialization]
         kernel = self.param('kernel', kernel_init, (x.shape[-1], self.features))
         bias_init = _bias_initializer(self.initialization, x.shape[-1])
-        return x @ kernel + self.param('bias', bias_init, (self.features,))
+        bias = self.param('bias', bias_init, (self.features,))
+        return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
 
 
 class Conv(nn.Module):
@@ -152,7 +108,8 @@ class Conv(nn.Module):
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param('kernel', KERNEL_INITIALIZERS[self.initialization], shape)
         bias_init = _bias_initializer(self.initialization, math.prod(shape[:3]))
-        return convolve(x, kernel, self.padding) + self.param('bias', bias_init, (self.features,))
+        bias = self.param('bias', bias_init, (self.features,))
+        return convolve(x, kernel.astype(x.dtype), self.padding) + bias.astype(x.dtype)
 
 
 def _random_16_bits(key, shape):
@@ -171,50 +128,99 @@ class Dropout(nn.Module):
     rate: float
 
     @nn.compact
-    def __call__(self, x, train):
+    def __call__(self, x, train, batch=EVERY_IMAGE):
         if not train or (isinstance(self.rate, (int, float)) and self.rate == 0):
             return x
-        bits = _random_16_bits(self.make_rng('dropout'), x.shape)
+        whole = (x.shape[0] * batch.share.parts, *x.shape[1:])
+        bits = batch.share.take(_random_16_bits(self.make_rng('dropout'), whole))
         keep = bits >= jnp.round(jnp.asarray(self.rate) * 65536).astype(jnp.int32)
-        return jnp.where(keep, x / (1 - self.rate), 0)
+        return jnp.where(keep, x / (1 - self.rate), 0).astype(x.dtype)
 
 
 class BatchNorm(nn.Module):
     """Batch normalization over all axes but the last (Ioffe and Szegedy, arXiv 1502.03167).
 
     Running averages use the batch's biased variance, as Keras does (PyTorch multiplies it by
-    n / (n - 1), with n = images x pixels).
+    n / (n - 1), with n = images x pixels). Statistics are float32 whatever the input is.
     """
 
-    framework: str
+    framework: str  # whose constants: 'pytorch' or 'keras'
 
     @nn.compact
-    def __call__(self, x, train, mask=None):
-        """mask: [N] bool or None; images where it is False count for nothing."""
+    def scaling(self, moments, train):
+        """What normalizes and scales: (multiplier, offset), float32 [C] each.
+
+        Args:
+          moments: (mean, biased variance) of the batch, float32 [C] each.
+          train: use them and move the running averages; else use the running averages.
+        """
         decay, epsilon = BATCH_NORM[self.framework]
-        shape = x.shape[-1:]
+        shape = moments[0].shape
         scale = self.param('scale', nn.initializers.ones, shape)
         bias = self.param('bias', nn.initializers.zeros, shape)
         running_mean = self.variable('batch_stats', 'mean', jnp.zeros, shape)
         running_var = self.variable('batch_stats', 'var', jnp.ones, shape)
+        mean, var = running_mean.value, running_var.value
         if train:
-            mean, var = _moments(x, mask)
             if not self.is_initializing():
-                running_mean.value = decay * running_mean.value + (1 - decay) * mean
-                running_var.value = decay * running_var.value + (1 - decay) * var
-        else:
-            mean, var = running_mean.value, running_var.value
-        return (x - mean) * (scale * jax.lax.rsqrt(var + epsilon)) + bias
+                running_mean.value = decay * mean + (1 - decay) * moments[0]
+                running_var.value = decay * var + (1 - decay) * moments[1]
+            mean, var = moments
+        multiplier = scale * jax.lax.rsqrt(var + epsilon)
+        return multiplier, bias - mean * multiplier
+
+    def __call__(self, x, train, batch=EVERY_IMAGE):
+        """[N, ..., C] -> the same shape."""
+        moments = _moments(x, sums(x, _weights(batch)), batch)
+        return Pending(x, self.scaling(moments, train), lambda values: values).values()
 
 
-def _moments(x, mask):
-    """Mean and biased variance per channel of the images that count."""
-    axes = tuple(range(x.ndim - 1))
-    if mask is None:
-        mean, mean_of_squares = x.mean(axes), (x * x).mean(axes)
-    else:
-        weights = mask.astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
-        total = weights.sum() * math.prod(x.shape[1:-1])
-        mean = (x * weights).sum(axes) / total
-        mean_of_squares = (x * x * weights).sum(axes) / total
-    return mean, jnp.maximum(mean_of_squares - mean * mean, 0)
+def _weights(batch):
+    return None if batch.mask is None else batch.mask.astype(jnp.float32)
+
+
+def _moments(outputs, sums, batch):
+    """Mean and biased variance per channel of the images that count, on all devices."""
+    weights = _weights(batch)
+    images = jnp.float32(outputs.shape[0]) if weights is None else weights.sum()
+    images, total, squares = batch.share.sum((images, *sums))
+    count = images * math.prod(outputs.shape[1:-1])
+    mean = total / count
+    return mean, jnp.maximum(squares / count - mean * mean, 0)
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm, activation: [N, H, W, C] or Pending -> Pending (see blocks.py)."""
+
+    features: int  # 0 for a depthwise convolution
+    kernel_size: int
+    framework: str  # whose batch norm: 'pytorch' or 'keras'
+    activation: str
+    initialization: str
+    padding: int | tuple[int, int] = 0
+    stride: int = 1
+    use_bias: bool = False
+
+    @nn.compact
+    def __call__(self, x, train, batch=EVERY_IMAGE):
+        x = pending(x)
+        channels = jax.eval_shape(x.values).shape[-1]
+        inputs, outputs = (channels, self.features) if self.features else (1, channels)
+        shape = (self.kernel_size, self.kernel_size, inputs, outputs)
+        kernel = self.param('kernel', KERNEL_INITIALIZERS[self.initialization], shape)
+        bias = jnp.zeros(())
+        if self.use_bias:
+            bias_init = _bias_initializer(self.initialization, math.prod(shape[:3]))
+            bias = self.param('bias', bias_init, (outputs,))
+        convolution = convolve if self.features else depthwise
+
+        def function(params, raw):
+            scaling, kernel, bias = params
+            images = x.apply(scaling, raw)
+            result = convolution(images, kernel.astype(raw.dtype), self.padding, self.stride)
+            return result + bias.astype(raw.dtype)
+
+        raw, *sums = with_sums(function, (x.scaling, kernel, bias), x.raw, _weights(batch))
+        norm = BatchNorm(self.framework, name='norm')
+        scaling = norm.scaling(_moments(raw, sums, batch), train)
+        return Pending(raw, scaling, ACTIVATIONS[self.activation])

@@ -2,9 +2,9 @@
 
 The only file that says `pmap` and `vmap`. Arrays of all seeds have the shape
 [devices, seeds per device, ...]: `pmap` spreads the first axis, `vmap` or `lax.map` the
-second. The seeds never talk to each other, so there is no collective that could wait for
-another device. On a CPU each core is a device: a core that trains its own seeds needs no
-barrier in every operation (LeNet-5 on two cores: twice as fast).
+second. Seeds never talk to each other; only where devices share a seed (share.py) is there a
+collective, in which one device waits for another. On a CPU each core is a device: a core that
+trains its own seeds needs no barrier in every operation (LeNet-5 on two cores: twice as fast).
 """
 
 import functools
@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmnist_jax.share import ALONE, AXIS, Share
+
 
 class Replicas(NamedTuple):
     """How `count` seeds are laid out."""
@@ -24,14 +26,15 @@ class Replicas(NamedTuple):
     per_device: int
     mode: str  # 'vmap': all seeds of a device at once; 'map': one after the other
     chunk: int  # with 'map': seeds at once; 0 and 1 mean one
+    share: Share = ALONE  # how many devices share a seed's batches
 
     @property
     def padded(self):
         """Seeds that run: as many on each device; those beyond `count` repeat the last."""
-        return len(self.devices) * self.per_device
+        return len(self.devices) // self.share.parts * self.per_device
 
 
-def make_replicas(count, mode='auto', chunk=0, devices=None):
+def make_replicas(count, mode='auto', chunk=0, devices=None, devices_per_seed=1):
     """Lays out `count` seeds over the devices so that the fewest run one after the other.
 
     Args:
@@ -40,13 +43,15 @@ def make_replicas(count, mode='auto', chunk=0, devices=None):
         network; all at once elsewhere).
       chunk: seeds at once with 'map'.
       devices: jax devices, all local ones by default.
+      devices_per_seed: that share each seed's batches; more than 1 needs as many for each.
     """
     devices = tuple(jax.local_devices() if devices is None else devices)
     if mode == 'auto':
         mode = 'map' if devices[0].platform == 'cpu' else 'vmap'
     per_device = -(-count // len(devices))
-    needed = -(-count // per_device)
-    return Replicas(count, devices[:needed], per_device, mode, chunk)
+    needed = -(-count // per_device) * devices_per_seed
+    share = Share(devices_per_seed, needed)
+    return Replicas(count, devices[:needed], per_device, mode, chunk, share)
 
 
 def spread(replicas, tree):
@@ -56,7 +61,8 @@ def spread(replicas, tree):
         array = np.asarray(array)
         extra = replicas.padded - replicas.count
         array = np.concatenate([array, np.repeat(array[-1:], extra, axis=0)])
-        return array.reshape(len(replicas.devices), replicas.per_device, *array.shape[1:])
+        array = array.reshape(-1, replicas.per_device, *array.shape[1:])
+        return np.repeat(array, replicas.share.parts, axis=0)
 
     return _on_devices(replicas, jax.tree.map(lay_out, tree))
 
@@ -73,7 +79,7 @@ def gather(replicas, tree):
     """Arrays [devices, seeds per device, ...] -> numpy [count, ...]."""
 
     def collect(array):
-        array = np.asarray(array)
+        array = np.asarray(array)[:: replicas.share.parts]
         return array.reshape(replicas.padded, *array.shape[2:])[: replicas.count]
 
     return jax.tree.map(collect, tree)
@@ -134,10 +140,17 @@ def compile_for(replicas, function, axes, *args, donate=(), runs_once=False):
     device_axes = tuple(None if axis == 'same' else 0 for axis in axes)
     program = jax.pmap(
         _over_seeds(function, replicas, seed_axes),
+        axis_name=AXIS,
         in_axes=device_axes,
         devices=replicas.devices,
         donate_argnums=donate,
     )
-    options = {'xla_backend_optimization_level': 0} if runs_once else None
+    options = {}
+    if runs_once:
+        options['xla_backend_optimization_level'] = 0
+    if len(replicas.devices) > 1 and replicas.devices[0].platform == 'cpu':
+        # Each core works for its own device; products split over all cores would only wait for
+        # each other (the fully connected net: 1.1 to 1.2 times as fast).
+        options['xla_cpu_multi_thread_eigen'] = False
     compiled = program.lower(*args).compile(compiler_options=options)
     return compiled, time.perf_counter() - start

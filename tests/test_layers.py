@@ -8,66 +8,7 @@ import numpy as np
 import pytest
 
 from fmnist_jax import layers
-
-
-def reference_convolution(images, kernel, padding):
-    sides = [(padding, padding)] * 2
-    return jax.lax.conv_general_dilated(
-        images, kernel, (1, 1), sides, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-    )
-
-
-def loss_of(convolution):
-    def loss(images, kernel, padding):
-        outputs = convolution(images, kernel, padding)
-        weights = jnp.cos(jnp.arange(outputs.size)).reshape(outputs.shape)
-        return (outputs * weights).sum()
-
-    return loss
-
-
-def draw(count, side, channels, features, size):
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(count, side, side + 1, channels)).astype(np.float32)
-    kernel = rng.normal(size=(size, size, channels, features)).astype(np.float32)
-    return images, kernel
-
-
-# Counts below, at and beyond a block of images, and one that no block divides.
-@pytest.mark.parametrize('count', [1, 8, 16, 17, 32, 43])
-@pytest.mark.parametrize(('side', 'size', 'padding'), [(7, 3, 1), (6, 5, 2), (9, 3, 0), (5, 1, 0)])
-def test_convolution_and_gradients(count, side, size, padding):
-    images, kernel = draw(count, side, 3, 4, size)
-    ours = jax.jit(layers.convolve, static_argnums=2)(images, kernel, padding)
-    np.testing.assert_allclose(
-        ours, reference_convolution(images, kernel, padding), rtol=1e-4, atol=1e-4
-    )
-    gradients = jax.grad(loss_of(layers.convolve), (0, 1))(images, kernel, padding)
-    expected = jax.grad(loss_of(reference_convolution), (0, 1))(images, kernel, padding)
-    chex.assert_trees_all_close(gradients, expected, rtol=1e-3, atol=1e-3)
-
-
-def test_convolution_inside_scan():
-    images, kernel = draw(20, 6, 2, 2, 3)
-    gradient = jax.grad(loss_of(layers.convolve), 1)
-
-    def step(kernel, _):
-        return kernel - 0.01 * gradient(images, kernel, 1), None
-
-    scanned, _ = jax.jit(lambda k: jax.lax.scan(step, k, length=3))(kernel)
-    looped = kernel
-    for _ in range(3):
-        looped = looped - 0.01 * jax.grad(loss_of(reference_convolution), 1)(images, looped, 1)
-    np.testing.assert_allclose(scanned, looped, rtol=1e-3, atol=1e-3)
-
-
-def test_convolution_under_vmap_with_a_kernel_per_seed():
-    images, kernel = draw(20, 6, 2, 3, 3)
-    kernels = np.stack([kernel, 2 * kernel, -kernel])
-    gradient = jax.grad(loss_of(layers.convolve), 1)
-    together = jax.vmap(gradient, in_axes=(None, 0, None))(images, kernels, 1)
-    apart = [jax.grad(loss_of(reference_convolution), 1)(images, k, 1) for k in kernels]
-    np.testing.assert_allclose(together, np.stack(apart), rtol=1e-3, atol=1e-3)
+from fmnist_jax.share import Batch
 
 
 @pytest.mark.parametrize(('height', 'width'), [(4, 6), (7, 7), (5, 8)])
@@ -178,7 +119,7 @@ def test_batch_norm_ignores_masked_images():
     layer = layers.BatchNorm('keras')
     variables = layer.init(jax.random.key(0), x, True)
     mask = jnp.array([True] * 4 + [False] * 2)
-    y, stats = layer.apply(variables, x, True, mask, mutable=['batch_stats'])
+    y, stats = layer.apply(variables, x, True, Batch(mask), mutable=['batch_stats'])
     y4, stats4 = layer.apply(variables, x[:4], True, mutable=['batch_stats'])
     np.testing.assert_allclose(y[:4], y4, rtol=1e-4, atol=1e-5)
     chex.assert_trees_all_close(stats, stats4, rtol=1e-4)

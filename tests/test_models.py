@@ -20,13 +20,21 @@ PARAMETERS = {
     'cnn_3': 4_048_714,
     'cnn_4': 65_994,
     'cnn_5': 1_853_002,
+    'mobilenet': 3_217_226,
+    'simplified_mobilenet': 136_778,
     'base_cnn': 28_394,
     'tuned_cnn': 1_030_218,
 }
 
 
-def initialize(model, count=2):
-    return model.init(jax.random.key(0), jnp.zeros((count, 28, 28, 1)), train=False)
+def images_for(name, count):
+    """Zeros of the shape that a model is made for."""
+    side, channels = (56, 3) if 'mobilenet' in name else (28, 1)
+    return jnp.zeros((count, side, side, channels))
+
+
+def initialize(model, count=2, name=''):
+    return model.init(jax.random.key(0), images_for(name, count), train=False)
 
 
 def test_every_model_has_a_parameter_count():
@@ -35,8 +43,22 @@ def test_every_model_has_a_parameter_count():
 
 @pytest.mark.parametrize('name', PARAMETERS)
 def test_parameter_count(name):
-    variables = jax.eval_shape(lambda: initialize(make_model(name)))
+    variables = jax.eval_shape(lambda: initialize(make_model(name), name=name))
     assert sum(p.size for p in jax.tree.leaves(variables['params'])) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    ('name', 'count'), [('mobilenet', 3_239_114), ('simplified_mobilenet', 139_722)]
+)
+def test_parameter_count_with_moving_averages(name, count):
+    """Report 000 counts them, too: 3239K and 140K in Table 2."""
+    variables = jax.eval_shape(lambda: initialize(make_model(name), name=name))
+    assert sum(p.size for p in jax.tree.leaves(variables)) == count
+
+
+def test_mobilenet_refuses_images_that_shrink_to_nothing():
+    with pytest.raises(ValueError, match='dataset.image_size=28: .* 32 or more'):
+        make_model('mobilenet').init(jax.random.key(0), jnp.zeros((1, 28, 28, 3)), train=False)
 
 
 class ForwardTest(chex.TestCase):
@@ -56,8 +78,8 @@ class ForwardTest(chex.TestCase):
 @pytest.mark.parametrize('name', MODELS)
 def test_output_shape_of_every_model(name):
     model = make_model(name)
-    variables = jax.eval_shape(lambda: initialize(model))
-    images = jax.ShapeDtypeStruct((5, 28, 28, 1), jnp.float32)
+    variables = jax.eval_shape(lambda: initialize(model, name=name))
+    images = images_for(name, 5)
     logits = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
     assert logits.shape == (5, 10) and logits.dtype == jnp.float32
 

@@ -11,6 +11,7 @@ from functools import partial
 from fmnist_jax.models.cnn_variants import CNNVariant
 from fmnist_jax.models.lenet import LeNet5
 from fmnist_jax.models.mlp import MLP
+from fmnist_jax.models.mobilenet import MobileNet
 from fmnist_jax.models.simple_cnn import SimpleCNN
 from fmnist_jax.models.tuned_cnn import TunedCNN
 
@@ -26,6 +27,8 @@ MODELS = {
     'cnn_3': partial(CNNVariant, variant='cnn_3', dropout=0.5),
     'cnn_4': partial(CNNVariant, variant='cnn_4'),
     'cnn_5': partial(CNNVariant, variant='cnn_5'),
+    'mobilenet': MobileNet,
+    'simplified_mobilenet': partial(MobileNet, blocks=5),
     'base_cnn': partial(TunedCNN, widths=(32, 32, 32), dense=32),
     'tuned_cnn': partial(TunedCNN, widths=(64, 64), dense=128),
 }

@@ -2,7 +2,9 @@
 
 import flax.linen as nn
 
-from fmnist_jax.layers import ACTIVATIONS, BatchNorm, Conv, Dense, Dropout, pool
+from fmnist_jax.blocks import values
+from fmnist_jax.layers import ACTIVATIONS, Conv, ConvNorm, Dense, Dropout, pool
+from fmnist_jax.share import EVERY_IMAGE
 
 # Per convolution (kernel size, features, pooled after); then the hidden dense widths.
 _FOUR_CONVOLUTIONS = ((3, 32, False), (3, 64, False), (3, 128, True), (3, 128, True))
@@ -34,19 +36,23 @@ class CNNVariant(nn.Module):
     initialization: str = 'pytorch'
 
     @nn.compact
-    def __call__(self, images, train, mask=None):
+    def __call__(self, images, train, batch=EVERY_IMAGE):
         convolutions, dense_widths = _ARCHITECTURES[self.variant]
         activation = ACTIVATIONS[self.activation]
         x = images
         for kernel_size, features, pooled in convolutions:
-            x = Conv(features, kernel_size, self.initialization)(x)
             if self.batch_norm:
-                x = BatchNorm('pytorch')(x, train, mask)
-            x = activation(x)
+                fields = {'framework': 'pytorch', 'activation': self.activation, 'use_bias': True}
+                layer = ConvNorm(
+                    features, kernel_size, initialization=self.initialization, **fields
+                )
+                x = layer(x, train, batch)
+            else:
+                x = activation(Conv(features, kernel_size, self.initialization)(x))
             if pooled:
                 x = pool(x, self.pooling, ceil_mode=True)
-        x = x.reshape(x.shape[0], -1)
+        x = values(x).reshape(images.shape[0], -1)
         for width in dense_widths:
             x = Dense(width, self.initialization)(x)
-            x = activation(Dropout(self.dropout)(x, train))
+            x = activation(Dropout(self.dropout)(x, train, batch))
         return Dense(10, self.initialization)(x)

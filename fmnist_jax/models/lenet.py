@@ -3,6 +3,7 @@
 import flax.linen as nn
 
 from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout, pool
+from fmnist_jax.share import EVERY_IMAGE
 
 
 class LeNet5(nn.Module):
@@ -19,7 +20,7 @@ class LeNet5(nn.Module):
     initialization: str = 'pytorch'
 
     @nn.compact
-    def __call__(self, images, train, mask=None):
+    def __call__(self, images, train, batch=EVERY_IMAGE):
         activation = ACTIVATIONS[self.activation]
         x = activation(Conv(6, 5, self.initialization, padding=2)(images))
         x = pool(x, self.pooling)
@@ -28,5 +29,5 @@ class LeNet5(nn.Module):
         x = x.reshape(x.shape[0], -1)
         for width in (120, 84):
             x = activation(Dense(width, self.initialization)(x))
-            x = Dropout(self.dropout)(x, train)
+            x = Dropout(self.dropout)(x, train, batch)
         return Dense(10, self.initialization)(x)

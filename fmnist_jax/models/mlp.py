@@ -3,6 +3,7 @@
 import flax.linen as nn
 
 from fmnist_jax.layers import ACTIVATIONS, BatchNorm, Dense, Dropout
+from fmnist_jax.share import EVERY_IMAGE
 
 
 class MLP(nn.Module):
@@ -21,13 +22,13 @@ class MLP(nn.Module):
     batch_norm: bool = False
 
     @nn.compact
-    def __call__(self, images, train, mask=None):
+    def __call__(self, images, train, batch=EVERY_IMAGE):
         x = images.reshape(images.shape[0], -1)
         for i, width in enumerate(self.widths):
             x = Dense(width, self.initialization)(x)
             if self.batch_norm:
-                x = BatchNorm('pytorch')(x, train, mask)
+                x = BatchNorm('pytorch')(x, train, batch)
             x = ACTIVATIONS[self.activation](x)
             if self.dropout_after == 'each' or i == len(self.widths) - 1:
-                x = Dropout(self.dropout)(x, train)
+                x = Dropout(self.dropout)(x, train, batch)
         return Dense(10, self.initialization)(x)

@@ -3,6 +3,7 @@
 import flax.linen as nn
 
 from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout, pool
+from fmnist_jax.share import EVERY_IMAGE
 
 
 class SimpleCNN(nn.Module):
@@ -19,13 +20,13 @@ class SimpleCNN(nn.Module):
     initialization: str = 'keras'
 
     @nn.compact
-    def __call__(self, images, train, mask=None):
+    def __call__(self, images, train, batch=EVERY_IMAGE):
         activation = ACTIVATIONS[self.activation]
         x = images
         for width in self.widths:
             for _ in range(2):
                 x = activation(Conv(width, 3, self.initialization, padding=1)(x))
             x = pool(x, self.pooling)
-        x = Dropout(self.dropout)(x.reshape(x.shape[0], -1), train)
+        x = Dropout(self.dropout)(x.reshape(x.shape[0], -1), train, batch)
         x = activation(Dense(self.dense, self.initialization)(x))
         return Dense(10, self.initialization)(x)

@@ -3,6 +3,7 @@
 import flax.linen as nn
 
 from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout, pool
+from fmnist_jax.share import EVERY_IMAGE
 
 
 class TunedCNN(nn.Module):
@@ -21,13 +22,13 @@ class TunedCNN(nn.Module):
     initialization: str = 'keras'
 
     @nn.compact
-    def __call__(self, images, train, mask=None):
+    def __call__(self, images, train, batch=EVERY_IMAGE):
         activation = ACTIVATIONS[self.activation]
         x = images
         for i, width in enumerate(self.widths):
             if i > 0:
                 x = pool(x, self.pooling)
             x = activation(Conv(width, self.kernel_size, self.initialization)(x))
-        x = Dropout(self.dropout)(x.reshape(x.shape[0], -1), train)
+        x = Dropout(self.dropout)(x.reshape(x.shape[0], -1), train, batch)
         x = activation(Dense(self.dense, self.initialization)(x))
         return Dense(10, self.initialization)(x)

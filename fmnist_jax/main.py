@@ -7,7 +7,6 @@
 Any field of configs/base.py can be set: --config.epochs=2, --config.dataset.name=mnist.
 """
 
-import os
 import pathlib
 import sys
 import traceback
@@ -43,17 +42,6 @@ def _say(line):
     print(line, file=sys.stderr, flush=True)
 
 
-def _set_up_jax():
-    """Each core a device of its own, and compiled programs kept for the next start."""
-    import jax
-
-    cores = os.cpu_count() or 1
-    if hasattr(os, 'sched_getaffinity'):
-        cores = len(os.sched_getaffinity(0))  # those that this process may use
-    jax.config.update('jax_num_cpu_devices', _CPU_DEVICES.value or cores)
-    jax.config.update('jax_compilation_cache_dir', str(data.cache_directory() / 'xla'))
-
-
 def _list_rows(config, rows):
     from fmnist_jax.report import percent
 
@@ -79,8 +67,9 @@ def _synthetic_instead(config, error):
 
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
-    _set_up_jax()
-    from fmnist_jax import experiment, report
+    from fmnist_jax import experiment, parallel, report
+
+    parallel.set_up(_CPU_DEVICES.value, data.cache_directory() / 'xla')
 
     loaded = {}
 

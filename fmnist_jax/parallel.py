@@ -8,6 +8,7 @@ trains its own seeds needs no barrier in every operation (LeNet-5 on two cores: 
 """
 
 import functools
+import os
 import time
 from typing import NamedTuple
 
@@ -16,6 +17,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmnist_jax.share import ALONE, AXIS, Share
+
+
+def cores():
+    """CPU cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_up(cpu_devices=None, cache_folder=None):
+    """Makes devices of the CPU and keeps compiled programs; before the first device is used.
+
+    Args:
+      cpu_devices: one a core if None.
+      cache_folder: for compiled programs; JAX_COMPILATION_CACHE_DIR goes before it.
+    """
+    jax.config.update('jax_num_cpu_devices', cpu_devices or cores())
+    if cache_folder and not jax.config.jax_compilation_cache_dir:
+        jax.config.update('jax_compilation_cache_dir', str(cache_folder))
+    # Small programs, too: together they take seconds.
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
 
 
 class Replicas(NamedTuple):

@@ -170,7 +170,13 @@ def test_ctrl_c_keeps_finished_rows(tmp_path, config):
     config.write_text(CONFIG.replace("'fast', {", "'fast', {'epochs': 90000, "))
     words, settings = command(tmp_path, f'--config={config}')
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **settings
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # a shell starts what it runs in the background with Ctrl-C ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **settings,
     )
     file = tmp_path / 'runs' / 'tiny' / 'results.jsonl'
     deadline = time.monotonic() + 120

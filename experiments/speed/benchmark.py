@@ -37,7 +37,7 @@ def _words(known):
     def read(text):
         for word in text.split(','):
             if word not in known:
-                raise argparse.ArgumentTypeError(f'{word!r}: expected some of {",".join(known)}')
+                raise argparse.ArgumentTypeError(f'{word!r}: expected some of {", ".join(known)}')
         return text.split(',')
 
     return read
@@ -76,11 +76,16 @@ def _change(words):
     return change
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse, but what is wrong is said in one line, without the usage."""
+
+    def error(self, message):
+        self.exit(2, f'error: {message}\n')
+
+
 def _options(argv):
     """The command line's values; exits with one line for what is wrong."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('--networks', type=_words(NETWORKS), default=list(DEFAULT), help='which, with commas')
     add('--seeds', type=_counts, default=[1, 4], help='seeds together, each number timed')

@@ -5,6 +5,7 @@ import pathlib
 import platform
 import resource
 import sys
+import time
 
 
 def cores():
@@ -39,3 +40,28 @@ def process_memory():
         unit = 1 if sys.platform == 'darwin' else 1024  # bytes on macOS, kilobytes elsewhere
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         return {'peak_bytes': peak, 'resident_bytes': None}
+
+
+class OtherPrograms:
+    """How many cores all other programs use from now until `cores` is asked."""
+
+    def __init__(self):
+        self._began = time.perf_counter(), time.process_time(), _busy_seconds()
+
+    def cores(self):
+        """Mean number of cores, to about 0.01 over some seconds; None where unknown."""
+        wall, own, busy = self._began
+        if busy is None:
+            return None
+        others = _busy_seconds() - busy - (time.process_time() - own)
+        return round(max(0.0, others / (time.perf_counter() - wall)), 3)
+
+
+def _busy_seconds():
+    """Seconds that the machine's cores were busy since it started, added up; Linux only."""
+    try:
+        first_line = pathlib.Path('/proc/stat').read_text().splitlines()[0]
+    except OSError:
+        return None
+    user, nice, system, _idle, _waiting, *interrupts = map(int, first_line.split()[1:8])
+    return sum((user, nice, system, *interrupts)) / os.sysconf('SC_CLK_TCK')

@@ -18,7 +18,13 @@ All raw numbers: [speed.json](speed.json). Made by `make bench`.
 """
 
 _SECTIONS = (
-    ('Images a second', tables.images, 'Seeds trained together: the images of all of them count.'),
+    (
+        'Images a second',
+        tables.images,
+        'Seeds trained together: the images of all of them count. Last, the most cores that other\n'
+        'programs used during a turn: a tenth of a core is too many, above all for PyTorch, whose\n'
+        'threads wait for each other in every operation.',
+    ),
     (
         'Seconds of an epoch',
         tables.epochs,

@@ -51,6 +51,12 @@ def ours(entry, seeds):
     return next(iter(of_side(entry, 'jax', seeds=seeds)), None)
 
 
+def other_cores(entry):
+    """The most cores that other programs used during a kept turn; None where unknown."""
+    turns = [turn for contestant in entry['contestants'] for turn in contestant['turns']]
+    return max((t['other_cores'] for t in turns if t['other_cores'] is not None), default=None)
+
+
 def epoch_seconds(contestant):
     """Seconds of a seed's epoch of 60,000 images; seeds trained together share the time."""
     return EPOCH_IMAGES / images_per_second(contestant)

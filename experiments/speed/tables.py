@@ -33,9 +33,9 @@ def images(entries):
             ours = rates.ours(entry, count)
             cells.append(significant(rates.images_per_second(ours)) if ours else '')
             cells.append(_times(rates.ratio(ours, theirs)) if ours and theirs else '')
-        rows.append(cells)
+        rows.append([*cells, significant(rates.other_cores(entry), 2)])
     ours = [cell for n in seeds for cell in (f'ours, {_with(n)}', '× PyTorch')]
-    return markdown(['network', 'PyTorch', 'memory format', *ours], rows)
+    return markdown(['network', 'PyTorch', 'memory format', *ours, 'others, cores'], rows)
 
 
 def epochs(entries):

@@ -3,7 +3,8 @@
     python -m experiments.speed.worker jax '{"change": {"model.name": "fcn"}}'
 
 The parent (processes.py) writes one JSON object a line, {"do": method of Contestant, ...its
-arguments}, and reads one a line: first the facts of the start or {"error": text}, then answers.
+arguments}, and reads one a line: first the facts of the start or {"error": text}, then answers,
+each with `other_cores`: what other programs used of the machine meanwhile.
 """
 
 import importlib
@@ -12,6 +13,8 @@ import os
 import sys
 import time
 import traceback
+
+from experiments.speed.machine import OtherPrograms
 
 
 def _answer_stream():
@@ -38,7 +41,9 @@ def main():
         answer({'import_seconds': import_seconds, **contestant.facts})
         for line in sys.stdin:
             request = json.loads(line)
-            answer(getattr(contestant, request.pop('do'))(**request))
+            others = OtherPrograms()
+            reply = getattr(contestant, request.pop('do'))(**request)
+            answer({**reply, 'other_cores': others.cores()})
     except Exception as error:  # whatever it is, the parent says it and goes on without us
         traceback.print_exc()
         first_line = (str(error).splitlines() or [''])[0]

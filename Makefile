@@ -34,12 +34,12 @@ test: setup
 	$(BIN)/python -m pytest
 
 # PyPI's PyTorch for Linux brings CUDA (2 GB); the small one for CPUs alone is
-#   make bench PIP_FLAGS='--index-url https://download.pytorch.org/whl/cpu'
+#   make bench PIP_FLAGS='--extra-index-url https://download.pytorch.org/whl/cpu'
 .venv/bench: .venv/installed
 	if command -v uv >/dev/null; then \
-	  uv pip install -q -p $(BIN)/python $(PIP_FLAGS) 'torch>=2.4'; \
+	  uv pip install -q -p $(BIN)/python $(PIP_FLAGS) -e '.[bench]'; \
 	else \
-	  $(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_FLAGS) 'torch>=2.4'; \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -e '.[bench]'; \
 	fi
 	touch $@
 

@@ -79,17 +79,20 @@ def measure_modes(bench, options):
     groups = []
     for compute in options.compute:
         for seeds in options.seeds:
-            group = _start_torch(bench, options, compute)
+            group = []
             for mode in options.modes:
                 try:
                     group.append(bench.start_ours(seeds, mode, compute))
                 except WorkerError as error:
                     bench.say(f'left out: {error}')
+            if not group:
+                continue
+            group += _start_torch(bench, options, compute)
             bench.rounds(group)
             for _, worker in group:
                 worker.close()
             groups.append([contestant for contestant, _ in group])
-    everyone = [contestant for group in groups for contestant in group]
-    if not any(contestant['side'] == 'jax' for contestant in everyone):
+    if not groups:
         raise WorkerError(f'{bench.name}: none of ours could start')
+    everyone = [contestant for group in groups for contestant in group]
     return {**_conditions(everyone, options), 'groups': groups}

@@ -47,7 +47,7 @@ def main():
     except Exception as error:  # whatever it is, the parent says it and goes on without us
         traceback.print_exc()
         first_line = (str(error).splitlines() or [''])[0]
-        answer({'error': f'{type(error).__name__}: {first_line}'})
+        answer({'error': f'{type(error).__name__}: {first_line[:300]}'})
         return 1
     return 0
 

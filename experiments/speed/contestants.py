@@ -9,6 +9,8 @@ from experiments.speed.processes import Worker, WorkerError
 # An epoch in parts is timed where a whole one takes no longer than this with one seed.
 _LONGEST_EPOCH = 40.0  # seconds
 _EMPTY_CALLS = 5
+# With one of two cores busy elsewhere, PyTorch was 3 to 100 times slower, ours 2 to 3 times.
+_DISTURBED = 0.1  # cores
 
 
 class Bench:
@@ -79,6 +81,8 @@ class Bench:
                 entry['turns'].append(turn)
                 rate = turn['images'] / turn['seconds']
                 self.say(f'round {i + 1}, {entry["label"]}: {rate:,.0f} images/s')
+                if (turn['other_cores'] or 0) > _DISTURBED:
+                    self.say(f'DISTURBED: other programs used {turn["other_cores"]:.1f} cores')
         for entry, worker in contestants:
             entry['memory'] = worker.ask('memory')
 

@@ -130,6 +130,8 @@ def modes(entries):
                 _times(rates.ratio(ours, theirs)) if theirs else '',
                 _megabytes(ours['memory']),
                 significant(ours['start']['compile_seconds'], 2),
+                significant(rates.other_cores(group), 2),
             ])  # fmt: skip
     heading = ['network', 'compute', 'seeds', 'mode', 'images/s', 'epoch of a seed, s']
-    return markdown([*heading, 'PyTorch', '× PyTorch', 'memory, MB', 'compiling, s'], rows)
+    heading += ['PyTorch', '× PyTorch', 'memory, MB', 'compiling, s', 'others, cores']
+    return markdown(heading, rows)

@@ -9,7 +9,7 @@ from experiments.speed.processes import Worker, WorkerError
 # An epoch in parts is timed where a whole one takes no longer than this with one seed.
 _LONGEST_EPOCH = 40.0  # seconds
 _EMPTY_CALLS = 5
-# With one of two cores busy elsewhere, PyTorch was 3 to 100 times slower, ours 2 to 3 times.
+# With one of two cores busy elsewhere, fcn was 6 to 125 times slower in PyTorch, 2 to 9 in ours.
 _DISTURBED = 0.1  # cores
 
 

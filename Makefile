@@ -1,12 +1,14 @@
 # make run    set up .venv, train the quickstart table (LeNet-5, two rows, four seeds)
 # make test   set up .venv, run all tests
+# make bench  set up .venv with PyTorch, time our training against it (half an hour; keep the
+#             machine idle), print the tables of experiments/speed
 # make lint   what CI checks besides the tests
 # make lock   refresh requirements.lock after a change in pyproject.toml (needs uv)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint lock setup
+.PHONY: run test bench lint lock setup
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -30,6 +32,19 @@ run: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# PyPI's PyTorch for Linux brings CUDA (2 GB); the small one for CPUs alone is
+#   make bench PIP_FLAGS='--extra-index-url https://download.pytorch.org/whl/cpu'
+.venv/bench: .venv/installed
+	if command -v uv >/dev/null; then \
+	  uv pip install -q -p $(BIN)/python $(PIP_FLAGS) -e '.[bench]'; \
+	else \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -e '.[bench]'; \
+	fi
+	touch $@
+
+bench: .venv/bench
+	$(BIN)/python experiments/speed/benchmark.py
 
 lint: setup
 	$(BIN)/ruff check .

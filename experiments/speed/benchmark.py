@@ -1,0 +1,164 @@
+"""Times our training against PyTorch's on this machine: speed.json and table.md.
+
+    python experiments/speed/benchmark.py                              # minutes a network
+    python experiments/speed/benchmark.py --networks=lenet5            # replaces that network
+    python experiments/speed/benchmark.py --modes=vmap,map,map:4 --seeds=1,8,32
+    python experiments/speed/benchmark.py --table                      # table.md from speed.json
+
+Any field of configs/base.py may follow, for our side: --config.micro_batch=8. Close other
+programs first. Ctrl-C keeps the networks that are done.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent.parent))
+
+from experiments.speed.contestants import Bench
+from experiments.speed.measure import measure_modes, measure_network
+from experiments.speed.networks import DEFAULT, NETWORKS
+from experiments.speed.page import page
+from experiments.speed.processes import WorkerError
+
+_MODES = ('vmap', 'map')
+
+
+def _say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def _words(known):
+    """argparse type: comma-separated words of `known`."""
+
+    def read(text):
+        for word in text.split(','):
+            if word not in known:
+                raise argparse.ArgumentTypeError(f'{word!r}: expected some of {", ".join(known)}')
+        return text.split(',')
+
+    return read
+
+
+def _counts(text):
+    """argparse type: comma-separated whole numbers, 1 or more."""
+    if not all(word.isdecimal() and int(word) for word in text.split(',')):
+        raise argparse.ArgumentTypeError(f'{text!r}: expected numbers such as 1,4')
+    return [int(word) for word in text.split(',')]
+
+
+def _count(text):
+    return _counts(text)[0]
+
+
+def _ways(text):
+    """argparse type: comma-separated 'vmap', 'map' or 'map:4'."""
+    for word in text.split(','):
+        mode, colon, chunk = word.partition(':')
+        if mode not in _MODES or (colon and (mode != 'map' or not chunk.isdecimal())):
+            raise argparse.ArgumentTypeError(f'{word!r}: expected vmap, map or map:K')
+    return text.split(',')
+
+
+def _change(words):
+    """['--config.epochs=2'] -> {'epochs': 2}, for the flags that argparse does not know."""
+    change = {}
+    for word in words:
+        name, equals, value = word.partition('=')
+        if not name.startswith('--config.') or not equals:
+            raise argparse.ArgumentTypeError(f'{word!r}: no such flag; see --help')
+        with contextlib.suppress(ValueError):  # a word
+            value = json.loads(value)
+        change[name.removeprefix('--config.')] = value
+    return change
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but what is wrong is said in one line, without the usage."""
+
+    def error(self, message):
+        self.exit(2, f'error: {message}\n')
+
+
+def _options(argv):
+    """The command line's values; exits with one line for what is wrong."""
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('--networks', type=_words(NETWORKS), default=list(DEFAULT), help='which, with commas')
+    add('--seeds', type=_counts, default=[1, 4], help='seeds together, each number timed')
+    add('--memory_seeds', type=_counts, default=[1, 2, 4], help='numbers for the peak memory')
+    add('--repetitions', type=_count, default=5, help='rounds')
+    add('--turn_seconds', type=float, default=3.0, help='length of a turn')
+    add('--images', type=_count, default=None, help='train on the first so many images')
+    add('--modes', type=_ways, default=None, help='only compare ways to run seeds: vmap,map:4')
+    add('--compute', type=_words(('float32', 'bfloat16')), default=['float32'], help='for --modes')
+    add('--out', type=pathlib.Path, default=pathlib.Path(__file__).parent, help='folder')
+    add('--table', action='store_true', help='only write table.md again')
+    options, rest = parser.parse_known_args(argv)
+    try:
+        options.change = _change(rest)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+    options.torch = importlib.util.find_spec('torch') is not None
+    return options
+
+
+def _read(folder):
+    path = folder / 'speed.json'
+    empty = {'networks': {}, 'modes': {}}
+    return empty | json.loads(path.read_text()) if path.exists() else empty
+
+
+def _write(folder, contents):
+    """Both files; speed.json all of it or nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ('networks', 'modes'):  # in the order of NETWORKS, whatever was measured last
+        contents[part] = {n: contents[part][n] for n in NETWORKS if n in contents[part]}
+    temporary = folder / 'speed.json.tmp'
+    temporary.write_text(json.dumps(contents, indent=1) + '\n')
+    temporary.replace(folder / 'speed.json')
+    (folder / 'table.md').write_text(page(contents))
+
+
+def _measure(options):
+    """Measures network by network and writes both files after each; returns the exit code."""
+    measure, part = (measure_modes, 'modes') if options.modes else (measure_network, 'networks')
+    failed = False
+    for name in options.networks:
+        try:
+            with Bench(name, options, _say) as bench:
+                entry = measure(bench, options)
+        except WorkerError as error:
+            failed = True
+            _say(f'error: {error}')
+            continue
+        contents = _read(options.out)
+        contents[part][name] = entry
+        _write(options.out, contents)
+        _say(f'{name}: written to {options.out / "speed.json"}')
+    return 2 if failed else 0
+
+
+def main(argv=None):
+    """The command: returns the exit code (0 done, 2 an error, 130 interrupted)."""
+    options = _options(argv)
+    if options.table:
+        _write(options.out, _read(options.out))
+        return 0
+    if not options.torch:
+        _say("error: PyTorch is not installed: pip install -e '.[bench]'. Our side alone goes on.")
+    try:
+        code = _measure(options)
+    except KeyboardInterrupt:
+        _say('\nStopped. The networks that are done are kept.')
+        return 130
+    if (options.out / 'table.md').exists():
+        print((options.out / 'table.md').read_text())
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

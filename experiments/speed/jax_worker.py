@@ -1,0 +1,178 @@
+"""Our side: the product's own programs (fit.compile_programs), run for a number of steps."""
+
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import base
+from experiments.speed.machine import cores, process_memory
+from experiments.speed.operations import multiply_adds
+from fmnist_jax import data, fit, parallel, train
+from fmnist_jax.checks import check
+from fmnist_jax.settings import resolve, split_numbers, with_numbers
+
+
+def _set_up(cache):
+    """As main.py: each core a device, and compiled programs kept, here in the parent's folder."""
+    jax.config.update('jax_num_cpu_devices', cores())
+    if cache:
+        jax.config.update('jax_compilation_cache_dir', cache)
+
+
+def _settings(change):
+    """The settings of a row; raises ConfigError for those that cannot train."""
+    change = {path: tuple(v) if isinstance(v, list) else v for path, v in change.items()}
+    settings = resolve(base.get_config(), base.row('speed', change))
+    check(settings)
+    return settings
+
+
+class Contestant:
+    """All seeds of a row, compiled, with their state after the steps trained so far."""
+
+    def __init__(self, change, images=None, cache=None):
+        """Loads, places and compiles.
+
+        Args:
+          change: {'section.field': value}, see networks.our_change.
+          images: train on the first so many; all if None.
+          cache: folder of the persistent compilation cache; none if None.
+        """
+        _set_up(cache)
+        self.settings = settings = _settings(change)
+        dataset = data.load(settings.dataset.name)
+        dataset = dataset._replace(
+            train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
+        )
+        self.replicas = parallel.make_replicas(
+            settings.num_seeds, settings.replicas, settings.replicas_chunk
+        )
+        _, numbers = split_numbers(settings)
+        self.numbers = {path: np.float32(value) for path, value in numbers.items()}
+        self.arrays = fit.place(settings, dataset, self.replicas)
+        before = self.memory()
+        self.programs = fit.compile_programs(settings, self.numbers, self.replicas, self.arrays)
+        seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
+        self.seeds = parallel.spread(self.replicas, seeds)
+        self.state = self.programs.init(self.numbers, self.seeds)
+        self.num_train = self.arrays.train_indices.shape[-1]
+        self.epoch, self.step = 1, 0  # the next step, in which epoch
+        self._single = None
+        self.facts = self._facts(before)
+
+    def _facts(self, before):
+        device = self.replicas.devices[0]
+        return {
+            'versions': {'jax': jax.__version__},
+            'device': {'platform': device.platform, 'kind': device.device_kind},
+            'devices': len(self.replicas.devices),
+            'mode': self.replicas.mode,
+            'parameters': sum(leaf[0, 0].size for leaf in jax.tree.leaves(self.state.params)),
+            'compile_seconds': self.programs.seconds,
+            'before_compiling': before,
+        }
+
+    def train(self, steps, per_call=None):
+        """Trains every seed for `steps` steps: {'seconds', 'images' (of all seeds)}.
+
+        Args:
+          steps: optimizer steps; they go on where the last turn ended, over the epochs' ends.
+          per_call: the loop's calls are at most so long, as fit.py's are, which waits for each.
+        """
+        per_epoch = train.steps_per_epoch(self.settings, self.num_train)
+        images, began = 0, time.perf_counter()
+        while steps:
+            count = min(steps, per_call or steps, per_epoch - self.step)
+            measured = self._call(self.step, self.step + count)
+            images += int(measured.count.sum())
+            steps -= count
+            self.step += count
+            if self.step == per_epoch:
+                self.epoch, self.step = self.epoch + 1, 0
+        return {'seconds': time.perf_counter() - began, 'images': images}
+
+    def _call(self, start, stop):
+        self.state, measured = self.programs.train_steps(
+            *(self.numbers, self.state, self.seeds, self.arrays.train_indices, self.arrays.train),
+            *(np.int32(self.epoch), np.int32(start), np.int32(stop)),
+        )
+        return parallel.gather(self.replicas, measured)  # waits until it is done
+
+    def empty_calls(self, calls):
+        """Calls of the loop without a step, which draw the epoch's order all the same."""
+        began = time.perf_counter()
+        for _ in range(calls):
+            self._call(0, 0)
+        return {'seconds': time.perf_counter() - began}
+
+    def single_steps(self, steps):
+        """The training step as a program of its own, outside of any loop: {'seconds'}.
+
+        The same batch each time, on the device; dispatched `steps` times, waited for once.
+        """
+        if self._single is None:
+            self._single = self._compile_single()
+        program, batch = self._single
+        began = time.perf_counter()
+        for _ in range(steps):
+            self.state, _ = program(self.numbers, self.state, self.seeds, *batch)
+        jax.block_until_ready(self.state)
+        return {'seconds': time.perf_counter() - began}
+
+    def _compile_single(self):
+        bound = partial(with_numbers, self.settings)
+
+        def step(numbers, state, seed, images, labels, mask):
+            return train.train_step(
+                state, seed, images, labels, mask, bound(numbers), self.num_train
+            )
+
+        size = self.settings.batch_size
+        images, labels = (np.asarray(array[0, :size]) for array in self.arrays.train)
+        # The loop's steps have a mask where the last batch is smaller, so this one has it too.
+        mask = np.ones(size, bool) if self.num_train % size else None
+        batch = parallel.share(self.replicas, (images, labels, mask))
+        program, _ = parallel.compile_for(
+            self.replicas,
+            step,
+            ('same', 0, 0, None, None, None),
+            *(self.numbers, self.state, self.seeds, *batch),
+            donate=(1,),
+        )
+        return program, batch
+
+    def operations(self):
+        """{'multiply_adds'} of the network for one image, forward."""
+        side, channels = self.settings.dataset.image_size, self.settings.dataset.channels
+        model = train.model_of(self.settings)
+        return {'multiply_adds': multiply_adds(model, (side, side, channels))}
+
+    def memory(self):
+        """Bytes at the peak and now: of the accelerator, or of this process on a CPU."""
+        stats = self.replicas.devices[0].memory_stats()
+        if self.replicas.devices[0].platform == 'cpu' or not stats:
+            return process_memory()
+        return {
+            'peak_bytes': stats['peak_bytes_in_use'],
+            'resident_bytes': stats['bytes_in_use'],
+        }
+
+    def matrix_product(self, repetitions=8):
+        """Best rate of a product of square float32 matrices on all cores: {'gflops', 'side'}.
+
+        Several in a row on an accelerator, where one would be over before the next is launched.
+        """
+        cpu = self.replicas.devices[0].platform == 'cpu'
+        side, in_a_row = (2048, 1) if cpu else (8192, 8)
+        matrix = jnp.ones((side, side))
+        product = jax.jit(jnp.matmul)
+        jax.block_until_ready(product(matrix, matrix))
+        seconds = []
+        for _ in range(repetitions):
+            began = time.perf_counter()
+            jax.block_until_ready([product(matrix, matrix) for _ in range(in_a_row)])
+            seconds.append((time.perf_counter() - began) / in_a_row)
+        return {'gflops': 2 * side**3 / min(seconds) / 1e9, 'side': side}

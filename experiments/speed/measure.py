@@ -1,0 +1,98 @@
+"""What is measured of a network: its entry in speed.json."""
+
+import platform
+
+from experiments.speed.machine import cores, cpu_name
+from experiments.speed.processes import WorkerError
+from fmnist_jax.results import code_commit
+
+
+def _start_torch(bench, options, compute='float32'):
+    """PyTorch's contestants: one a memory format; none where it is not installed."""
+    if not options.torch:
+        return []
+    # The memory format is about images: a dense net has one.
+    formats = ('contiguous',) if bench.name == 'fcn' else ('contiguous', 'channels_last')
+    return [bench.start_torch(memory_format, compute) for memory_format in formats]
+
+
+def _conditions(contestants, options):
+    """Where, with what and how an entry was measured."""
+    starts = [contestant['start'] for contestant in contestants]
+    versions = {'python': platform.python_version()}
+    for start in starts:
+        versions |= start['versions']
+    device = next(start['device'] for start in starts if 'device' in start)
+    return {
+        'machine': {**device, 'cpu': cpu_name(), 'cores': cores(), 'versions': versions},
+        'commit': code_commit(),
+        'arguments': {
+            'images': options.images,
+            'repetitions': options.repetitions,
+            'turn_seconds': options.turn_seconds,
+            **options.change,
+        },
+    }
+
+
+def measure_network(bench, options):
+    """Everything but the ways to run seeds.
+
+    Args:
+      bench: contestants.Bench of the network.
+      options: the command line's, see benchmark.py.
+
+    Raises:
+      WorkerError: a contestant cannot start or died.
+    """
+    # Ours first: what cannot start is told before PyTorch is timed for nothing.
+    ours = [bench.start_ours(seeds) for seeds in options.seeds]
+    theirs = _start_torch(bench, options)
+    bench.rounds(theirs + ours)
+    contestants = [contestant for contestant, _ in theirs + ours]
+    first, worker = ours[0]
+    entry = {
+        **_conditions(contestants, options),
+        'contestants': contestants,
+        **worker.ask('operations'),
+        'matrix_product': worker.ask('matrix_product'),
+    }
+    if first['seeds'] == 1:
+        entry['parts'] = bench.parts_of_an_epoch(first, worker)
+        entry['loop'] = bench.loop(first, worker)
+    entry['second_start'] = bench.second_start(options.seeds[-1])
+    entry['memory'] = {str(contestant['seeds']): contestant['memory'] for contestant, _ in ours}
+    for seeds in options.memory_seeds:
+        if seeds not in options.seeds:
+            entry['memory'][str(seeds)] = bench.memory(seeds)
+    return entry
+
+
+def measure_modes(bench, options):
+    """The ways to run seeds against each other, for each number of seeds and kind of numbers.
+
+    A group is what takes turns: PyTorch and every way. A way that cannot start (too little
+    memory for that many seeds at once, say) is told and left out.
+
+    Args and errors: as for measure_network.
+    """
+    groups = []
+    for compute in options.compute:
+        for seeds in options.seeds:
+            group = []
+            for mode in options.modes:
+                try:
+                    group.append(bench.start_ours(seeds, mode, compute))
+                except WorkerError as error:
+                    bench.say(f'left out: {error}')
+            if not group:
+                continue
+            group += _start_torch(bench, options, compute)
+            bench.rounds(group)
+            for _, worker in group:
+                worker.close()
+            groups.append([contestant for contestant, _ in group])
+    if not groups:
+        raise WorkerError(f'{bench.name}: none of ours could start')
+    everyone = [contestant for group in groups for contestant in group]
+    return {**_conditions(everyone, options), 'groups': groups}

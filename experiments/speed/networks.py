@@ -1,0 +1,57 @@
+"""The networks that are timed, with the settings that make both sides the same network."""
+
+from typing import NamedTuple
+
+
+class Network(NamedTuple):
+    """One line of the table."""
+
+    change: dict  # fields of configs/base.py that our side changes
+    report: str | None = None  # the report that prints its training time
+    epoch_seconds: float | None = None  # seconds of an epoch that the report prints or implies
+
+
+_MOBILENET = {'dataset.image_size': 56, 'dataset.channels': 3, 'model.dropout': 0.5}
+
+NETWORKS = {
+    'fcn': Network({}, '002', 12.0),  # "approximately 8 minutes" for 40 epochs on a T4
+    # 1.976 minutes for about 7 epochs. PyTorch's usual LeNet has ReLU and max-pooling.
+    'lenet5': Network({'model.activation': 'relu', 'model.pooling': 'max'}, '003', 17.0),
+    'simple_cnn': Network({'model.dropout': 0.5}, '000', 4.0),
+    'tuned_cnn': Network({'model.dropout': 0.5}),
+    'cnn_1': Network({}),
+    'cnn_2': Network({}),
+    'simplified_mobilenet': Network(_MOBILENET, '000', 11.0),
+    'mobilenet': Network(_MOBILENET, '000', 20.0),
+}
+DEFAULT = tuple(name for name in NETWORKS if name != 'cnn_1')  # cnn_2 is cnn_1 and BatchNorm
+
+BATCH_SIZE = 128
+LEARNING_RATE = 0.001
+EPOCH_IMAGES = 60_000  # the published training images; none held out for validation
+
+
+def our_change(name, seeds, mode='auto', compute='float32', extra=None):
+    """What our side changes in configs/base.py: {'section.field': value}.
+
+    Args:
+      name: of NETWORKS.
+      seeds: trained together.
+      mode: how the seeds of a device run: 'auto', 'vmap', 'map', or 'map:4' for four at once.
+      compute: 'float32' or 'bfloat16'.
+      extra: further changes, from the command line.
+    """
+    replicas, _, chunk = mode.partition(':')
+    change = {
+        'model.name': name,
+        'num_seeds': seeds,
+        'batch_size': BATCH_SIZE,
+        'dataset.num_validation': 0,
+        'optimizer.name': 'adam',
+        'optimizer.learning_rate': LEARNING_RATE,
+        'replicas': replicas,
+        'replicas_chunk': int(chunk or 0),
+    }
+    if compute != 'float32':
+        change['compute'] = compute
+    return change | NETWORKS[name].change | (extra or {})

@@ -1,0 +1,93 @@
+"""Rates and ratios from the raw numbers of speed.json. Nothing is measured here."""
+
+import statistics
+from typing import NamedTuple
+
+from experiments.speed.networks import EPOCH_IMAGES
+from experiments.speed.operations import training_flops
+
+
+class Ratio(NamedTuple):
+    """A ratio of two contestants' rates over the rounds."""
+
+    median: float
+    least: float
+    most: float
+
+
+def images_per_second(contestant):
+    """Median over the turns, images of all seeds together."""
+    return statistics.median(t['images'] / t['seconds'] for t in contestant['turns'])
+
+
+def ratio(ours, theirs):
+    """How many times as many images a second as theirs: each round's two turns, one by one.
+
+    The two turns of a round lie seconds apart, so a machine that slows down hits both.
+    """
+    ratios = [
+        (a['images'] / a['seconds']) / (b['images'] / b['seconds'])
+        for a, b in zip(ours['turns'], theirs['turns'], strict=True)
+    ]
+    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+def of_side(entry, side, **fields):
+    """The contestants of a side ('jax' or 'torch') whose fields have these values."""
+    return [
+        c
+        for c in entry['contestants']
+        if c['side'] == side and all(c[name] == value for name, value in fields.items())
+    ]
+
+
+def best_torch(entry, compute='float32'):
+    """PyTorch in its faster memory format; None if it was not measured."""
+    return max(of_side(entry, 'torch', compute=compute), key=images_per_second, default=None)
+
+
+def ours(entry, seeds):
+    """Our program with so many seeds; None if it was not measured."""
+    return next(iter(of_side(entry, 'jax', seeds=seeds)), None)
+
+
+def other_cores(entry):
+    """The most cores that other programs used during a kept turn; None where unknown."""
+    turns = [turn for contestant in entry['contestants'] for turn in contestant['turns']]
+    return max((t['other_cores'] for t in turns if t['other_cores'] is not None), default=None)
+
+
+def epoch_seconds(contestant):
+    """Seconds of a seed's epoch of 60,000 images; seeds trained together share the time."""
+    return EPOCH_IMAGES / images_per_second(contestant)
+
+
+def gflops(contestant, multiply_adds):
+    """Arithmetic rate: 10^9 floating-point operations a second of the layers' multiply-adds."""
+    return images_per_second(contestant) * training_flops(multiply_adds) / 1e9
+
+
+def step_milliseconds(turns):
+    """Medians of a step's time, from Bench.loop's turns.
+
+    Returns:
+      {'in_loop', 'own_program', 'single_call' (what a call costs anyway subtracted), 'call'}.
+    """
+
+    def median(time):
+        return 1000 * statistics.median(time(t) for t in turns)
+
+    return {
+        'in_loop': median(lambda t: t['in_loop'] / t['steps']),
+        'own_program': median(lambda t: t['own_program'] / t['steps']),
+        'single_call': median(
+            lambda t: t['single_calls'] / t['steps'] - t['empty_calls'] / t['calls']
+        ),
+        'call': median(lambda t: t['empty_calls'] / t['calls']),
+    }
+
+
+def part_seconds(parts):
+    """{share of an epoch: median seconds}, from Bench.parts_of_an_epoch."""
+    shares = sorted({p['share'] for p in parts})
+    return {s: statistics.median(p['seconds'] for p in parts if p['share'] == s) for s in shares}

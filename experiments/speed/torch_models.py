@@ -1,0 +1,116 @@
+"""The networks in PyTorch, layer by layer those of fmnist_jax/models.
+
+In-place activations and padding by the convolution itself where it can: as one writes them
+for speed. Images are [N, channels, height, width].
+"""
+
+import torch.nn.functional as F
+from torch import nn
+
+
+def _fcn():
+    return nn.Sequential(
+        nn.Flatten(),
+        *(nn.Linear(784, 400), nn.ReLU(inplace=True)),
+        *(nn.Linear(400, 400), nn.ReLU(inplace=True)),
+        nn.Linear(400, 10),
+    )
+
+
+def _convolution(inputs, features, size, padding=0, batch_norm=False):
+    """Convolution, batch norm if asked for, ReLU."""
+    norm = [nn.BatchNorm2d(features)] if batch_norm else []
+    return [nn.Conv2d(inputs, features, size, padding=padding), *norm, nn.ReLU(inplace=True)]
+
+
+def _lenet5():
+    return nn.Sequential(
+        *(*_convolution(1, 6, 5, padding=2), nn.MaxPool2d(2)),
+        *(*_convolution(6, 16, 5), nn.MaxPool2d(2)),
+        nn.Flatten(),
+        *(nn.Linear(400, 120), nn.ReLU(inplace=True)),
+        *(nn.Linear(120, 84), nn.ReLU(inplace=True)),
+        nn.Linear(84, 10),
+    )
+
+
+def _simple_cnn():
+    layers, inputs = [], 1
+    for width in (16, 32, 32):
+        layers += _convolution(inputs, width, 3, padding=1)
+        layers += [*_convolution(width, width, 3, padding=1), nn.MaxPool2d(2)]
+        inputs = width
+    layers += [nn.Flatten(), nn.Dropout(0.5), nn.Linear(288, 128), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.Linear(128, 10))
+
+
+def _tuned_cnn():
+    return nn.Sequential(
+        *(*_convolution(1, 64, 3), nn.MaxPool2d(2)),
+        *_convolution(64, 64, 3),
+        *(nn.Flatten(), nn.Dropout(0.5)),
+        *(nn.Linear(64 * 11 * 11, 128), nn.ReLU(inplace=True)),
+        nn.Linear(128, 10),
+    )
+
+
+def _cnn_variant(batch_norm):
+    layers, inputs = [], 1
+    for features, pooled in ((32, False), (64, False), (128, True), (128, True)):
+        layers += _convolution(inputs, features, 3, batch_norm=batch_norm)
+        layers += [nn.MaxPool2d(2, ceil_mode=True)] if pooled else []
+        inputs = features
+    layers += [nn.Flatten(), nn.Linear(3200, 1024), nn.ReLU(inplace=True)]
+    layers += [nn.Linear(1024, 512), nn.ReLU(inplace=True), nn.Linear(512, 10)]
+    return nn.Sequential(*layers)
+
+
+class _PadEnd(nn.Module):
+    """A row of zeros below and a column on the right, as Keras' MobileNet before stride 2."""
+
+    def forward(self, images):
+        return F.pad(images, (0, 1, 0, 1))
+
+
+def _norm_relu6(features):
+    return [nn.BatchNorm2d(features, eps=1e-3), nn.ReLU6(inplace=True)]
+
+
+def _separable(inputs, features, stride):
+    """Depthwise 3x3 and pointwise convolution, each with batch norm and ReLU6."""
+    return [
+        *([_PadEnd()] if stride == 2 else []),
+        nn.Conv2d(inputs, inputs, 3, stride, 2 - stride, groups=inputs, bias=False),
+        *_norm_relu6(inputs),
+        nn.Conv2d(inputs, features, 1, bias=False),
+        *_norm_relu6(features),
+    ]
+
+
+_MOBILENET_BLOCKS = (  # features, stride
+    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
+    *(((512, 1),) * 5),
+    *((1024, 2), (1024, 1)),
+)
+
+
+def _mobilenet(blocks):
+    layers = [_PadEnd(), nn.Conv2d(3, 32, 3, 2, bias=False), *_norm_relu6(32)]
+    inputs = 32
+    for features, stride in _MOBILENET_BLOCKS[:blocks]:
+        layers += _separable(inputs, features, stride)
+        inputs = features
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5), nn.Linear(inputs, 10)]
+    return nn.Sequential(*layers)
+
+
+MODELS = {
+    'fcn': _fcn,
+    'lenet5': _lenet5,
+    'simple_cnn': _simple_cnn,
+    'tuned_cnn': _tuned_cnn,
+    'cnn_1': lambda: _cnn_variant(batch_norm=False),
+    'cnn_2': lambda: _cnn_variant(batch_norm=True),
+    'simplified_mobilenet': lambda: _mobilenet(blocks=5),
+    'mobilenet': lambda: _mobilenet(blocks=13),
+}

@@ -1,0 +1,223 @@
+"""The speed benchmark counts, divides and prints right. How fast anything is, is not tested."""
+
+import json
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+
+from experiments.speed import benchmark, operations, rates
+from experiments.speed.machine import OtherPrograms, process_memory
+from experiments.speed.networks import DEFAULT, NETWORKS, our_change
+from experiments.speed.page import page
+from experiments.speed.processes import Worker, WorkerError
+from fmnist_jax.models import MODELS, make_model
+
+OURS = [name for name in NETWORKS if name in MODELS]
+
+
+@pytest.mark.parametrize(
+    ('name', 'count'),
+    [
+        ('fcn', 784 * 400 + 400 * 400 + 400 * 10),
+        ('lenet5', 28**2 * 25 * 6 + 10**2 * 25 * 6 * 16 + 400 * 120 + 120 * 84 + 84 * 10),
+        (
+            'simple_cnn',
+            28**2 * 9 * (16 + 16 * 16)
+            + 14**2 * 9 * (16 * 32 + 32 * 32)
+            + 7**2 * 9 * 2 * 32 * 32
+            + (288 * 128 + 128 * 10),
+        ),
+    ],
+)
+def test_multiply_adds(name, count):
+    assert operations.multiply_adds(make_model(name), (28, 28, 1)) == count
+
+
+class _Depthwise(nn.Module):
+    """One kernel a channel, called `name_of_kernel`."""
+
+    name_of_kernel: str = 'kernel'
+
+    @nn.compact
+    def __call__(self, x, train):
+        kernel = self.param(self.name_of_kernel, nn.initializers.ones, (3, 3, 1, x.shape[-1]))
+        return jax.lax.conv_general_dilated(
+            *(x, kernel, (2, 2), 'VALID'),
+            dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+            feature_group_count=x.shape[-1],
+        )
+
+
+def test_multiply_adds_of_a_depthwise_convolution_with_stride():
+    assert operations.multiply_adds(_Depthwise(), (9, 7, 5)) == 4 * 3 * 9 * 5
+
+
+def test_a_kernel_that_would_not_be_counted_is_an_error():
+    with pytest.raises(ValueError, match='weights: a kernel whose operations are not counted'):
+        operations.multiply_adds(_Depthwise('weights'), (9, 7, 5))
+
+
+def test_training_is_forward_and_two_gradients_of_two_operations():
+    assert operations.training_flops(1000) == 6000
+
+
+def _contestant(side, rate, seeds=1, **fields):
+    """Three turns of 100 images a seed, at 1, 1/2 and 2 times `rate` images/s of all seeds."""
+    images = 100 * seeds
+    turns = [
+        {'images': images, 'seconds': images / (rate * factor), 'other_cores': 0.125}
+        for factor in (1, 0.5, 2)
+    ]
+    start = {'parameters': 1234, 'compile_seconds': 3.21, 'import_seconds': 1.0}
+    fields = {'side': side, 'seeds': seeds, 'compute': 'float32', 'mode': 'auto'} | fields
+    return {**fields, 'turns': turns, 'start': start, 'memory': {'peak_bytes': 512e6}}
+
+
+@pytest.fixture
+def contents():
+    """What speed.json would hold of one network: 2 x 10^6 multiply-adds an image."""
+    contestants = [
+        _contestant('torch', 1000, memory_format='contiguous'),
+        _contestant('torch', 2000, memory_format='channels_last'),
+        _contestant('jax', 3000),
+        _contestant('jax', 5000, seeds=4),
+    ]
+    loop = {'steps': 10, 'in_loop': 0.22, 'own_program': 0.2, 'single_calls': 0.45}
+    entry = {
+        'machine': {'platform': 'cpu', 'kind': 'cpu', 'cpu': 'Abacus', 'cores': 2, 'versions': {}},
+        'commit': 'abc',
+        'arguments': {'repetitions': 3},
+        'contestants': contestants,
+        'multiply_adds': 2_000_000,
+        'matrix_product': {'gflops': 120.0},
+        'parts': [{'share': s, 'seconds': 8 * s} for s in (0.25, 0.5, 1, 1, 0.5, 0.25)],
+        'loop': [loop | {'empty_calls': 0.1, 'calls': 5}],
+        'second_start': {'seeds': 4, 'start_seconds': 3.5, 'import_seconds': 1.5},
+        'memory': {'1': {'peak_bytes': 600e6}, '4': {'peak_bytes': 800e6}},
+    }
+    ways = [contestants[1], _contestant('jax', 7000, seeds=8, mode='vmap')]
+    modes = {key: entry[key] for key in ('machine', 'commit', 'arguments')} | {'groups': [ways]}
+    return {'networks': {'simple_cnn': entry}, 'modes': {'simple_cnn': modes}}
+
+
+def test_rates_are_medians_and_ratios_are_made_round_by_round(contents):
+    entry = contents['networks']['simple_cnn']
+    theirs, four = rates.best_torch(entry), rates.ours(entry, 4)
+    assert theirs['memory_format'] == 'channels_last'
+    assert rates.images_per_second(four) == pytest.approx(5000)
+    assert rates.ratio(four, theirs) == pytest.approx((2.5, 2.5, 2.5))
+    slow_round = theirs | {'turns': [*theirs['turns'][:2], {'images': 100, 'seconds': 1}]}
+    assert rates.ratio(four, slow_round) == pytest.approx((2.5, 2.5, 100))
+    assert rates.epoch_seconds(four) == pytest.approx(12)
+    assert rates.gflops(four, 2_000_000) == pytest.approx(5000 * 12e6 / 1e9)
+    assert rates.ours(entry, 3) is None
+
+
+def test_the_page(contents):
+    text = page(contents)
+    cells = [[c.strip() for c in line.split('|')[1:-1]] for line in text.splitlines()]
+    rows = [row for row in cells if row and row[0] == 'simple_cnn']
+    one_seed, four_seeds = ('3,000', '1.50 (1.50 to 1.50)'), ('5,000', '2.50 (2.50 to 2.50)')
+    vmap = ('float32', '8', 'vmap', '7,000', '8.57', '2,000', '3.50 (3.50 to 3.50)')
+    assert rows == [
+        ['simple_cnn', *('2,000', 'channels_last'), *one_seed, *four_seeds, '0.12'],
+        ['simple_cnn', '30', '20', '12', '4 (000)'],
+        ['simple_cnn', '2', '24', '36', '60', '120', '50 %'],
+        ['simple_cnn', '1,234', '512', '600', '800', '3.2', '2', '4 seeds'],
+        ['simple_cnn', '2.00 s = 0.25', '4.00 s = 0.50', '8.00 s = 1.00'],
+        ['simple_cnn', '22', '20', '25', '20', '1.10', '4: 1.67 (1.67 to 1.67)'],
+        ['simple_cnn', *vmap, *('512', '3.2', '0.12')],
+    ]
+    assert 'Abacus, 2 cores' in text and 'commit abc' in text
+
+
+def test_the_page_without_pytorch(contents):
+    entry = contents['networks']['simple_cnn']
+    entry['contestants'] = rates.of_side(entry, 'jax')
+    assert '| simple_cnn |         |               | 3,000        |           |' in page(contents)
+
+
+def test_the_table_is_made_again_from_the_numbers(tmp_path, contents):
+    (tmp_path / 'speed.json').write_text(json.dumps(contents))
+    assert benchmark.main(['--table', f'--out={tmp_path}']) == 0
+    assert (tmp_path / 'table.md').read_text() == page(contents)
+
+
+@pytest.mark.parametrize(
+    ('argument', 'message'),
+    [
+        ('--networks=fcn,lenet', "error: argument --networks: 'lenet': expected some of fcn, le"),
+        ('--seeds=0', "error: argument --seeds: '0': expected numbers such as 1,4"),
+        ('--modes=vmap:2', "error: argument --modes: 'vmap:2': expected vmap, map or map:K"),
+        ('--epochs=2', "error: '--epochs=2': no such flag; see --help"),
+    ],
+)
+def test_wrong_input_is_told_in_one_line(argument, message, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        benchmark.main([argument])
+    error = capsys.readouterr().err
+    assert error.startswith(message) and error.count('\n') == 1
+
+
+def test_our_side_trains_in_a_process(tmp_path):
+    change = our_change('fcn', seeds=2, extra={'dataset.name': 'synthetic', 'model.widths': [12]})
+    options = {'change': change, 'images': 300, 'cache': str(tmp_path)}
+    with Worker('jax', options) as worker:
+        assert worker.facts['parameters'] == 785 * 12 + 130
+        assert worker.facts['compile_seconds'] > 0
+        # The first of three steps is done: two are left of the epoch, the last of 44 images.
+        assert worker.ask('train', steps=2, per_call=1)['images'] == 2 * (128 + 44)
+        assert worker.ask('train', steps=5)['images'] == 2 * (300 + 256)
+        assert worker.ask('single_steps', steps=2)['seconds'] > 0
+        assert worker.ask('empty_calls', calls=2)['seconds'] > 0
+        assert worker.ask('memory')['peak_bytes'] > 0
+        assert worker.ask('operations')['multiply_adds'] == 784 * 12 + 120
+        with pytest.raises(WorkerError, match='TypeError'):
+            worker.ask('train', step=2)
+
+
+def test_settings_that_cannot_train_are_told_in_the_workers_words():
+    change = our_change('fcn', seeds=1, extra={'optimizer.name': 'sdg'})
+    with pytest.raises(WorkerError, match="ConfigError: config.optimizer.name='sdg': expected"):
+        Worker('jax', {'change': change})
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_pytorchs_network_is_ours(name):
+    pytest.importorskip('torch')
+    from experiments.speed.torch_models import MODELS as THEIRS
+
+    # MobileNet's from report 000, trainable: its "3239K" and "140K" less the running averages
+    known = {'mobilenet': 3_217_226, 'simplified_mobilenet': 136_778}
+    if name in OURS:
+        change = NETWORKS[name].change
+        side, channels = change.get('dataset.image_size', 28), change.get('dataset.channels', 1)
+        images = jnp.zeros((1, side, side, channels))
+        variables = jax.eval_shape(
+            lambda: make_model(name).init(jax.random.key(0), images, train=False)
+        )
+        ours = sum(leaf.size for leaf in jax.tree.leaves(variables['params']))
+        assert known.setdefault(name, ours) == ours
+    assert sum(p.numel() for p in THEIRS[name]().parameters()) == known[name]
+
+
+def test_pytorchs_side_trains_in_a_process():
+    pytest.importorskip('torch')
+    options = {'network': 'lenet5', 'memory_format': 'channels_last', 'dataset': 'synthetic'}
+    with Worker('torch', options | {'images': 140}) as worker:
+        assert worker.facts['parameters'] == 61_706
+        assert worker.ask('train', steps=1)['images'] == 12  # the last batch of the epoch
+        assert worker.ask('train', steps=2)['images'] == 140
+        assert worker.ask('memory')['peak_bytes'] > 0
+
+
+def test_what_the_machine_says_of_itself():
+    assert process_memory()['peak_bytes'] > 10e6
+    others = OtherPrograms().cores()
+    assert others is None or others >= 0
+
+
+def test_default_networks_are_known():
+    assert set(DEFAULT) < set(NETWORKS)

@@ -83,7 +83,8 @@ def spread(replicas, tree):
         array = np.asarray(array)
         extra = replicas.padded - replicas.count
         array = np.concatenate([array, np.repeat(array[-1:], extra, axis=0)])
-        array = array.reshape(-1, replicas.per_device, *array.shape[1:])
+        groups = len(replicas.devices) // replicas.share.parts
+        array = array.reshape(groups, replicas.per_device, *array.shape[1:])
         return np.repeat(array, replicas.share.parts, axis=0)
 
     return _on_devices(replicas, jax.tree.map(lay_out, tree))

@@ -8,18 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import base
-from experiments.speed.machine import cores, process_memory
+from experiments.speed.machine import process_memory
 from experiments.speed.operations import multiply_adds
 from fmnist_jax import data, fit, parallel, train
 from fmnist_jax.checks import check
 from fmnist_jax.settings import resolve, split_numbers, with_numbers
-
-
-def _set_up(cache):
-    """As main.py: each core a device, and compiled programs kept, here in the parent's folder."""
-    jax.config.update('jax_num_cpu_devices', cores())
-    if cache:
-        jax.config.update('jax_compilation_cache_dir', cache)
 
 
 def _settings(change):
@@ -41,15 +34,13 @@ class Contestant:
           images: train on the first so many; all if None.
           cache: folder of the persistent compilation cache; none if None.
         """
-        _set_up(cache)
+        parallel.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)
         dataset = data.load(settings.dataset.name)
         dataset = dataset._replace(
             train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
         )
-        self.replicas = parallel.make_replicas(
-            settings.num_seeds, settings.replicas, settings.replicas_chunk
-        )
+        self.replicas = fit.lay_out(settings)
         _, numbers = split_numbers(settings)
         self.numbers = {path: np.float32(value) for path, value in numbers.items()}
         self.arrays = fit.place(settings, dataset, self.replicas)
@@ -70,6 +61,7 @@ class Contestant:
             'device': {'platform': device.platform, 'kind': device.device_kind},
             'devices': len(self.replicas.devices),
             'mode': self.replicas.mode,
+            'devices_per_seed': self.replicas.share.parts,
             'parameters': sum(leaf[0, 0].size for leaf in jax.tree.leaves(self.state.params)),
             'compile_seconds': self.programs.seconds,
             'before_compiling': before,
@@ -127,7 +119,8 @@ class Contestant:
 
         def step(numbers, state, seed, images, labels, mask):
             return train.train_step(
-                state, seed, images, labels, mask, bound(numbers), self.num_train
+                *(state, seed, images, labels, mask, bound(numbers), self.num_train),
+                share=self.replicas.share,
             )
 
         size = self.settings.batch_size

@@ -27,6 +27,7 @@ def multiply_adds(model, image_shape):
         kernel = context.module.variables.get('params', {}).get('kernel')
         if context.method_name == '__call__' and kernel is not None:
             path = (*context.module.path, 'kernel')
+            output = getattr(output, 'raw', output)  # what batch norm will normalize
             counted[path] = kernel.size * math.prod(output.shape[1:-1])
         return output
 

@@ -169,15 +169,12 @@ def test_real_data_run(tmp_path, config, data_dir):
 def test_ctrl_c_keeps_finished_rows(tmp_path, config):
     config.write_text(CONFIG.replace("'fast', {", "'fast', {'epochs': 90000, "))
     words, settings = command(tmp_path, f'--config={config}')
+    # Ctrl-C is ignored, and by children too, where a shell runs the tests in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        # a shell starts what it runs in the background with Ctrl-C ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        **settings,
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **settings
     )
+    signal.signal(signal.SIGINT, before)
     file = tmp_path / 'runs' / 'tiny' / 'results.jsonl'
     deadline = time.monotonic() + 120
     while not file.exists() and time.monotonic() < deadline:

@@ -11,9 +11,13 @@ import numpy as np
 
 from fmnist_jax import data, evaluate, parallel, train
 from fmnist_jax.settings import ConfigError, split_numbers, with_numbers
+from fmnist_jax.share import devices_per_seed
 
 # A call of the compiled loop lasts about this long, so that the bar moves and Ctrl-C is heard.
 _SECONDS_PER_CALL = 1.0
+# And at least so many steps: each call gets its working memory anew from the system, which costs
+# CNN_2 a quarter of its speed in calls of a single step.
+_STEPS_PER_CALL = 8
 
 
 class Programs(NamedTuple):
@@ -58,7 +62,7 @@ def lay_out(settings, devices=None):
     available = len(jax.local_devices() if devices is None else devices)
     state = jax.eval_shape(lambda: train.init(settings, 0, settings.batch_size))
     try:
-        sharing = train.devices_per_seed(
+        sharing = devices_per_seed(
             *(settings, state.params, state.batch_stats, max(1, available // settings.num_seeds))
         )
     except ValueError as error:
@@ -212,7 +216,7 @@ def _run_epoch(advance, state, epoch, steps, pace, progress):
     """One epoch in calls of about a second: (state, summed Metrics [S], steps per call)."""
     start, total = 0, None
     while start < steps:
-        stop = min(steps, start + max(1, int(pace)))
+        stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
         state, measured = advance(state, epoch, start, stop)
         seconds = time.perf_counter() - began

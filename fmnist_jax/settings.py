@@ -108,10 +108,16 @@ def split_numbers(settings):
 
     Returns:
       key: text, equal for two settings that can share a compiled program.
-      numbers: {'section.field': float} for every float that is not zero.
+      numbers: {'section.field': float} for every float that is not zero, but those that decide
+        shapes.
     """
     flat = flatten(plain(settings))
-    numbers = {path: v for path, v in flat.items() if isinstance(v, float) and v != 0}
+    decides_shapes = {'model.width_multiplier'}
+    numbers = {
+        path: v
+        for path, v in flat.items()
+        if isinstance(v, float) and v != 0 and path not in decides_shapes
+    }
     not_program = {'seed', 'dataset.name', 'dataset.fallback'}
     fixed = {path: v for path, v in flat.items() if path not in numbers.keys() | not_program}
     return json.dumps([fixed, sorted(numbers)], sort_keys=True), numbers

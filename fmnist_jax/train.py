@@ -17,14 +17,10 @@ from fmnist_jax.losses import LOSSES
 from fmnist_jax.models import make_model
 from fmnist_jax.optimizers import make_optimizer
 from fmnist_jax.schedules import make_schedule
-from fmnist_jax.share import ALONE, Batch
+from fmnist_jax.share import ALONE, Batch, micro_batch_size
 
 # What a seed's random numbers are for; each gets a stream of its own.
 _INIT, _ORDER, _STEP = range(3)
-# On a CPU, convolutional nets without batch norm see this many images of a batch at a time:
-# their activations then stay in the cache (LeNet-5 on two cores: 1.5 times as fast as batches
-# of 128 with blocks in each convolution, the best tuned CNN 1.1 times).
-_CPU_MICRO_BATCH = 16
 
 
 class Best(NamedTuple):
@@ -113,46 +109,6 @@ def _loss(params, batch_stats, inputs, labels, batch, key, config):
     losses = LOSSES[config.loss](logits, labels, config.label_smoothing)
     measured = metrics.measure(losses, logits, labels, batch.mask)
     return measured.loss, (measured, updated.get('batch_stats', {}))
-
-
-def micro_batch_size(config, params, batch_stats):
-    """Images that go through the network at a time; the whole batch if it needs to be.
-
-    BatchNorm needs the statistics of the whole batch; a dense net is fastest on all of it.
-    """
-    wanted = config.micro_batch
-    if wanted == 0:
-        convolutional = any(leaf.ndim == 4 for leaf in jax.tree.leaves(params))
-        cpu = jax.default_backend() == 'cpu'
-        wanted = _CPU_MICRO_BATCH if convolutional and cpu else config.batch_size
-    if jax.tree.leaves(batch_stats):
-        return config.batch_size
-    divisor = max(k for k in range(1, wanted + 1) if config.batch_size % k == 0)
-    return divisor if 2 * divisor > wanted else config.batch_size
-
-
-def devices_per_seed(config, params, batch_stats, available):
-    """Devices that share a seed's batches: as asked for, or chosen; at most `available`.
-
-    A convolutional net on a CPU is fastest with a part of the batch on each core; elsewhere one
-    device is more than a seed can fill.
-
-    Raises:
-      ValueError: config.devices_per_seed cannot be had; names it.
-    """
-    size = micro_batch_size(config, params, batch_stats)
-    parts = config.batch_size if size == config.batch_size else config.batch_size // size
-    possible = [k for k in range(1, available + 1) if parts % k == 0]
-    if config.devices_per_seed == 0:
-        convolutional = any(leaf.ndim == 4 for leaf in jax.tree.leaves(params))
-        return max(possible) if convolutional and jax.default_backend() == 'cpu' else 1
-    if config.devices_per_seed not in possible:
-        raise ValueError(
-            f'config.devices_per_seed={config.devices_per_seed}: expected one of '
-            f'{", ".join(map(str, possible))}: {available} devices for each seed, and a batch of '
-            f'{config.batch_size} images in {parts} parts'
-        )
-    return config.devices_per_seed
 
 
 def gradient(state, inputs, labels, mask, key, config, share=ALONE):

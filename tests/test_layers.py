@@ -11,38 +11,6 @@ from fmnist_jax import layers
 from fmnist_jax.share import Batch
 
 
-@pytest.mark.parametrize(('height', 'width'), [(4, 6), (7, 7), (5, 8)])
-@pytest.mark.parametrize('ceil_mode', [False, True])
-def test_pooling(height, width, ceil_mode):
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(2, height, width, 3)).astype(np.float32)
-    padding = [(0, 0), (0, height % 2), (0, width % 2), (0, 0)] if ceil_mode else 'VALID'
-
-    def reduce(images, start, function):
-        return jax.lax.reduce_window(images, start, function, (1, 2, 2, 1), (1, 2, 2, 1), padding)
-
-    np.testing.assert_array_equal(
-        layers.pool(images, 'max', ceil_mode), reduce(images, -np.inf, jax.lax.max)
-    )
-    sums = reduce(images, 0.0, jax.lax.add)
-    pixels = reduce(np.ones_like(images), 0.0, jax.lax.add)
-    np.testing.assert_allclose(
-        layers.pool(images, 'average', ceil_mode), sums / pixels, rtol=1e-5, atol=1e-6
-    )
-    for kind, expected in [
-        ('max', lambda x: reduce(x, -np.inf, jax.lax.max)),
-        ('average', lambda x: reduce(x, 0.0, jax.lax.add) / pixels),
-    ]:
-        ours = jax.grad(lambda x, k=kind: (layers.pool(x, k, ceil_mode) ** 2).sum())(images)
-        theirs = jax.grad(lambda x, f=expected: (f(x) ** 2).sum())(images)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-
-
-def test_pooling_of_an_unknown_kind_names_the_field():
-    with pytest.raises(ValueError, match="model.pooling='median'"):
-        layers.pool(jnp.zeros((1, 4, 4, 1)), 'median')
-
-
 def test_step_activation_has_a_straight_through_gradient():
     x = jnp.array([-2.0, -0.0, 0.5, 3.0])
     np.testing.assert_array_equal(layers.ACTIVATIONS['step'](x), [0, 0, 1, 1])

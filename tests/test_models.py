@@ -94,10 +94,18 @@ def test_output_shape_of_every_model(name):
         # report 002's batch normalization: a scale and a shift a hidden neuron
         ('fcn', {'batch_norm': True}, 478_410 + 4 * 400),
         ('fcn', {'widths': (400,)}, 785 * 400 + 4010),
+        # 3x3x1x16, then 3x3x16 and 16x32, a scale and a shift each, then the dense layer
+        (
+            'mobilenet',
+            {'blocks': 1, 'width_multiplier': 0.5},
+            144 + 32 + 144 + 32 + 512 + 64 + 330,
+        ),
     ],
 )
 def test_fields_change_the_network(name, fields, count):
-    variables = jax.eval_shape(lambda: initialize(make_model(name, **fields)))
+    images = jnp.zeros((2, 56, 56, 1) if 'mobilenet' in name else (2, 28, 28, 1))
+    model = make_model(name, **fields)
+    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
     assert sum(p.size for p in jax.tree.leaves(variables['params'])) == count
 
 

@@ -66,6 +66,19 @@ def test_numbers_are_the_floats_that_are_not_zero():
         assert settings.split_numbers(small_settings(**other))[0] != key
 
 
+def test_a_number_that_decides_shapes_decides_the_program():
+    wide, narrow = [
+        settings.split_numbers(
+            small_settings(
+                model__name='mobilenet', model__widths=None, model__width_multiplier=factor
+            )
+        )
+        for factor in (1.0, 0.5)
+    ]
+    assert wide[0] != narrow[0]
+    assert 'model.width_multiplier' not in wide[1]
+
+
 def test_numbers_come_back():
     mine = small_settings(model__dropout=0.5)
     bound = settings.with_numbers(mine, {'model.dropout': 0.25, 'optimizer.learning_rate': 3.0})
@@ -86,6 +99,12 @@ def test_hash_tells_settings_apart():
         ({'model__name': 'resnet'}, "config.model.name='resnet': expected one of 'fcn', 'ann'"),
         ({'model__activation': 'selu'}, "config.model.activation='selu': expected one of 'linear'"),
         ({'model__pooling': 'max'}, 'config.model.pooling: fcn has no such field; it has widths'),
+        ({'compute': 'float16'}, "config.compute='float16': expected one of 'float32', 'bfloat16'"),
+        ({'devices_per_seed': -1}, 'config.devices_per_seed=-1: expected 0 or more'),
+        (
+            {'model__name': 'mobilenet', 'model__widths': None},
+            'config.dataset.image_size=28: mobilenet halves its images five times, expected 32',
+        ),
         ({'optimizer__name': 'lion'}, "config.optimizer.name='lion': expected one of 'sgd'"),
         ({'schedule__name': 'poly'}, "config.schedule.name='poly': expected one of 'constant'"),
         ({'loss': 'hinge'}, "config.loss='hinge': expected one of 'softmax', 'sigmoid'"),

@@ -46,7 +46,7 @@ def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, eac
 @pytest.mark.parametrize(
     ('change', 'devices', 'each'),
     [
-        ({'num_seeds': 1, 'model__name': 'lenet5', 'batch_size': 64}, 8, 4),  # 4 parts of 16
+        ({'num_seeds': 1, 'model__name': 'lenet5', 'batch_size': 32}, 8, 4),  # 4 parts of 8
         ({'num_seeds': 3, 'model__name': 'lenet5', 'batch_size': 64}, 8, 2),
         ({'num_seeds': 8, 'model__name': 'lenet5', 'batch_size': 64}, 8, 1),
         ({'num_seeds': 1, 'model__name': 'cnn_4', 'batch_size': 12}, 8, 6),

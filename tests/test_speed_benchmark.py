@@ -1,13 +1,14 @@
 """The speed benchmark counts, divides and prints right. How fast anything is, is not tested."""
 
 import json
+import pathlib
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments.speed import benchmark, operations, rates
+from experiments.speed import benchmark, operations, rates, tables
 from experiments.speed.machine import OtherPrograms, process_memory
 from experiments.speed.networks import DEFAULT, NETWORKS, our_change
 from experiments.speed.page import page
@@ -221,3 +222,12 @@ def test_what_the_machine_says_of_itself():
 
 def test_default_networks_are_known():
     assert set(DEFAULT) < set(NETWORKS)
+
+
+def test_the_readme_shows_what_was_measured():
+    """README's speed table is the first one of table.md, and that is made of speed.json."""
+    folder = pathlib.Path(benchmark.__file__).parent
+    contents = json.loads((folder / 'speed.json').read_text())
+    assert (folder / 'table.md').read_text() == page(contents)
+    readme = (folder.parent.parent / 'README.md').read_text()
+    assert tables.images(contents['networks']) in readme

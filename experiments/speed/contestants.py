@@ -9,6 +9,7 @@ from experiments.speed.processes import Worker, WorkerError
 # An epoch in parts is timed where a whole one takes no longer than this with one seed.
 _LONGEST_EPOCH = 40.0  # seconds
 _EMPTY_CALLS = 5
+_FEWEST_STEPS = 8  # of a turn and of a call of our loop, as in fit.py
 # With one of two cores busy elsewhere, fcn was 6 to 125 times slower in PyTorch, 2 to 9 in ours.
 _DISTURBED = 0.1  # cores
 
@@ -72,8 +73,9 @@ class Bench:
           contestants: list of (entry, Worker); the entries get their steps, turns and memory.
         """
         for entry, worker in contestants:
-            entry['steps'] = self._steps_of_a_turn(worker)
-            entry['per_call'] = max(1, round(entry['steps'] / self.options.turn_seconds))
+            entry['steps'] = max(_FEWEST_STEPS, self._steps_of_a_turn(worker))
+            per_second = round(entry['steps'] / self.options.turn_seconds)
+            entry['per_call'] = max(_FEWEST_STEPS, per_second)
             _turn(entry, worker)
         for i in range(self.options.repetitions):
             for entry, worker in contestants:

@@ -14,7 +14,6 @@ from fmnist_jax import data, fit, parallel, train
 from fmnist_jax.checks import check
 from fmnist_jax.settings import resolve, split_numbers, with_numbers
 
-
 # Programs in which devices wait for each other hang for ever if more than 32 are on their way.
 _IN_FLIGHT = 16
 

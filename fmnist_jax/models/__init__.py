@@ -1,8 +1,8 @@
 """The reports' networks by name.
 
 Every model is a flax.linen module: `model.init(key, images, train=False)` makes the
-parameters, `model.apply(variables, images, train)` maps images [N, 28, 28, 1] (float32) to
-logits [N, 10]. Nothing else is state.
+parameters, `model.apply(variables, images, train, batch)` maps images [N, H, W, C] (28, 28, 1;
+for the MobileNets 56, 56, 3) to logits [N, 10] in the images' type. `batch` is a share.Batch.
 """
 
 import dataclasses

@@ -3,7 +3,8 @@
 import flax.linen as nn
 
 from fmnist_jax.blocks import values
-from fmnist_jax.layers import ACTIVATIONS, Conv, ConvNorm, Dense, Dropout, pool
+from fmnist_jax.layers import ACTIVATIONS, Conv, ConvNorm, Dense, Dropout
+from fmnist_jax.pooling import pool
 from fmnist_jax.share import EVERY_IMAGE
 
 # Per convolution (kernel size, features, pooled after); then the hidden dense widths.

@@ -2,7 +2,8 @@
 
 import flax.linen as nn
 
-from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout, pool
+from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout
+from fmnist_jax.pooling import pool
 from fmnist_jax.share import EVERY_IMAGE
 
 

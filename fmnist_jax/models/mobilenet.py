@@ -38,12 +38,10 @@ class MobileNet(nn.Module):
 
         def layer(name, features, kernel_size, stride):
             padding = {(3, 1): 1, (3, 2): (0, 1), (1, 1): 0}[kernel_size, stride]
-            fields = {'framework': 'keras', 'activation': self.activation, 'name': name}
-            return ConvNorm(
-                *(round(features * self.width_multiplier), kernel_size),
-                **(fields | {'initialization': self.initialization}),
-                **{'padding': padding, 'stride': stride},
-            )
+            fields = {'activation': self.activation, 'initialization': self.initialization}
+            fields |= {'padding': padding, 'stride': stride, 'name': name}
+            features = round(features * self.width_multiplier)
+            return ConvNorm(features, kernel_size, framework='keras', **fields)
 
         x = layer('conv1', 32, 3, 2)(images, train, batch)
         for number, (features, stride) in enumerate(_BLOCKS[: self.blocks], start=1):

@@ -1,0 +1,46 @@
+"""Pooling against lax.reduce_window, forward and gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmnist_jax import pooling
+
+
+@pytest.mark.parametrize(('height', 'width'), [(4, 6), (7, 7), (5, 8)])
+@pytest.mark.parametrize('ceil_mode', [False, True])
+def test_pooling(height, width, ceil_mode):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, height, width, 3)).astype(np.float32)
+    padding = [(0, 0), (0, height % 2), (0, width % 2), (0, 0)] if ceil_mode else 'VALID'
+
+    def reduce(images, start, function):
+        return jax.lax.reduce_window(images, start, function, (1, 2, 2, 1), (1, 2, 2, 1), padding)
+
+    np.testing.assert_array_equal(
+        pooling.pool(images, 'max', ceil_mode), reduce(images, -np.inf, jax.lax.max)
+    )
+    sums = reduce(images, 0.0, jax.lax.add)
+    pixels = reduce(np.ones_like(images), 0.0, jax.lax.add)
+    np.testing.assert_allclose(
+        pooling.pool(images, 'average', ceil_mode), sums / pixels, rtol=1e-5, atol=1e-6
+    )
+    for kind, expected in [
+        ('max', lambda x: reduce(x, -np.inf, jax.lax.max)),
+        ('average', lambda x: reduce(x, 0.0, jax.lax.add) / pixels),
+    ]:
+        ours = jax.grad(lambda x, k=kind: (pooling.pool(x, k, ceil_mode) ** 2).sum())(images)
+        theirs = jax.grad(lambda x, f=expected: (f(x) ** 2).sum())(images)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_pooling_of_an_unknown_kind_names_the_field():
+    with pytest.raises(ValueError, match="model.pooling='median'"):
+        pooling.pool(jnp.zeros((1, 4, 4, 1)), 'median')
+
+
+def test_equal_maxima_share_the_gradient():
+    images = jnp.array([[1.0, 1.0], [0.0, 1.0]])[None, :, :, None]
+    gradient = jax.grad(lambda x: 6 * pooling.pool(x, 'max').sum())(images)
+    np.testing.assert_allclose(gradient[0, :, :, 0], [[2, 2], [0, 2]])

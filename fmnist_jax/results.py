@@ -110,6 +110,8 @@ def check_row(workdir, result, settings, config_hash):
     if result['config_hash'] == config_hash:
         return
     changes = difference(result.get('config', {}), plain(settings))
+    if not changes:
+        return  # written before some field was there
     raise ConfigError(
         f'{workdir} holds the row {result["row"]!r} of another config; choose another --workdir '
         'or delete its line in results.jsonl. Theirs -> yours:\n  ' + '\n  '.join(changes)
@@ -153,7 +155,11 @@ def provenance(replicas):
             'count': len(replicas.devices),
             'cpu_cores': os.cpu_count(),
         },
-        'replicas': {'mode': replicas.mode, 'per_device': replicas.per_device},
+        'replicas': {
+            'mode': replicas.mode,
+            'per_device': replicas.per_device,
+            'devices_per_seed': replicas.share.parts,
+        },
         'versions': versions,
         'commit': code_commit(),
         'finished': now.isoformat(timespec='seconds'),

@@ -83,6 +83,15 @@ def settings_hash(settings):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+# Fields younger than some committed results, with the value that means what there was before.
+_YOUNGER = {
+    'compute': 'float32',
+    'devices_per_seed': 0,
+    'model.blocks': None,
+    'model.width_multiplier': None,
+}
+
+
 def flatten(tree, prefix=''):
     """Nested dicts -> {'section.field': value}."""
     flat = {}
@@ -93,13 +102,17 @@ def flatten(tree, prefix=''):
 
 
 def difference(old, new):
-    """What differs between two nested dicts, one 'field: old -> new' a line."""
-    old, new = flatten(old), flatten(new)
+    """What differs between two configs as nested dicts, one 'field: old -> new' a line.
+
+    A field that the old one is too old to have counts as what it meant before it was there.
+    """
+    old, new = _YOUNGER | flatten(old), flatten(new)
     missing = '(none)'
     return [
         f'{path}: {old.get(path, missing)} -> {new.get(path, missing)}'
         for path in sorted(old.keys() | new.keys())
-        if old.get(path, missing) != new.get(path, missing)
+        if (path in new or path not in _YOUNGER)
+        and old.get(path, missing) != new.get(path, missing)
     ]
 
 

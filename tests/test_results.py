@@ -1,7 +1,9 @@
 """Result lines: whole, refused when they are another config's, shown as a table."""
 
+import importlib
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -147,3 +149,21 @@ def test_the_readme_shows_what_the_result_lines_say():
     assert report.overview(workdirs) in (ROOT / 'README.md').read_text()
     for workdir in workdirs:
         assert (workdir / 'table.md').read_text() == report.workdir_table(workdir)
+
+
+COMMITTED = sorted(path.parent for path in (ROOT / 'experiments').glob('*/results.jsonl'))
+
+
+@pytest.mark.parametrize('folder', COMMITTED, ids=lambda folder: folder.name)
+def test_committed_results_go_on_with_todays_config(folder, tmp_path):
+    """Fields that are younger than a folder's results do not shut it."""
+    config = importlib.import_module(f'configs.{folder.name}').get_config()
+    shutil.copy(folder / 'config.json', tmp_path)
+    results.claim(tmp_path, config)
+    rows = {row['name']: row for row in config.rows}
+    for result in results.read(folder):
+        settings = resolve(config, rows[result['row']])
+        results.check_row(folder, result, settings, settings_hash(settings))
+    config.compute = 'bfloat16'
+    with pytest.raises(ConfigError, match='compute: float32 -> bfloat16'):
+        results.claim(tmp_path, config)

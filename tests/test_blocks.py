@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fmnist_jax import blocks, layers
+from fmnist_jax import blocks, layers, pooling
 from fmnist_jax.share import EVERY_IMAGE, Batch
 
 
@@ -67,7 +67,7 @@ class Ours(nn.Module):
     def __call__(self, x, train, batch=EVERY_IMAGE):
         fields = {'framework': 'keras', 'activation': 'relu', 'initialization': 'keras'}
         x = layers.ConvNorm(8, 3, **fields, padding=1, use_bias=True, name='conv')(x, train, batch)
-        x = layers.pool(x, 'max')
+        x = pooling.pool(x, 'max')
         x = layers.ConvNorm(0, 3, **fields, padding=1, name='depthwise')(x, train, batch)
         return blocks.values(x)
 

@@ -108,6 +108,7 @@ def _blockwise(function, block):
         return array.reshape(-1, *array.shape[2:])
 
     def forward(params, images, weights):
+        """Each block is read, computed, summed and written once."""
         def one_block(total, part):
             outputs = function(params, part[0])
             return jax.tree.map(jnp.add, total, sums(outputs, part[1])), outputs
@@ -126,6 +127,7 @@ def _blockwise(function, block):
         return results, (params, images, weights, results[0])
 
     def run_backward(saved, cotangents):
+        """Each block's gradient, with what the sums' gradients add to its outputs'."""
         params, images, weights, outputs = saved
         d_outputs, d_sum, d_squares = cotangents
 

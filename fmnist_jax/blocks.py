@@ -109,6 +109,7 @@ def _blockwise(function, block):
 
     def forward(params, images, weights):
         """Each block is read, computed, summed and written once."""
+
         def one_block(total, part):
             outputs = function(params, part[0])
             return jax.tree.map(jnp.add, total, sums(outputs, part[1])), outputs

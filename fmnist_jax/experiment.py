@@ -99,7 +99,9 @@ def run(config, rows, workdir, load_dataset, say=print):
     workdir = pathlib.Path(workdir)
     results.code_commit()
     settings = {row['name']: resolve(config, row) for row in rows}
-    for mine in settings.values():  # a split that cannot be had: told before anything is written
+    # A layout or a split that cannot be had: told before anything is written.
+    for mine in settings.values():
+        lay_out(mine)
         total = len(load_dataset(mine.dataset.name).train_labels)
         data.split(total, mine.dataset.num_validation, mine.seed)
     results.claim(workdir, config)

@@ -185,3 +185,11 @@ def test_ctrl_c_keeps_finished_rows(tmp_path, config):
     assert process.returncode == 130
     assert 'Finished rows are kept' in errors and 'Traceback' not in errors
     assert [r['row'] for r in lines_of(tmp_path / 'runs' / 'tiny')] == ['slow']
+
+
+def test_a_layout_that_cannot_be_had_leaves_nothing_behind(tmp_path, config):
+    done = run(tmp_path, f'--config={config}', '--cpu_devices=2', '--config.devices_per_seed=2')
+    assert done.returncode == 2
+    assert done.stderr.startswith('error: config.devices_per_seed=2: expected one of 1:')
+    assert 'Traceback' not in done.stderr
+    assert not (tmp_path / 'runs').exists()

@@ -40,6 +40,8 @@ def get_config():
     config.patience = 0  # epochs without a better validation score before a seed stops; 0 never
     config.micro_batch = 0  # images through the net at a time (no batch norm); 0 chooses
     config.eval_batch_size = 500  # images
+    config.pretrained = ''  # imagenet: MobileNet starts from Keras' weights
+    config.head_epochs = 0  # first so many train the dense layer alone (MobileNet)
     config.compute = 'float32'  # float32 | bfloat16 (parameters and statistics stay float32)
     config.replicas = 'auto'  # seeds of a device: vmap (at once) | map (in turn) | auto
     config.replicas_chunk = 0  # with map: seeds at once; 0 means one
@@ -89,6 +91,8 @@ def _model():
     model.kernel_size = placeholder(int)  # pixels
     model.blocks = placeholder(int)  # depthwise-separable blocks of MobileNet, 1 to 13
     model.width_multiplier = placeholder(float)  # of MobileNet's features
+    model.frozen_blocks = placeholder(int)  # MobileNet's stem and so many blocks are not trained
+    model.frozen_batch_norm = placeholder(bool)  # nor is its batch norm
     return model
 
 

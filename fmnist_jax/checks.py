@@ -4,7 +4,7 @@ import jax
 
 from fmnist_jax.layers import ACTIVATIONS, KERNEL_INITIALIZERS
 from fmnist_jax.losses import LOSSES
-from fmnist_jax.models import MODELS, make_model
+from fmnist_jax.models import MODELS, make_model, model_fields
 from fmnist_jax.optimizers import OPTIMIZERS, make_optimizer
 from fmnist_jax.schedules import SCHEDULES, make_schedule
 from fmnist_jax.settings import ConfigError, flatten, plain
@@ -14,6 +14,7 @@ _CHOICES = {
     'selection': ('last', 'val_loss', 'val_accuracy'),
     'replicas': ('auto', 'vmap', 'map'),
     'compute': ('float32', 'bfloat16'),
+    'pretrained': ('', 'imagenet'),
     'dataset.name': ('fashion_mnist', 'mnist', 'synthetic'),
     'dataset.fallback': ('', 'synthetic'),
     'dataset.channels': (1, 3),
@@ -34,6 +35,7 @@ _RANGES = {  # field: (least, most); a bound of None is open, 'below 1' excludes
     'batch_size': (1, 60_000),
     'label_smoothing': (0, 'below 1'),
     'patience': (0, None),
+    'head_epochs': (0, None),
     'micro_batch': (0, None),
     'eval_batch_size': (1, 60_000),
     'replicas_chunk': (0, None),
@@ -46,6 +48,7 @@ _RANGES = {  # field: (least, most); a bound of None is open, 'below 1' excludes
     'model.dense': (1, 65_536),
     'model.kernel_size': (1, 28),
     'model.blocks': (1, 13),
+    'model.frozen_blocks': (0, 13),
     'model.width_multiplier': (0.1, 4),
     'optimizer.learning_rate': (0, None),
     'optimizer.momentum': (0, 'below 1'),
@@ -102,6 +105,26 @@ def _trace(settings):
     jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
 
 
+def _check_transfer(settings):
+    """Pretrained weights and training in two phases are for the MobileNets."""
+    separable = 'frozen_blocks' in model_fields(settings.model.name)
+    for field in ('pretrained', 'head_epochs'):
+        if settings[field] and not separable:
+            raise ConfigError(
+                f'config.{field}={settings[field]!r}: {settings.model.name} has none; '
+                'expected model.name=mobilenet or simplified_mobilenet'
+            )
+    if settings.pretrained and settings.dataset.channels != 3:
+        raise ConfigError(
+            f'config.dataset.channels={settings.dataset.channels}: the pretrained weights need 3'
+        )
+    if settings.head_epochs >= settings.epochs:
+        raise ConfigError(
+            f'config.head_epochs={settings.head_epochs}: expected less than config.epochs, '
+            f'{settings.epochs}'
+        )
+
+
 def _check_together(settings):
     """Fields that are fine alone but not together."""
     try:
@@ -112,11 +135,12 @@ def _check_together(settings):
         make_optimizer(settings.optimizer, schedule)
     except ValueError as error:
         raise ConfigError(f'config.{error}') from error
+    _check_transfer(settings)
     warmup = settings.schedule.warmup_epochs
-    if warmup >= settings.epochs:
+    if warmup >= settings.epochs - settings.head_epochs:
         raise ConfigError(
-            f'config.schedule.warmup_epochs={warmup!r}: expected less than config.epochs, '
-            f'{settings.epochs}'
+            f'config.schedule.warmup_epochs={warmup!r}: expected less than config.epochs '
+            f'(without config.head_epochs), {settings.epochs - settings.head_epochs}'
         )
     validates = settings.dataset.num_validation > 0 or settings.dataset.validate_on_test
     if settings.selection != 'last' and not validates:

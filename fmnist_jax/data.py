@@ -215,14 +215,11 @@ def cache_directory(cache_dir=None):
 
 
 def _unavailable(name, folder, cache_state, url, error):
-    # requests hides the cause in `reason`; TFDS adds the path of the scratch and a link.
-    cause = getattr(error.args[0] if error.args else None, 'reason', error)
-    reason = ' '.join(str(cause).split('To debug')[0].split())
     return (
         f'{name} is not at hand and cannot be downloaded.\n'
         '  data_dir, FMNIST_DATA_DIR: not given\n'
         f'  cache {folder}: {cache_state}\n'
-        f'  download of {url}: {reason}\n'
+        f'  download of {url}: {download.reason(error)}\n'
         f'Either put {", ".join(FILES)} into a folder named {name} and pass its parent folder as '
         '--data_dir or FMNIST_DATA_DIR, or use drawn images: --config.dataset.name=synthetic'
     )

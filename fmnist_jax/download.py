@@ -1,10 +1,13 @@
-"""Fetches the four files of a data set through tensorflow-datasets (TFDS), without TensorFlow.
+"""Fetches the four files of a data set through tensorflow-datasets (TFDS), and single files.
 
-TFDS knows the addresses and SHA-256 sums of the files. What it lacks is a time limit: without a
-network it tries for more than three minutes, and a server that falls silent holds it for ever.
+TFDS (without TensorFlow) knows the addresses and SHA-256 sums of a data set's files. What it
+lacks is a time limit: without a network it tries for more than three minutes, and a server that
+falls silent holds it for ever.
 """
 
+import base64
 import contextlib
+import hashlib
 import os
 import tempfile
 import threading
@@ -60,6 +63,78 @@ def fetch(sources, folder):
         folder.mkdir(exist_ok=True)
         for file, path in fetched.items():
             os.replace(path, folder / file)
+
+
+def fetch_file(url, path):
+    """Downloads one file unless it is there; what a broken download left is gone on with.
+
+    It takes its name only when it is whole: as long as the server says, and with the MD5 that the
+    server names, if it does (Google's `x-goog-hash`).
+
+    Args:
+      url: http(s) address.
+      path: pathlib.Path of the file to make.
+
+    Returns:
+      path.
+
+    Raises:
+      OSError, ValueError: nobody answers, no such file there, a damaged transfer, a full disk.
+    """
+    import requests
+
+    if path.is_file():
+        return path
+    _ask(url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + '.part')
+    begun = part.stat().st_size if part.is_file() else 0
+    # Not compressed on the way: ranges and lengths are those of the file itself.
+    headers = {'Accept-Encoding': 'identity'}
+    if begun:
+        headers['Range'] = f'bytes={begun}-'
+    with requests.get(url, headers=headers, stream=True, timeout=PATIENCE) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            part.unlink()  # longer than the file: not a part of it
+            raise ValueError(f'{part} did not belong to {url} and was deleted; try again')
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            begun = 0  # the server sends all of it
+        total = begun + int(response.headers.get('Content-Length', 0))
+        _receive(response, part, begun, total, path.name)
+    _check_whole(part, total, response.headers.get('x-goog-hash', ''))
+    os.replace(part, path)
+    return path
+
+
+def _receive(response, part, begun, total, name):
+    """Writes what comes behind the `begun` bytes that are there, with a bar."""
+    bar = tqdm(total=total or None, initial=begun, unit='B', unit_scale=True)
+    bar.set_description(f'Downloading {name}')
+    with bar, open(part, 'ab' if begun else 'wb') as file:
+        for block in response.iter_content(1 << 16):
+            file.write(block)
+            bar.update(len(block))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _check_whole(part, total, hashes):
+    """Raises if the file is not what the server announced; what is wrong is deleted."""
+    size = part.stat().st_size
+    if total and size < total:
+        raise OSError(f'the connection ended after {size} of {total} bytes; try again')
+    named = [h.strip()[4:] for h in hashes.split(',') if h.strip().startswith('md5=')]
+    md5 = hashlib.md5(part.read_bytes(), usedforsecurity=False).digest()
+    if size != (total or size) or (named and base64.b64decode(named[0]) != md5):
+        part.unlink()
+        raise ValueError(f'damaged on the way: {size} bytes, MD5 {md5.hex()}; try again')
+
+
+def reason(error):
+    """What went wrong in few words: requests hides the cause; TFDS adds the scratch's path."""
+    cause = getattr(error.args[0] if error.args else None, 'reason', error)
+    return ' '.join(str(cause).split('To debug')[0].split())
 
 
 def _ask(url):

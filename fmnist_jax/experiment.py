@@ -1,5 +1,6 @@
 """A table's rows: runs what is missing, keeps what is done."""
 
+import copy
 import pathlib
 import re
 
@@ -7,8 +8,9 @@ import numpy as np
 
 from fmnist_jax import data, results, train
 from fmnist_jax.checks import check
-from fmnist_jax.fit import fit, lay_out
+from fmnist_jax.fit import fit
 from fmnist_jax.losses import probabilities
+from fmnist_jax.programs import lay_out
 from fmnist_jax.progress import RowProgress
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
@@ -22,30 +24,36 @@ def _rounded(values, digits=6):
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
 
 
-def _save_probabilities(workdir, row_name, outcome, loss):
+def _save_probabilities(workdir, name, outcome, loss):
     """Test predictions of every seed, float16 [S, test images, 10], for ensembles and errors."""
-    path = pathlib.Path('predictions') / f'{_file_name(row_name)}.npz'
+    path = pathlib.Path('predictions') / f'{_file_name(name)}.npz'
     (workdir / path).parent.mkdir(exist_ok=True)
     chances = np.asarray(probabilities(outcome.logits, loss))
     np.savez_compressed(workdir / path, probabilities=chances.astype(np.float16))
     return str(path)
 
 
-def run_row(row, settings, dataset, workdir, cache):
-    """Trains all seeds of one row and appends its result line to the workdir; returns it."""
+def run_row(row, settings, dataset, workdir, cache, pretrained=None):
+    """Trains the seeds of one row and appends a result line to the workdir.
+
+    pretrained: pretrained.Pretrained that the seeds start from, or None.
+    """
     replicas = lay_out(settings)
     num_train = len(dataset.train_labels) - settings.dataset.num_validation
     steps = train.steps_per_epoch(settings, num_train)
     progress = RowProgress(row['name'], settings.epochs, steps)
     try:
-        outcome = fit(settings, dataset, replicas, cache, progress)
+        variables = pretrained and pretrained.variables
+        outcome = fit(settings, dataset, replicas, cache, progress, variables)
     finally:
         progress.close()
+    seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    file = f'{row["name"]} seed {seeds[0]} to {seeds[-1]}'
     result = {
         'row': row['name'],
         'model': settings.model.name,
         'dataset': settings.dataset.name,
-        'seeds': list(range(settings.seed, settings.seed + settings.num_seeds)),
+        'seeds': list(seeds),
         'test_accuracy': _rounded(outcome.test_accuracy),
         'test_loss': _rounded(outcome.test_loss),
         'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
@@ -57,13 +65,13 @@ def run_row(row, settings, dataset, workdir, cache):
         'train_seconds': round(outcome.train_seconds, 2),
         'compile_seconds': round(outcome.compile_seconds, 2),
         'history': outcome.history,
-        'predictions': _save_probabilities(workdir, row['name'], outcome, settings.loss),
+        'predictions': _save_probabilities(workdir, file, outcome, settings.loss),
         'config_hash': settings_hash(settings),
         'config': plain(settings),
+        'pretrained': pretrained and pretrained.source,
         **results.provenance(replicas),
     }
     results.append(workdir, result)
-    return result
 
 
 def check_rows(config, rows):
@@ -79,45 +87,62 @@ def check_rows(config, rows):
             raise ConfigError(f'row {row["name"]!r}: {error}') from error
 
 
-def run(config, rows, workdir, load_dataset, say=print):
-    """Runs the rows that `workdir` does not hold yet.
+def _missing_seeds(settings, done):
+    """Settings of the seeds that a row lacks, None if it has them all.
+
+    Args:
+      settings: the row's settings.
+      done: its result, or None.
+    """
+    have = len(done['seeds']) if done else 0
+    if have >= settings.num_seeds:
+        return None
+    missing = copy.deepcopy(settings)
+    missing.seed, missing.num_seeds = settings.seed + have, settings.num_seeds - have
+    return missing
+
+
+def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
+    """Runs the rows, and the seeds of a row, that `workdir` does not hold yet.
 
     Args:
       config: the table's config.
       rows: the selected rows.
       workdir: folder of the results; made if it is not there.
       load_dataset: name -> data.Dataset.
+      load_pretrained: settings with `pretrained` -> pretrained.Pretrained.
       say: prints one line for the user.
 
     Returns:
-      The result lines of the selected rows, in their order.
+      The results of the selected rows, in their order.
 
     Raises:
       ConfigError: the workdir holds another config's results, or a row cannot be used.
-      DataError: more validation images than there are.
+      DataError: more validation images than there are, weights that cannot be used.
     """
     workdir = pathlib.Path(workdir)
     results.code_commit()
     settings = {row['name']: resolve(config, row) for row in rows}
-    # A layout or a split that cannot be had: told before anything is written.
+    # A layout, a split or weights that cannot be had: told before anything is written.
     for mine in settings.values():
         lay_out(mine)
         total = len(load_dataset(mine.dataset.name).train_labels)
         data.split(total, mine.dataset.num_validation, mine.seed)
+    done = {result['row']: result for result in results.read(workdir)}
+    missing = {name: _missing_seeds(mine, done.get(name)) for name, mine in settings.items()}
+    todo = {name: mine for name, mine in missing.items() if mine is not None}
+    weights = {name: load_pretrained(mine) for name, mine in todo.items() if mine.pretrained}
     results.claim(workdir, config)
-    done = {r['row']: r for r in results.read(workdir)}
-    todo = []
-    for row in rows:
-        if row['name'] in done:
-            mine = settings[row['name']]
-            results.check_row(workdir, done[row['name']], mine, settings_hash(mine))
-        else:
-            todo.append(row)
+    for name in settings.keys() & done.keys():
+        results.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
     if len(todo) < len(rows):
         say(f'{len(rows) - len(todo)} of {len(rows)} rows are in {workdir} already')
     cache = {}
-    for row in todo:
-        mine = settings[row['name']]
+    for row in (row for row in rows if row['name'] in todo):
+        mine = todo[row['name']]
+        if row['name'] in done:
+            say(f'{row["name"]}: goes on with seed {mine.seed}')
         dataset = load_dataset(mine.dataset.name)
-        done[row['name']] = run_row(row, mine, dataset, workdir, cache)
+        run_row(row, mine, dataset, workdir, cache, weights.get(row['name']))
+    done = {result['row']: result for result in results.read(workdir)}
     return [done[row['name']] for row in rows]

@@ -2,42 +2,21 @@
 
 import math
 import time
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import data, evaluate, parallel, train
-from fmnist_jax.settings import ConfigError, split_numbers, with_numbers
-from fmnist_jax.share import devices_per_seed
+from fmnist_jax import parallel, train
+from fmnist_jax.programs import compile_programs, place
+from fmnist_jax.settings import split_numbers
 
 # A call of the compiled loop lasts about this long, so that the bar moves and Ctrl-C is heard.
 _SECONDS_PER_CALL = 1.0
 # And at least so many steps: each call gets its working memory anew from the system, which costs
 # CNN_2 a quarter of its speed in calls of a single step.
 _STEPS_PER_CALL = 8
-
-
-class Programs(NamedTuple):
-    """The compiled functions of one architecture, for all seeds at once."""
-
-    init: Any
-    train_steps: Any
-    finish_epoch: Any  # None without a validation set
-    test: Any
-    seconds: float  # compile time
-
-
-class Arrays(NamedTuple):
-    """What the programs read, on the devices."""
-
-    train: tuple  # (images uint8 [N, 28, 28], labels int32 [N])
-    validation: tuple  # the same for the images that validation draws from
-    test: tuple
-    train_indices: Any  # int32 [n] per seed
-    validation_indices: Any
 
 
 class Outcome(NamedTuple):
@@ -53,94 +32,7 @@ class Outcome(NamedTuple):
     compile_seconds: float
 
 
-def lay_out(settings, devices=None):
-    """Seeds over devices as the settings ask: parallel.Replicas.
-
-    Raises:
-      ConfigError: config.devices_per_seed cannot be had.
-    """
-    available = len(jax.local_devices() if devices is None else devices)
-    state = jax.eval_shape(lambda: train.init(settings, 0, settings.batch_size))
-    try:
-        sharing = devices_per_seed(
-            *(settings, state.params, state.batch_stats, max(1, available // settings.num_seeds))
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    return parallel.make_replicas(
-        settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, sharing
-    )
-
-
-def place(settings, dataset, replicas):
-    """Puts the data set on the devices once, with each seed's split as indices."""
-    total = len(dataset.train_labels)
-    seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    splits = [data.split(total, settings.dataset.num_validation, seed) for seed in seeds]
-    train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
-    train_set = parallel.share(replicas, (dataset.train_images, dataset.train_labels))
-    test_set = parallel.share(replicas, (dataset.test_images, dataset.test_labels))
-    validation_set = train_set
-    if settings.dataset.validate_on_test:
-        validation_set = test_set
-        everything = np.arange(len(dataset.test_labels), dtype=np.int32)
-        validation_indices = np.stack([everything] * settings.num_seeds)
-    return Arrays(
-        train_set,
-        validation_set,
-        test_set,
-        parallel.spread(replicas, train_indices),
-        parallel.spread(replicas, validation_indices),
-    )
-
-
-def compile_programs(settings, numbers, replicas, arrays):
-    """Compiles the four programs for these settings' architecture and the arrays' shapes."""
-    bound = partial(with_numbers, settings)
-    num_train = arrays.train_indices.shape[-1]
-    build = partial(parallel.compile_for, replicas)
-    seeds = parallel.spread(replicas, np.zeros(replicas.count, np.int32))
-    epoch = np.int32(1)
-
-    def init(numbers, seed):
-        return train.init(bound(numbers), seed, num_train)
-
-    def train_steps(numbers, state, seed, indices, data, epoch, start, stop):
-        return train.train_steps(
-            *(bound(numbers), state, seed, indices, *data, epoch, start, stop, replicas.share)
-        )
-
-    def finish_epoch(numbers, state, indices, data, epoch):
-        return evaluate.finish_epoch(
-            *(bound(numbers), state, indices, *data, epoch, replicas.share)
-        )
-
-    def test(numbers, state, data):
-        return evaluate.test(bound(numbers), state, *data, replicas.share)
-
-    first, seconds = build(init, ('same', 0), numbers, seeds, runs_once=True)
-    state = first(numbers, seeds)
-    steps, more = build(
-        train_steps,
-        ('same', 0, 0, 0, None, 'same', 'same', 'same'),
-        *(numbers, state, seeds, arrays.train_indices, arrays.train, epoch, epoch, epoch),
-        donate=(1,),
-    )
-    seconds += more
-    finish = None
-    if arrays.validation_indices.shape[-1]:
-        finish, more = build(
-            finish_epoch,
-            ('same', 0, 0, None, 'same'),
-            *(numbers, state, arrays.validation_indices, arrays.validation, epoch),
-            donate=(1,),
-        )
-        seconds += more
-    last, more = build(test, ('same', 0, None), numbers, state, arrays.test)
-    return Programs(first, steps, finish, last, seconds + more)
-
-
-def fit(settings, dataset, replicas, cache=None, progress=None):
+def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None):
     """Trains all seeds of a row and tests each: an Outcome.
 
     Args:
@@ -149,11 +41,12 @@ def fit(settings, dataset, replicas, cache=None, progress=None):
       replicas: parallel.Replicas for settings.num_seeds.
       cache: dict that keeps compiled programs for rows that differ in numbers alone.
       progress: has `steps(count, Metrics of numpy [S])` and `epoch(number, history)`; or None.
+      pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each; or None.
     """
     cache = {} if cache is None else cache
     key, numbers = split_numbers(settings)
     numbers = {path: np.float32(value) for path, value in numbers.items()}
-    arrays = place(settings, dataset, replicas)
+    arrays = place(settings, dataset, replicas, pretrained)
     key = (key, replicas, str(jax.tree.map(jnp.shape, arrays)))
     compile_seconds = 0.0
     if key not in cache:
@@ -182,12 +75,14 @@ def _epochs(settings, numbers, programs, arrays, replicas, progress):
     first = settings.seed
     seeds = np.arange(first, first + replicas.count, dtype=np.int32)
     seeds = parallel.spread(replicas, seeds)
-    state = programs.init(numbers, seeds)
+    state = programs.init(numbers, seeds, arrays.pretrained)
     steps = train.steps_per_epoch(settings, arrays.train_indices.shape[-1])
     history, epochs_run, pace = {}, np.zeros(replicas.count, int), 1
 
     def advance(state, epoch, start, stop):
-        state, measured = programs.train_steps(
+        head_only = epoch <= settings.head_epochs
+        program = programs.train_head if head_only else programs.train_steps
+        state, measured = program(
             *(numbers, state, seeds, arrays.train_indices, arrays.train),
             *(np.int32(epoch), np.int32(start), np.int32(stop)),
         )

@@ -169,6 +169,7 @@ class ConvNorm(nn.Module):
     padding: int | tuple[int, int] = 0
     stride: int = 1
     use_bias: bool = False
+    frozen_norm: bool = False  # batch norm by the running averages in training, too, and as it is
 
     @nn.compact
     def __call__(self, x, train, batch=EVERY_IMAGE):
@@ -191,5 +192,7 @@ class ConvNorm(nn.Module):
 
         raw, *sums = with_sums(function, (x.scaling, kernel, bias), x.raw, _weights(batch))
         norm = BatchNorm(self.framework, name='norm')
-        scaling = norm.scaling(_moments(raw, sums, batch), train)
+        scaling = norm.scaling(_moments(raw, sums, batch), train and not self.frozen_norm)
+        if self.frozen_norm:
+            scaling = jax.lax.stop_gradient(scaling)
         return Pending(raw, scaling, ACTIVATIONS[self.activation])

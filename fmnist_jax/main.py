@@ -32,6 +32,15 @@ _DATA_DIR = flags.DEFINE_string(
     'Folder with fashion_mnist/ and mnist/, each holding the four IDX .gz files; '
     'FMNIST_DATA_DIR if not given. Without either they are downloaded once.',
 )
+_PRETRAINED = flags.DEFINE_string(
+    'pretrained',
+    None,
+    "Keras file of MobileNet's ImageNet weights, for rows that start from them; "
+    'downloaded once if not given.',
+)
+_FRESH = flags.DEFINE_list(
+    'fresh', [], 'Keras layers that start from random weights all the same: conv_pw_13,…'
+)
 _CPU_DEVICES = flags.DEFINE_integer(
     'cpu_devices', None, 'Devices to make of the CPU; one per core if not given.', lower_bound=1
 )
@@ -48,7 +57,10 @@ def _list_rows(config, rows):
     width = max(len(row['name']) for row in rows)
     print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %')
     for row in rows:
-        also = ', '.join(f'{k} {percent(v)}' for k, v in row['also_reported'].items())
+        # Fractions are accuracies; what is larger has a unit of its own, which its name tells.
+        also = ', '.join(
+            f'{k} {percent(v) if v <= 1 else v}' for k, v in row['also_reported'].items()
+        )
         print(f'{row["name"].ljust(width)}  {percent(row["reported"]) or "-"}  {also}'.rstrip())
 
 
@@ -67,7 +79,8 @@ def _synthetic_instead(config, error):
 
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
-    from fmnist_jax import experiment, parallel, report
+    from fmnist_jax import experiment, parallel, pretrained, report
+    from fmnist_jax.train import model_of
 
     parallel.set_up(_CPU_DEVICES.value, data.cache_directory() / 'xla')
 
@@ -78,13 +91,17 @@ def _run(config, rows, workdir):
             loaded[name] = data.load(name, _DATA_DIR.value)
         return loaded[name]
 
+    def load_pretrained(settings):
+        side = settings.dataset.image_size
+        return pretrained.load(model_of(settings), (side, side, 3), _PRETRAINED.value, _FRESH.value)
+
     experiment.check_rows(config, rows)
     try:
         load(config.dataset.name)
     except data.DataUnavailable as error:
         loaded['synthetic'] = _synthetic_instead(config, error)
         workdir = workdir.with_name(workdir.name + '-synthetic')
-    results = experiment.run(config, rows, workdir, load, _say)
+    results = experiment.run(config, rows, workdir, load, load_pretrained, _say)
     text = report.table(results, config.title)
     (workdir / 'table.md').write_text(report.workdir_table(workdir))
     print(f'\n{text}')

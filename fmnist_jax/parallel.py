@@ -116,6 +116,8 @@ def _identity(devices):
 
 def _on_devices(replicas, tree):
     """First axis over the devices, by the layout that pmap itself uses."""
+    if not jax.tree.leaves(tree):
+        return tree  # pmap refuses to map nothing
     return _identity(replicas.devices)(tree)
 
 

@@ -14,8 +14,9 @@ _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
 
 def read(workdir):
-    """The result lines of `workdir`, oldest first.
+    """The results of `workdir`, one for each row, oldest first.
 
+    A row may have several lines, each with other seeds: they come as one (`_joined`).
     A last line without its end was cut off by a kill while it was written: it does not count,
     and `append` writes over it.
 
@@ -38,7 +39,36 @@ def read(workdir):
                 'mend or delete that line, or choose another --workdir'
             ) from error
         results.append(result)
-    return results
+    rows = {}
+    for result in results:
+        rows.setdefault(result['row'], []).append(result)
+    return [_joined(lines) for lines in rows.values()]
+
+
+# What a result line holds for each seed; what counts once for the line; the rest is the first's.
+_PER_SEED = ('seeds', 'test_accuracy', 'test_loss', 'diverged', 'tested_epoch')
+_PER_LINE = ('train_seconds', 'compile_seconds')
+
+
+def _joined(lines):
+    """The lines of one row as one, with `predictions` as the list of their files."""
+    joined = dict(lines[0])
+    if 'predictions' in joined:
+        joined['predictions'] = [line['predictions'] for line in lines]
+    if len(lines) == 1:
+        return joined
+    for name in (name for name in _PER_SEED if name in joined):
+        joined[name] = [value for line in lines for value in line[name]]
+    for name in (name for name in _PER_LINE if name in joined):
+        joined[name] = round(sum(line[name] for line in lines), 2)
+    joined['history'] = {}
+    for name in lines[0]['history']:
+        # Seeds may have stopped at different epochs: None where one had.
+        length = max(len(line['history'][name]) for line in lines)
+        columns = [column for line in lines for column in zip(*line['history'][name], strict=True)]
+        padded = [[*column, *[None] * (length - len(column))] for column in columns]
+        joined['history'][name] = [list(epoch) for epoch in zip(*padded, strict=True)]
+    return joined
 
 
 def append(workdir, result):
@@ -72,11 +102,14 @@ def read_config(workdir):
     return config
 
 
+_NOT_COMPARED = {'rows': None, 'title': None, 'num_seeds': None}
+
+
 def claim(workdir, config):
     """Makes `workdir` this config's own, or finds that it is.
 
-    The config is kept in config.json. Rows may join or leave a table and its title may change:
-    they are not compared here (but see `check_row`).
+    The config is kept in config.json. Rows may join or leave a table, its title may change and
+    more seeds may be asked for: they are not compared here (but see `check_row`).
 
     Raises:
       ConfigError: the workdir holds results of another config; with the difference.
@@ -86,8 +119,7 @@ def claim(workdir, config):
     ours['rows'] = [{'name': r['name'], 'reported': r['reported']} for r in ours['rows']]
     if path.exists():
         theirs = read_config(workdir)
-        table_only = {'rows': None, 'title': None}
-        changes = difference(theirs | table_only, ours | table_only)
+        changes = difference(theirs | _NOT_COMPARED, ours | _NOT_COMPARED)
         if changes:
             raise ConfigError(
                 f'{workdir} holds results of another config; choose another --workdir or delete '
@@ -109,7 +141,8 @@ def check_row(workdir, result, settings, config_hash):
     """
     if result['config_hash'] == config_hash:
         return
-    changes = difference(result.get('config', {}), plain(settings))
+    theirs = result.get('config', {})
+    changes = difference(theirs | {'num_seeds': None}, plain(settings) | {'num_seeds': None})
     if not changes:
         return  # written before some field was there
     raise ConfigError(

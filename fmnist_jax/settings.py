@@ -78,8 +78,8 @@ def refuse_row_fields(rows, overridden):
 
 
 def settings_hash(settings):
-    """Twelve hexadecimal digits that tell settings apart."""
-    text = json.dumps(plain(settings), sort_keys=True)
+    """Twelve hexadecimal digits that tell settings apart, whatever the number of seeds."""
+    text = json.dumps(plain(settings) | {'num_seeds': None}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -87,7 +87,11 @@ def settings_hash(settings):
 _YOUNGER = {
     'compute': 'float32',
     'devices_per_seed': 0,
+    'head_epochs': 0,
+    'pretrained': '',
     'model.blocks': None,
+    'model.frozen_batch_norm': None,
+    'model.frozen_blocks': None,
     'model.width_multiplier': None,
 }
 
@@ -131,7 +135,7 @@ def split_numbers(settings):
         for path, v in flat.items()
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
-    not_program = {'seed', 'dataset.name', 'dataset.fallback'}
+    not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained'}
     fixed = {path: v for path, v in flat.items() if path not in numbers.keys() | not_program}
     return json.dumps([fixed, sorted(numbers)], sort_keys=True), numbers
 

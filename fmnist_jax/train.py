@@ -5,16 +5,18 @@ numbers of a step depend on (seed, step) alone, so a seed gives the same run alo
 others, and the loop may be cut into calls of any number of steps.
 """
 
+import copy
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmnist_jax import metrics
 from fmnist_jax.augment import augment, resize
 from fmnist_jax.losses import LOSSES
-from fmnist_jax.models import make_model
+from fmnist_jax.models import frozen, make_model
 from fmnist_jax.optimizers import make_optimizer
 from fmnist_jax.schedules import make_schedule
 from fmnist_jax.share import ALONE, Batch, micro_batch_size
@@ -55,11 +57,12 @@ def model_of(config):
 
 
 def _optimizer(config, num_train):
+    """The optimizer with its schedule over the epochs in which the whole network is trained."""
     schedule = make_schedule(
         config.schedule,
         config.optimizer.learning_rate,
         steps_per_epoch(config, num_train),
-        config.epochs,
+        config.epochs - config.head_epochs,
     )
     return make_optimizer(config.optimizer, schedule)
 
@@ -80,17 +83,21 @@ def prepare(images, config, key=None, share=ALONE):
     return jnp.broadcast_to(x, (*x.shape[:3], config.dataset.channels))
 
 
-def init(config, seed, num_train):
+def init(config, seed, num_train, pretrained=None):
     """The State before the first step.
 
     Args:
       config: a resolved config (see configs/base.py); its numbers may be traced.
       seed: [] int32.
       num_train: training images, for the learning-rate schedule.
+      pretrained: {'params', 'batch_stats'}: what does not start at random, any part of each.
     """
     key = jax.random.fold_in(jax.random.key(seed), _INIT)
     inputs = prepare(jnp.zeros((1, 28, 28), jnp.uint8), config)
     variables = model_of(config).init(key, inputs, train=False)
+    if pretrained:
+        flat = flatten_dict(variables) | flatten_dict(pretrained)
+        variables = unflatten_dict(flat)
     params, batch_stats = variables['params'], variables.get('batch_stats', {})
     best = None
     if config.selection != 'last':
@@ -150,11 +157,28 @@ def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE
     labels, mask = share.take((labels, mask))
     grads, measured, batch_stats = gradient(state, inputs, labels, mask, dropout_key, config, share)
     updates, opt_state = _optimizer(config, num_train).update(grads, state.opt_state, state.params)
+    fixed = frozen(model_of(config), state.params)  # their gradient is zero, weight decay is not
+    updates = jax.tree.map(lambda u, keep: jnp.zeros_like(u) if keep else u, updates, fixed)
     params = optax.apply_updates(state.params, updates)
     state = state._replace(
         step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state
     )
     return state, measured
+
+
+def head_only(config):
+    """Settings of the first `head_epochs` epochs: every block is frozen, the dense layer learns."""
+    head = copy.deepcopy(config)
+    head.epochs, head.head_epochs = config.head_epochs, 0
+    head.model.frozen_blocks = model_of(config).blocks
+    return head
+
+
+def _restart_optimizer(config, state, num_train, now):
+    """With a fresh optimizer, its schedule at the start, if `now` ([] bool) says so."""
+    fresh = _optimizer(config, num_train).init(state.params)
+    opt_state = jax.tree.map(lambda new, old: jnp.where(now, new, old), fresh, state.opt_state)
+    return state._replace(opt_state=opt_state)
 
 
 def train_steps(config, state, seed, indices, images, labels, epoch, start, stop, share=ALONE):
@@ -176,6 +200,9 @@ def train_steps(config, state, seed, indices, images, labels, epoch, start, stop
 
     def run(state):
         """The loop of a seed that has not stopped."""
+        if config.head_epochs:
+            whole_net_begins = (epoch == config.head_epochs + 1) & (start == 0)
+            state = _restart_optimizer(config, state, count, whole_net_begins)
         order_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _ORDER), epoch)
         # Sorted by random bits, once: jax.random.permutation sorts twice to break ties, which
         # hardly matter here, and takes 22 ms for 60,000 images instead of 11.

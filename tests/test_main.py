@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from fmnist_jax import results
+
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIG = """
 from configs import base
@@ -88,10 +90,22 @@ def test_a_table_from_start_to_end(tmp_path, config):
     assert lines[:2] == [slow, fast]
     assert [r['row'] for r in lines] == ['slow', 'fast', 'relu_deep']
 
-    other = run(tmp_path, f'--config={config}', '--config.num_seeds=3')
+    other = run(tmp_path, f'--config={config}', '--config.epochs=3')
     assert other.returncode == 2
-    assert 'num_seeds: 2 -> 3' in other.stderr and 'Traceback' not in other.stderr
+    assert 'epochs: 1 -> 3' in other.stderr and 'Traceback' not in other.stderr
     assert lines_of(tmp_path / 'runs' / 'tiny') == lines
+
+    # More seeds: those that are missing, in a line of their own; fewer: nothing to do.
+    more = run(tmp_path, f'--config={config}', '--rows=slow', '--config.num_seeds=3')
+    assert more.returncode == 0 and 'slow: goes on with seed 2' in more.stderr, more.stderr
+    *before, last = lines_of(tmp_path / 'runs' / 'tiny')
+    assert before == lines and (last['row'], last['seeds']) == ('slow', [2])
+    (row,) = [r for r in results.read(tmp_path / 'runs' / 'tiny') if r['row'] == 'slow']
+    assert row['seeds'] == [0, 1, 2]
+    assert row['test_accuracy'] == slow['test_accuracy'] + last['test_accuracy']
+    assert row['predictions'] == [slow['predictions'], last['predictions']]
+    fewer = run(tmp_path, f'--config={config}', '--config.num_seeds=1')
+    assert '3 of 3 rows are in runs/tiny already' in fewer.stderr
 
 
 def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import fit, parallel, settings
+from fmnist_jax import parallel, programs, settings
 
 
 def cores(count):
@@ -55,9 +55,9 @@ def test_devices_never_wait_for_each_other():
     replicas = parallel.make_replicas(8, devices=cores(8))
     _, numbers = settings.split_numbers(mine)
     numbers = {path: np.float32(value) for path, value in numbers.items()}
-    arrays = fit.place(mine, small_dataset(), replicas)
-    programs = fit.compile_programs(mine, numbers, replicas, arrays)
-    for program in (programs.train_steps, programs.finish_epoch, programs.test):
+    arrays = programs.place(mine, small_dataset(), replicas)
+    compiled = programs.compile_programs(mine, numbers, replicas, arrays)
+    for program in (compiled.train_steps, compiled.finish_epoch, compiled.test):
         text = program.as_text()
         assert 'fusion' in text  # it is the compiled program's text
         for collective in ('all-reduce', 'all-gather', 'collective-permute', 'all-to-all'):

@@ -34,6 +34,37 @@ def test_lines_come_back_as_they_were(tmp_path):
     assert results.read(tmp_path) == [line('a'), line('b')]
 
 
+def test_lines_with_other_seeds_of_a_row_come_as_one(tmp_path):
+    """Where seeds stopped at different epochs, None stands for the epochs that were not run."""
+    history = {'train_loss': [[0.5, 0.6], [0.3, None]]}
+    more = {'seeds': [0, 1], 'diverged': [False, True], 'history': history, 'predictions': 'p'}
+    results.append(tmp_path, line('a', [0.9, 0.1], compile_seconds=1.5, **more))
+    results.append(tmp_path, line('b'))
+    more = {'seeds': [2], 'diverged': [False], 'predictions': 'q'}
+    more['history'] = {'train_loss': [[0.7], [0.4], [0.2]]}
+    results.append(tmp_path, line('a', [0.8], compile_seconds=2.0, **more))
+    first, second = results.read(tmp_path)
+    assert second == line('b')
+    assert (first['seeds'], first['test_accuracy']) == ([0, 1, 2], [0.9, 0.1, 0.8])
+    assert first['diverged'] == [False, True, False]
+    assert (first['train_seconds'], first['compile_seconds']) == (24.6, 3.5)
+    assert first['history'] == {
+        'train_loss': [[0.5, 0.6, 0.7], [0.3, None, 0.4], [None, None, 0.2]]
+    }
+    assert first['predictions'] == ['p', 'q']
+
+
+def test_more_seeds_are_no_other_config(tmp_path):
+    config = base.get_config()
+    results.claim(tmp_path, config)
+    few = resolve(config, base.row('a', {}))
+    config.num_seeds = 50
+    results.claim(tmp_path, config)
+    many = resolve(config, base.row('a', {}))
+    assert settings_hash(few) == settings_hash(many)
+    results.check_row(tmp_path, line('a') | {'config_hash': 'older'}, many, settings_hash(many))
+
+
 @pytest.mark.parametrize('kept', [1, 100, -1])
 def test_a_torn_last_line_is_written_again(tmp_path, kept):
     results.append(tmp_path, line('a'))

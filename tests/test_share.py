@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import fit, parallel
+from fmnist_jax import fit, parallel, programs
 from fmnist_jax.settings import ConfigError
 from fmnist_jax.share import AXIS, Share
 
@@ -14,7 +14,7 @@ DATASET = small_dataset()
 
 
 def run(settings, devices):
-    replicas = fit.lay_out(settings, jax.local_devices()[:devices])
+    replicas = programs.lay_out(settings, jax.local_devices()[:devices])
     return replicas, fit.fit(settings, DATASET, replicas)
 
 
@@ -55,16 +55,16 @@ def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, eac
 )
 def test_how_many_devices_share_a_seed(change, devices, each):
     settings = small_settings(model__widths=None, **change)
-    replicas = fit.lay_out(settings, jax.local_devices()[:devices])
+    replicas = programs.lay_out(settings, jax.local_devices()[:devices])
     assert replicas.share.parts == each
     assert len(replicas.devices) == each * change['num_seeds']
 
 
 def test_a_share_that_cannot_be_had_is_named():
     with pytest.raises(ConfigError, match=r'config.devices_per_seed=3: expected one of 1, 2, 4'):
-        fit.lay_out(small_settings(num_seeds=1, devices_per_seed=3), jax.local_devices()[:4])
+        programs.lay_out(small_settings(num_seeds=1, devices_per_seed=3), jax.local_devices()[:4])
     with pytest.raises(ConfigError, match=r'expected one of 1: 1 devices for each seed'):
-        fit.lay_out(small_settings(num_seeds=4, devices_per_seed=2), jax.local_devices()[:4])
+        programs.lay_out(small_settings(num_seeds=4, devices_per_seed=2), jax.local_devices()[:4])
 
 
 def test_take_and_collect_are_inverse():

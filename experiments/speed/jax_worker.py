@@ -1,4 +1,4 @@
-"""Our side: the product's own programs (fit.compile_programs), run for a number of steps."""
+"""Our side: the product's own programs (programs.compile_programs), run for a number of steps."""
 
 import time
 from functools import partial
@@ -10,7 +10,7 @@ import numpy as np
 from configs import base
 from experiments.speed.machine import process_memory
 from experiments.speed.operations import multiply_adds
-from fmnist_jax import data, fit, parallel, train
+from fmnist_jax import data, parallel, programs, train
 from fmnist_jax.checks import check
 from fmnist_jax.settings import resolve, split_numbers, with_numbers
 
@@ -43,15 +43,17 @@ class Contestant:
         dataset = dataset._replace(
             train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
         )
-        self.replicas = fit.lay_out(settings)
+        self.replicas = programs.lay_out(settings)
         _, numbers = split_numbers(settings)
         self.numbers = {path: np.float32(value) for path, value in numbers.items()}
-        self.arrays = fit.place(settings, dataset, self.replicas)
+        self.arrays = programs.place(settings, dataset, self.replicas)
         before = self.memory()
-        self.programs = fit.compile_programs(settings, self.numbers, self.replicas, self.arrays)
+        self.programs = programs.compile_programs(
+            settings, self.numbers, self.replicas, self.arrays
+        )
         seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
         self.seeds = parallel.spread(self.replicas, seeds)
-        self.state = self.programs.init(self.numbers, self.seeds)
+        self.state = self.programs.init(self.numbers, self.seeds, self.arrays.pretrained)
         self.num_train = self.arrays.train_indices.shape[-1]
         self.epoch, self.step = 1, 0  # the next step, in which epoch
         self._single = None

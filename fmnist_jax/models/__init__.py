@@ -8,6 +8,8 @@ for the MobileNets 56, 56, 3) to logits [N, 10] in the images' type. `batch` is 
 import dataclasses
 from functools import partial
 
+import jax
+
 from fmnist_jax.models.cnn_variants import CNNVariant
 from fmnist_jax.models.lenet import LeNet5
 from fmnist_jax.models.mlp import MLP
@@ -59,3 +61,11 @@ def make_model(name, **fields):
         if field not in known:
             raise ValueError(f'model.{field}: {name} has no such field; it has {", ".join(known)}')
     return MODELS[name](**fields)
+
+
+def frozen(model, params):
+    """For each parameter whether training leaves it alone: a tree of bools like `params`."""
+    is_frozen = getattr(model, 'is_frozen', lambda path: False)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: is_frozen(tuple(part.key for part in path)), params
+    )

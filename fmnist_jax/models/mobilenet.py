@@ -1,6 +1,7 @@
 """MobileNet and the simplified MobileNet of report 000 (Howard et al. 2017, arXiv 1704.04861)."""
 
 import flax.linen as nn
+import jax
 
 from fmnist_jax.blocks import values
 from fmnist_jax.layers import ConvNorm, Dense, Dropout
@@ -20,6 +21,10 @@ class MobileNet(nn.Module):
     13 blocks have 3,217,226 trainable parameters (3,239,114 with the moving averages), the
     report's simplified network of 5 has 136,778 (139,722). Where the report puts its dropout
     it gives p = 0.5 for the simple CNN; the same here.
+
+    For pretrained weights: the stem and the first `frozen_blocks` blocks stay as they are (0:
+    everything is trained), their batch norm with the running averages, as for Keras' layers
+    that are not trainable; `frozen_batch_norm` keeps every batch norm so.
     """
 
     blocks: int = 13  # how many of the thirteen
@@ -27,19 +32,18 @@ class MobileNet(nn.Module):
     activation: str = 'relu6'
     dropout: float = 0.5
     initialization: str = 'keras'
+    frozen_blocks: int = 0  # 1 to `blocks`: the stem and so many blocks
+    frozen_batch_norm: bool = False
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
-        if images.shape[1] < _SMALLEST:
-            raise ValueError(
-                f'dataset.image_size={images.shape[1]}: mobilenet halves its images five times, '
-                f'expected {_SMALLEST} or more (report 000: 56)'
-            )
+        self._check(images)
 
         def layer(name, features, kernel_size, stride):
             padding = {(3, 1): 1, (3, 2): (0, 1), (1, 1): 0}[kernel_size, stride]
             fields = {'activation': self.activation, 'initialization': self.initialization}
             fields |= {'padding': padding, 'stride': stride, 'name': name}
+            fields['frozen_norm'] = self.frozen_batch_norm or self._is_frozen_layer(name)
             features = round(features * self.width_multiplier)
             return ConvNorm(features, kernel_size, framework='keras', **fields)
 
@@ -47,6 +51,32 @@ class MobileNet(nn.Module):
         for number, (features, stride) in enumerate(_BLOCKS[: self.blocks], start=1):
             x = layer(f'conv_dw_{number}', 0, 3, stride)(x, train, batch)
             x = layer(f'conv_pw_{number}', features, 1, 1)(x, train, batch)
+            if number == self.frozen_blocks:
+                # Nothing before this is trained, so no gradient is computed there.
+                raw, scaling = jax.lax.stop_gradient((x.raw, x.scaling))
+                x = x._replace(raw=raw, scaling=scaling)
         x = values(x).mean((1, 2))
         x = Dropout(self.dropout)(x, train, batch)
         return Dense(10, self.initialization)(x)
+
+    def _check(self, images):
+        if images.shape[1] < _SMALLEST:
+            raise ValueError(
+                f'dataset.image_size={images.shape[1]}: mobilenet halves its images five times, '
+                f'expected {_SMALLEST} or more (report 000: 56)'
+            )
+        if self.frozen_blocks > self.blocks:
+            raise ValueError(
+                f'model.frozen_blocks={self.frozen_blocks}: expected 0 to {self.blocks}, '
+                'as many as there are blocks'
+            )
+
+    def _is_frozen_layer(self, name):
+        """Whether the layer `name` lies in the frozen blocks; the stem goes with block 1."""
+        if not name.startswith('conv'):
+            return False
+        return int(name.rpartition('_')[2].replace('conv1', '1')) <= self.frozen_blocks
+
+    def is_frozen(self, path):
+        """Whether training leaves the parameter at `path`, such as ('conv1', 'kernel'), alone."""
+        return self._is_frozen_layer(path[0]) or (self.frozen_batch_norm and 'norm' in path)

@@ -1,0 +1,133 @@
+"""What a row compiles and puts on the devices: four programs, the data set, the seeds' splits."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from fmnist_jax import data, evaluate, parallel, train
+from fmnist_jax.settings import ConfigError, with_numbers
+from fmnist_jax.share import devices_per_seed
+
+
+class Programs(NamedTuple):
+    """The compiled functions of one architecture, for all seeds at once."""
+
+    init: Any
+    train_steps: Any
+    train_head: Any  # the same for the epochs in which the dense layer alone learns; or None
+    finish_epoch: Any  # None without a validation set
+    test: Any
+    seconds: float  # compile time
+
+
+class Arrays(NamedTuple):
+    """What the programs read, on the devices."""
+
+    train: tuple  # (images uint8 [N, 28, 28], labels int32 [N])
+    validation: tuple  # the same for the images that validation draws from
+    test: tuple
+    train_indices: Any  # int32 [n] per seed
+    validation_indices: Any
+    pretrained: Any  # variables that do not start at random, {} for none
+
+
+def lay_out(settings, devices=None):
+    """Seeds over devices as the settings ask: parallel.Replicas.
+
+    Raises:
+      ConfigError: config.devices_per_seed cannot be had.
+    """
+    available = len(jax.local_devices() if devices is None else devices)
+    state = jax.eval_shape(lambda: train.init(settings, 0, settings.batch_size))
+    try:
+        sharing = devices_per_seed(
+            *(settings, state.params, state.batch_stats, max(1, available // settings.num_seeds))
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return parallel.make_replicas(
+        settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, sharing
+    )
+
+
+def place(settings, dataset, replicas, pretrained=None):
+    """Puts the data set on the devices once, with each seed's split as indices.
+
+    pretrained: {'params', 'batch_stats'} to start from (pretrained.Pretrained.variables).
+    """
+    total = len(dataset.train_labels)
+    seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    splits = [data.split(total, settings.dataset.num_validation, seed) for seed in seeds]
+    train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
+    train_set = parallel.share(replicas, (dataset.train_images, dataset.train_labels))
+    test_set = parallel.share(replicas, (dataset.test_images, dataset.test_labels))
+    validation_set = train_set
+    if settings.dataset.validate_on_test:
+        validation_set = test_set
+        everything = np.arange(len(dataset.test_labels), dtype=np.int32)
+        validation_indices = np.stack([everything] * settings.num_seeds)
+    return Arrays(
+        train_set,
+        validation_set,
+        test_set,
+        parallel.spread(replicas, train_indices),
+        parallel.spread(replicas, validation_indices),
+        parallel.share(replicas, pretrained or {}),
+    )
+
+
+def compile_programs(settings, numbers, replicas, arrays):
+    """Compiles the programs for these settings' architecture and the arrays' shapes."""
+    functions = _functions(settings, replicas.share, arrays.train_indices.shape[-1])
+    init, train_steps, finish_epoch, test = functions
+    total = 0.0
+
+    def build(function, axes, *args, **options):
+        nonlocal total
+        program, seconds = parallel.compile_for(replicas, function, axes, *args, **options)
+        total += seconds
+        return program
+
+    seeds = parallel.spread(replicas, np.zeros(replicas.count, np.int32))
+    epoch = np.int32(1)
+    start = (numbers, seeds, arrays.pretrained)
+    first = build(init, ('same', 0, None), *start, runs_once=True)
+    state = first(*start)
+    step_axes = ('same', 0, 0, 0, None, 'same', 'same', 'same')
+    step_args = (numbers, state, seeds, arrays.train_indices, arrays.train, epoch, epoch, epoch)
+    steps = build(train_steps, step_axes, *step_args, donate=(1,))
+    head = None
+    if settings.head_epochs:
+        head_settings = train.head_only(settings)
+        _, head_steps, *_ = _functions(head_settings, replicas.share, step_args[3].shape[-1])
+        head = build(head_steps, step_axes, *step_args, donate=(1,))
+    finish = None
+    if arrays.validation_indices.shape[-1]:
+        validation = (arrays.validation_indices, arrays.validation)
+        axes = ('same', 0, 0, None, 'same')
+        finish = build(finish_epoch, axes, numbers, state, *validation, epoch, donate=(1,))
+    last = build(test, ('same', 0, None), numbers, state, arrays.test)
+    return Programs(first, steps, head, finish, last, total)
+
+
+def _functions(settings, share, num_train):
+    """The pure functions of one seed that are compiled, with numbers as their first argument."""
+    bound = partial(with_numbers, settings)
+
+    def init(numbers, seed, pretrained):
+        return train.init(bound(numbers), seed, num_train, pretrained)
+
+    def train_steps(numbers, state, seed, indices, data, epoch, start, stop):
+        return train.train_steps(
+            *(bound(numbers), state, seed, indices, *data, epoch, start, stop, share)
+        )
+
+    def finish_epoch(numbers, state, indices, data, epoch):
+        return evaluate.finish_epoch(bound(numbers), state, indices, *data, epoch, share)
+
+    def test(numbers, state, data):
+        return evaluate.test(bound(numbers), state, *data, share)
+
+    return init, train_steps, finish_epoch, test

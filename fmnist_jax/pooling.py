@@ -1,12 +1,30 @@
-"""2x2 pooling, with gradients that stay fast on a CPU."""
+"""Pooling, with gradients that stay fast on a CPU."""
 
 import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax.blocks import Pending
+from fmnist_jax.blocks import Pending, values
+
+
+class Pool(nn.Module):
+    """`pool` as a layer without parameters, so that cost.py meets it among the layers."""
+
+    kind: str  # 'max' or 'average'
+    ceil_mode: bool = False
+
+    def __call__(self, x):
+        return pool(x, self.kind, self.ceil_mode)
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of each channel: [N, H, W, C] or Pending -> [N, C]."""
+
+    def __call__(self, x):
+        return values(x).mean((1, 2))
 
 
 def pool(images, kind, ceil_mode=False):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fmnist_jax import pooling
+from fmnist_jax.blocks import pending
 
 
 @pytest.mark.parametrize(('height', 'width'), [(4, 6), (7, 7), (5, 8)])
@@ -44,3 +45,18 @@ def test_equal_maxima_share_the_gradient():
     images = jnp.array([[1.0, 1.0], [0.0, 1.0]])[None, :, :, None]
     gradient = jax.grad(lambda x: 6 * pooling.pool(x, 'max').sum())(images)
     np.testing.assert_allclose(gradient[0, :, :, 0], [[2, 2], [0, 2]])
+
+
+@pytest.mark.parametrize('ceil_mode', [False, True])
+def test_pooling_as_a_layer_has_no_parameters(ceil_mode):
+    images = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
+    layer = pooling.Pool('average', ceil_mode)
+    assert layer.init(jax.random.key(0), images) == {}
+    expected = pooling.pool(images, 'average', ceil_mode)
+    np.testing.assert_array_equal(layer.apply({}, images), expected)
+
+
+def test_global_average_pooling():
+    images = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype(np.float32)
+    means = pooling.GlobalAveragePool().apply({}, pending(images).then(lambda x: 2 * x))
+    np.testing.assert_allclose(means, 2 * images.mean((1, 2)), rtol=1e-5, atol=1e-6)

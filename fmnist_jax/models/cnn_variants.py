@@ -4,7 +4,7 @@ import flax.linen as nn
 
 from fmnist_jax.blocks import values
 from fmnist_jax.layers import ACTIVATIONS, Conv, ConvNorm, Dense, Dropout
-from fmnist_jax.pooling import pool
+from fmnist_jax.pooling import Pool
 from fmnist_jax.share import EVERY_IMAGE
 
 # Per convolution (kernel size, features, pooled after); then the hidden dense widths.
@@ -51,7 +51,7 @@ class CNNVariant(nn.Module):
             else:
                 x = activation(Conv(features, kernel_size, self.initialization)(x))
             if pooled:
-                x = pool(x, self.pooling, ceil_mode=True)
+                x = Pool(self.pooling, ceil_mode=True)(x)
         x = values(x).reshape(images.shape[0], -1)
         for width in dense_widths:
             x = Dense(width, self.initialization)(x)

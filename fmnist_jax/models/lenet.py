@@ -3,7 +3,7 @@
 import flax.linen as nn
 
 from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout
-from fmnist_jax.pooling import pool
+from fmnist_jax.pooling import Pool
 from fmnist_jax.share import EVERY_IMAGE
 
 
@@ -24,9 +24,9 @@ class LeNet5(nn.Module):
     def __call__(self, images, train, batch=EVERY_IMAGE):
         activation = ACTIVATIONS[self.activation]
         x = activation(Conv(6, 5, self.initialization, padding=2)(images))
-        x = pool(x, self.pooling)
+        x = Pool(self.pooling)(x)
         x = activation(Conv(16, 5, self.initialization)(x))
-        x = pool(x, self.pooling)
+        x = Pool(self.pooling)(x)
         x = x.reshape(x.shape[0], -1)
         for width in (120, 84):
             x = activation(Dense(width, self.initialization)(x))

@@ -3,14 +3,14 @@
 import flax.linen as nn
 import jax
 
-from fmnist_jax.blocks import values
 from fmnist_jax.layers import ConvNorm, Dense, Dropout
+from fmnist_jax.pooling import GlobalAveragePool
 from fmnist_jax.share import EVERY_IMAGE
 
 # Features and stride of the thirteen depthwise-separable blocks (its Table 1).
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2))
 _BLOCKS += ((512, 1),) * 5 + ((1024, 2), (1024, 1))
-_SMALLEST = 32  # pixels
+SMALLEST = 32  # pixels
 
 
 class MobileNet(nn.Module):
@@ -55,15 +55,15 @@ class MobileNet(nn.Module):
                 # Nothing before this is trained, so no gradient is computed there.
                 raw, scaling = jax.lax.stop_gradient((x.raw, x.scaling))
                 x = x._replace(raw=raw, scaling=scaling)
-        x = values(x).mean((1, 2))
+        x = GlobalAveragePool()(x)
         x = Dropout(self.dropout)(x, train, batch)
         return Dense(10, self.initialization)(x)
 
     def _check(self, images):
-        if images.shape[1] < _SMALLEST:
+        if images.shape[1] < SMALLEST:
             raise ValueError(
                 f'dataset.image_size={images.shape[1]}: mobilenet halves its images five times, '
-                f'expected {_SMALLEST} or more (report 000: 56)'
+                f'expected {SMALLEST} or more (report 000: 56)'
             )
         if self.frozen_blocks > self.blocks:
             raise ValueError(

@@ -3,7 +3,7 @@
 import flax.linen as nn
 
 from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout
-from fmnist_jax.pooling import pool
+from fmnist_jax.pooling import Pool
 from fmnist_jax.share import EVERY_IMAGE
 
 
@@ -27,7 +27,7 @@ class SimpleCNN(nn.Module):
         for width in self.widths:
             for _ in range(2):
                 x = activation(Conv(width, 3, self.initialization, padding=1)(x))
-            x = pool(x, self.pooling)
+            x = Pool(self.pooling)(x)
         x = Dropout(self.dropout)(x.reshape(x.shape[0], -1), train, batch)
         x = activation(Dense(self.dense, self.initialization)(x))
         return Dense(10, self.initialization)(x)

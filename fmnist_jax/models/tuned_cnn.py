@@ -3,7 +3,7 @@
 import flax.linen as nn
 
 from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout
-from fmnist_jax.pooling import pool
+from fmnist_jax.pooling import Pool
 from fmnist_jax.share import EVERY_IMAGE
 
 
@@ -28,7 +28,7 @@ class TunedCNN(nn.Module):
         x = images
         for i, width in enumerate(self.widths):
             if i > 0:
-                x = pool(x, self.pooling)
+                x = Pool(self.pooling)(x)
             x = activation(Conv(width, self.kernel_size, self.initialization)(x))
         x = Dropout(self.dropout)(x.reshape(x.shape[0], -1), train, batch)
         x = activation(Dense(self.dense, self.initialization)(x))

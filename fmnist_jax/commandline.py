@@ -1,11 +1,19 @@
-"""Says what is wrong with `--config` flags before their parser does, in one line."""
+"""Says what is wrong with a command line in one line: argparse's flags and `--config` flags."""
 
+import argparse
 import difflib
 import pathlib
 import runpy
 import sys
 
 from fmnist_jax.settings import ConfigError, flatten
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but what is wrong is said in one line, without the usage."""
+
+    def error(self, message):
+        self.exit(2, f'error: {message}\n')
 
 
 def _config_path(argv):

@@ -23,6 +23,7 @@ from experiments.speed.measure import measure_modes, measure_network
 from experiments.speed.networks import DEFAULT, NETWORKS
 from experiments.speed.page import page
 from experiments.speed.processes import WorkerError
+from fmnist_jax.commandline import Parser
 
 _MODES = ('vmap', 'map')
 
@@ -76,16 +77,9 @@ def _change(words):
     return change
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, but what is wrong is said in one line, without the usage."""
-
-    def error(self, message):
-        self.exit(2, f'error: {message}\n')
-
-
 def _options(argv):
     """The command line's values; exits with one line for what is wrong."""
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('--networks', type=_words(NETWORKS), default=list(DEFAULT), help='which, with commas')
     add('--seeds', type=_counts, default=[1, 4], help='seeds together, each number timed')

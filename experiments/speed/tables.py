@@ -1,8 +1,8 @@
 """The tables: each a function of {network: its entry in speed.json} to Markdown."""
 
 from experiments.speed import rates
-from experiments.speed.markdown import markdown, significant
 from experiments.speed.networks import NETWORKS
+from fmnist_jax.markdown import markdown, significant
 
 
 def _times(ratio):

@@ -3,12 +3,11 @@
 import json
 import pathlib
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments.speed import benchmark, operations, rates, tables
+from experiments.speed import benchmark, rates, tables
 from experiments.speed.machine import OtherPrograms, process_memory
 from experiments.speed.networks import DEFAULT, NETWORKS, our_change
 from experiments.speed.page import page
@@ -18,50 +17,8 @@ from fmnist_jax.models import MODELS, make_model
 OURS = [name for name in NETWORKS if name in MODELS]
 
 
-@pytest.mark.parametrize(
-    ('name', 'count'),
-    [
-        ('fcn', 784 * 400 + 400 * 400 + 400 * 10),
-        ('lenet5', 28**2 * 25 * 6 + 10**2 * 25 * 6 * 16 + 400 * 120 + 120 * 84 + 84 * 10),
-        (
-            'simple_cnn',
-            28**2 * 9 * (16 + 16 * 16)
-            + 14**2 * 9 * (16 * 32 + 32 * 32)
-            + 7**2 * 9 * 2 * 32 * 32
-            + (288 * 128 + 128 * 10),
-        ),
-    ],
-)
-def test_multiply_adds(name, count):
-    assert operations.multiply_adds(make_model(name), (28, 28, 1)) == count
-
-
-class _Depthwise(nn.Module):
-    """One kernel a channel, called `name_of_kernel`."""
-
-    name_of_kernel: str = 'kernel'
-
-    @nn.compact
-    def __call__(self, x, train):
-        kernel = self.param(self.name_of_kernel, nn.initializers.ones, (3, 3, 1, x.shape[-1]))
-        return jax.lax.conv_general_dilated(
-            *(x, kernel, (2, 2), 'VALID'),
-            dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-            feature_group_count=x.shape[-1],
-        )
-
-
-def test_multiply_adds_of_a_depthwise_convolution_with_stride():
-    assert operations.multiply_adds(_Depthwise(), (9, 7, 5)) == 4 * 3 * 9 * 5
-
-
-def test_a_kernel_that_would_not_be_counted_is_an_error():
-    with pytest.raises(ValueError, match='weights: a kernel whose operations are not counted'):
-        operations.multiply_adds(_Depthwise('weights'), (9, 7, 5))
-
-
 def test_training_is_forward_and_two_gradients_of_two_operations():
-    assert operations.training_flops(1000) == 6000
+    assert rates.training_flops(1000) == 6000
 
 
 def _contestant(side, rate, seeds=1, **fields):

@@ -9,9 +9,9 @@ import numpy as np
 
 from configs import base
 from experiments.speed.machine import process_memory
-from experiments.speed.operations import multiply_adds
 from fmnist_jax import data, parallel, programs, train
 from fmnist_jax.checks import check
+from fmnist_jax.cost import multiply_adds
 from fmnist_jax.settings import resolve, split_numbers, with_numbers
 
 # Programs in which devices wait for each other hang for ever if more than 32 are on their way.

@@ -4,7 +4,6 @@ import statistics
 from typing import NamedTuple
 
 from experiments.speed.networks import EPOCH_IMAGES
-from experiments.speed.operations import training_flops
 
 
 class Ratio(NamedTuple):
@@ -60,6 +59,15 @@ def other_cores(entry):
 def epoch_seconds(contestant):
     """Seconds of a seed's epoch of 60,000 images; seeds trained together share the time."""
     return EPOCH_IMAGES / images_per_second(contestant)
+
+
+def training_flops(multiply_adds):
+    """Floating-point operations to train on one image: forward, and both gradients.
+
+    A multiply-add is two; each gradient costs what the forward pass does. (The first layer
+    needs no gradient for its input: that third is counted and not computed.)
+    """
+    return 3 * 2 * multiply_adds
 
 
 def gflops(contestant, multiply_adds):

@@ -2,11 +2,10 @@
 
 import copy
 import pathlib
-import re
 
 import numpy as np
 
-from fmnist_jax import data, results, train
+from fmnist_jax import data, predictions, results, train
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
 from fmnist_jax.losses import probabilities
@@ -15,22 +14,9 @@ from fmnist_jax.progress import RowProgress
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
 
-def _file_name(row_name):
-    return re.sub(r'[^\w.+-]+', '_', row_name).strip('_')
-
-
 def _rounded(values, digits=6):
     """JSON has no NaN: a number that is none becomes null."""
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
-
-
-def _save_probabilities(workdir, name, outcome, loss):
-    """Test predictions of every seed, float16 [S, test images, 10], for ensembles and errors."""
-    path = pathlib.Path('predictions') / f'{_file_name(name)}.npz'
-    (workdir / path).parent.mkdir(exist_ok=True)
-    chances = np.asarray(probabilities(outcome.logits, loss))
-    np.savez_compressed(workdir / path, probabilities=chances.astype(np.float16))
-    return str(path)
 
 
 def run_row(row, settings, dataset, workdir, cache, pretrained=None):
@@ -47,6 +33,7 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None):
         outcome = fit(settings, dataset, replicas, cache, progress, variables)
     finally:
         progress.close()
+    chances = np.asarray(probabilities(outcome.logits, settings.loss))
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     file = f'{row["name"]} seed {seeds[0]} to {seeds[-1]}'
     result = {
@@ -56,6 +43,8 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None):
         'seeds': list(seeds),
         'test_accuracy': _rounded(outcome.test_accuracy),
         'test_loss': _rounded(outcome.test_loss),
+        'test_images': len(dataset.test_labels),
+        'ensemble_accuracy': predictions.ensemble_accuracy(chances, dataset.test_labels),
         'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
         'tested_epoch': outcome.tested_epoch.tolist(),
         'reported': row['reported'],
@@ -65,7 +54,7 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None):
         'train_seconds': round(outcome.train_seconds, 2),
         'compile_seconds': round(outcome.compile_seconds, 2),
         'history': outcome.history,
-        'predictions': _save_probabilities(workdir, file, outcome, settings.loss),
+        'predictions': predictions.save(workdir, file, chances),
         'config_hash': settings_hash(settings),
         'config': plain(settings),
         'pretrained': pretrained and pretrained.source,

@@ -1,0 +1,93 @@
+"""Test predictions of every seed of a row: kept in a file, and averaged to an ensemble.
+
+Report 000 names bagging as what it could not afford. The seeds of a row are such an ensemble
+(each has its own training images and initialization); their mean probabilities cost nothing more.
+"""
+
+import os
+import pathlib
+import re
+import zipfile
+import zlib
+
+import numpy as np
+
+from fmnist_jax import data
+
+
+def file_name(row_name):
+    """A row's name as the stem of a file."""
+    return re.sub(r'[^\w.+-]+', '_', row_name).strip('_')
+
+
+def save(workdir, row_name, probabilities):
+    """Writes [S, test images, 10] as float16; returns the path within the workdir.
+
+    Float16 moves the accuracy of an ensemble by an image or two, more where no class stands out.
+    """
+    path = pathlib.Path('predictions') / f'{file_name(row_name)}.npz'
+    (workdir / path).parent.mkdir(exist_ok=True)
+    np.savez_compressed(workdir / path, probabilities=probabilities.astype(np.float16))
+    return str(path)
+
+
+def load(path):
+    """The probabilities that `save` wrote: float16 [S, test images, 10].
+
+    Raises:
+      DataError: the file is damaged.
+    """
+    try:
+        with np.load(path) as file:
+            probabilities = file['probabilities']
+        if probabilities.ndim != 3:
+            raise ValueError(f'shape {probabilities.shape}')
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise data.DataError(
+            f'{path}: not the predictions of a row ({error!r}); delete it, tables do without'
+        ) from error
+    return probabilities
+
+
+def ensemble_accuracy(probabilities, labels):
+    """Accuracy of the seeds' mean probabilities; a seed with a NaN or an infinity is left out.
+
+    The probabilities of the sigmoid loss do not sum to 1; their means are compared as they are.
+
+    Args:
+      probabilities: [S, N, 10].
+      labels: [N] int.
+
+    Returns:
+      A fraction, or None with fewer than two seeds left: one network is no ensemble.
+
+    Raises:
+      DataError: they are not as many images as labels.
+    """
+    if probabilities.shape[1] != len(labels):
+        raise data.DataError(
+            f'predictions for {probabilities.shape[1]} images, but {len(labels)} test labels'
+        )
+    finite = np.isfinite(probabilities).all((1, 2))
+    if finite.sum() < 2:
+        return None
+    mean = probabilities[finite].mean(0, dtype=np.float64)
+    return float((mean.argmax(-1) == labels).mean())
+
+
+def labels_at_hand(dataset_name, data_dir=None):
+    """The test labels of a data set without a network: int32 [N], or None if not at hand.
+
+    Looked for where `data.load` does, short of downloading: `data_dir`, FMNIST_DATA_DIR, the cache.
+
+    Raises:
+      DataError: a folder that was named lacks them, or they are damaged.
+    """
+    if dataset_name == 'synthetic':
+        return data.load('synthetic').test_labels
+    named = data_dir or os.environ.get('FMNIST_DATA_DIR')
+    folder = pathlib.Path(named).expanduser() if named else data.cache_directory()
+    path = folder / dataset_name / data.FILES[3]
+    if not named and not path.is_file():
+        return None
+    return data.read_idx(path, data.MD5[dataset_name][3]).astype(np.int32)

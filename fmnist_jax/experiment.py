@@ -19,10 +19,16 @@ def _rounded(values, digits=6):
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
 
 
-def run_row(row, settings, dataset, workdir, cache, pretrained=None):
+def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=()):
     """Trains the seeds of one row and appends a result line to the workdir.
 
-    pretrained: pretrained.Pretrained that the seeds start from, or None.
+    Args:
+      row, settings: the row and its settings.
+      dataset: data.Dataset.
+      workdir: folder of the results.
+      cache: see fit.
+      pretrained: pretrained.Pretrained that the seeds start from, or None.
+      earlier: files of the predictions of this row's other seeds, within the workdir.
     """
     replicas = lay_out(settings)
     num_train = len(dataset.train_labels) - settings.dataset.num_validation
@@ -33,34 +39,52 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None):
         outcome = fit(settings, dataset, replicas, cache, progress, variables)
     finally:
         progress.close()
-    chances = np.asarray(probabilities(outcome.logits, settings.loss))
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    file = f'{row["name"]} seed {seeds[0]} to {seeds[-1]}'
     result = {
         'row': row['name'],
         'model': settings.model.name,
         'dataset': settings.dataset.name,
         'seeds': list(seeds),
-        'test_accuracy': _rounded(outcome.test_accuracy),
-        'test_loss': _rounded(outcome.test_loss),
-        'test_images': len(dataset.test_labels),
-        'ensemble_accuracy': predictions.ensemble_accuracy(chances, dataset.test_labels),
-        'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
-        'tested_epoch': outcome.tested_epoch.tolist(),
+        **_measured(outcome, dataset.test_labels),
         'reported': row['reported'],
         'also_reported': row['also_reported'],
-        'parameters': outcome.parameters,
         'train_images': num_train,
-        'train_seconds': round(outcome.train_seconds, 2),
-        'compile_seconds': round(outcome.compile_seconds, 2),
-        'history': outcome.history,
-        'predictions': predictions.save(workdir, file, chances),
+        **_predicted(workdir, row['name'], settings, outcome, dataset.test_labels, earlier),
         'config_hash': settings_hash(settings),
         'config': plain(settings),
         'pretrained': pretrained and pretrained.source,
         **results.provenance(replicas),
     }
     results.append(workdir, result)
+
+
+def _measured(outcome, labels):
+    """What a result line says of each seed's training and test."""
+    return {
+        'test_accuracy': _rounded(outcome.test_accuracy),
+        'test_loss': _rounded(outcome.test_loss),
+        'test_images': len(labels),
+        'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
+        'tested_epoch': outcome.tested_epoch.tolist(),
+        'parameters': outcome.parameters,
+        'train_seconds': round(outcome.train_seconds, 2),
+        'compile_seconds': round(outcome.compile_seconds, 2),
+        'history': outcome.history,
+    }
+
+
+def _predicted(workdir, name, settings, outcome, labels, earlier):
+    """Keeps the seeds' predictions; their ensemble, with the row's earlier seeds if at hand."""
+    chances = np.asarray(probabilities(outcome.logits, settings.loss))
+    last = settings.seed + settings.num_seeds - 1
+    file = predictions.save(workdir, f'{name} seeds {settings.seed} to {last}', chances)
+    if all((workdir / path).is_file() for path in earlier):
+        chances = np.concatenate([*[predictions.load(workdir / p) for p in earlier], chances])
+    return {
+        'predictions': file,
+        'ensemble_accuracy': predictions.ensemble_accuracy(chances, labels),
+        'ensemble_seeds': len(chances),
+    }
 
 
 def check_rows(config, rows):
@@ -129,9 +153,10 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
     cache = {}
     for row in (row for row in rows if row['name'] in todo):
         mine = todo[row['name']]
+        earlier = done.get(row['name'], {}).get('predictions', ())
         if row['name'] in done:
             say(f'{row["name"]}: goes on with seed {mine.seed}')
         dataset = load_dataset(mine.dataset.name)
-        run_row(row, mine, dataset, workdir, cache, weights.get(row['name']))
+        run_row(row, mine, dataset, workdir, cache, weights.get(row['name']), earlier)
     done = {result['row']: result for result in results.read(workdir)}
     return [done[row['name']] for row in rows]

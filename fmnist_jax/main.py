@@ -16,7 +16,7 @@ from ml_collections import config_flags
 
 from fmnist_jax import data
 from fmnist_jax.commandline import check_config_flags
-from fmnist_jax.settings import ConfigError, refuse_row_fields, select_rows
+from fmnist_jax.settings import ConfigError, plain, refuse_row_fields, select_rows
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, "A table's file, such as configs/lenet.py.", lock_config=True
@@ -57,9 +57,9 @@ def _list_rows(config, rows):
     width = max(len(row['name']) for row in rows)
     print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %')
     for row in rows:
-        # Fractions are accuracies; what is larger has a unit of its own, which its name tells.
         also = ', '.join(
-            f'{k} {percent(v) if v <= 1 else v}' for k, v in row['also_reported'].items()
+            f'{k} {v:g}' if k.startswith('seconds') else f'{k} {percent(v)}'
+            for k, v in row['also_reported'].items()
         )
         print(f'{row["name"].ljust(width)}  {percent(row["reported"]) or "-"}  {also}'.rstrip())
 
@@ -80,6 +80,7 @@ def _synthetic_instead(config, error):
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
     from fmnist_jax import experiment, parallel, pretrained, report
+    from fmnist_jax.report import claims
     from fmnist_jax.train import model_of
 
     parallel.set_up(_CPU_DEVICES.value, data.cache_directory() / 'xla')
@@ -96,13 +97,14 @@ def _run(config, rows, workdir):
         return pretrained.load(model_of(settings), (side, side, 3), _PRETRAINED.value, _FRESH.value)
 
     experiment.check_rows(config, rows)
+    claims.check(plain(config).get('claims', ()), [row['name'] for row in config.rows])
     try:
         load(config.dataset.name)
     except data.DataUnavailable as error:
         loaded['synthetic'] = _synthetic_instead(config, error)
         workdir = workdir.with_name(workdir.name + '-synthetic')
     results = experiment.run(config, rows, workdir, load, load_pretrained, _say)
-    text = report.table(results, config.title)
+    text = report.table(results, config.title) + report.claims_text(workdir)
     (workdir / 'table.md').write_text(report.workdir_table(workdir))
     print(f'\n{text}')
     print(f'Results: {workdir}/results.jsonl, table.md and predictions/')

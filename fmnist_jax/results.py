@@ -32,7 +32,8 @@ def read(workdir):
             break
         try:
             result = json.loads(line)
-            result['row'], result['config_hash'], result['test_accuracy']
+            result['row'], result['config_hash']
+            sum(value for value in result['test_accuracy'] if value is not None)  # all numbers
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f'{path}, line {number}: not a result line ({error!r}); '
@@ -57,6 +58,10 @@ def _joined(lines):
         joined['predictions'] = [line['predictions'] for line in lines]
     if len(lines) == 1:
         return joined
+    if lines[-1].get('ensemble_seeds') == sum(len(line['seeds']) for line in lines):
+        joined['ensemble_accuracy'] = lines[-1]['ensemble_accuracy']
+    else:
+        joined.pop('ensemble_accuracy', None)  # it was of the first line's seeds alone
     for name in (name for name in _PER_SEED if name in joined):
         joined[name] = [value for line in lines for value in line[name]]
     for name in (name for name in _PER_LINE if name in joined):

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
-from fmnist_jax import results
+from fmnist_jax import predictions, results
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIG = """
@@ -80,7 +81,14 @@ def test_a_table_from_start_to_end(tmp_path, config):
     assert slow['compile_seconds'] > 0 and fast['compile_seconds'] == 0
     assert slow['config_hash'] != fast['config_hash']
     assert {'train_seconds', 'device', 'versions', 'commit', 'history'} <= slow.keys()
-    assert (tmp_path / 'runs' / 'tiny' / slow['predictions']).is_file()
+    chances = predictions.load(tmp_path / 'runs' / 'tiny' / slow['predictions'])
+    labels = predictions.labels_at_hand('synthetic')
+    assert chances.shape == (2, 2000, 10) and slow['test_images'] == 2000
+    seeds = [(seed.argmax(-1) == labels).mean() for seed in chances]
+    np.testing.assert_allclose(seeds, slow['test_accuracy'], atol=0.002)  # float16
+    ensemble = predictions.ensemble_accuracy(chances, labels)
+    np.testing.assert_allclose(ensemble, slow['ensemble_accuracy'], atol=0.002)
+    assert '| ensemble |' in done.stdout
 
     # The second start runs the missing row alone, and leaves the lines that are there.
     again = run(tmp_path, f'--config={config}')
@@ -141,6 +149,20 @@ def test_a_mistake_gets_one_clear_error(tmp_path, config, arguments, message):
     assert message in done.stderr
     assert done.stderr.startswith('error: ') and 'Traceback' not in done.stderr
     assert not list(tmp_path.rglob('results.jsonl')) and not (tmp_path / 'runs').exists()
+
+
+def test_a_claim_about_no_row_is_told_before_training(tmp_path, config):
+    claim = "config.claims = ({'text': 't', 'comparisons': [['fast', 'slwo']]},)"
+    config.write_text(CONFIG.replace('    return config', f'    {claim}\n    return config'))
+    done = run(tmp_path, f'--config={config}')
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: claims: 'slwo' matches none of the rows slow, fast")
+    assert 'Traceback' not in done.stderr and not (tmp_path / 'runs').exists()
+
+
+def test_list_shows_the_reports_seconds_as_seconds(tmp_path, config):
+    config.write_text(CONFIG.replace('reported=0.5', "also_reported={'seconds_per_epoch': 17.0}"))
+    assert 'seconds_per_epoch 17\n' in run(tmp_path, f'--config={config}', '--list').stdout
 
 
 def test_help_names_the_flags(tmp_path):

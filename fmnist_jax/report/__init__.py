@@ -1,0 +1,11 @@
+"""Result lines -> tables: the reports' numbers beside ours. Nothing is trained here.
+
+rows.py holds every number of a row; tables.py, claims_table.py and csv_table.py print them.
+"""
+
+from fmnist_jax.report.claims_table import claims_text
+from fmnist_jax.report.command import main
+from fmnist_jax.report.markdown import percent
+from fmnist_jax.report.tables import overview, table, workdir_table
+
+__all__ = ['claims_text', 'main', 'overview', 'percent', 'table', 'workdir_table']

@@ -1,0 +1,67 @@
+"""The claims of a workdir as the Markdown that stands under its table."""
+
+from fmnist_jax import results as result_lines
+from fmnist_jax.report.markdown import grid, interval, notes, number, without_empty_columns
+from fmnist_jax.report.outcomes import UNDECIDED, evaluate
+
+_NOTES = (
+    'difference: higher minus lower, in percentage points, with its own 95 % interval (Welch). A '
+    'pattern with * is the mean of its rows, (a − b) the gain of a over b.',
+    'wins: how often a seed of the first row beats one of the second; a tie counts half.',
+    "p: Welch's two-sided test over seeds, corrected for all comparisons tested here ({tested}; "
+    'Holm). Below 0.05 the claim holds or does not, as the difference says.',
+    'undecided: so many seeds of each row would decide it with a probability of 80 %, if the '
+    'difference and the spreads are as they look now.',
+)
+
+
+def _p(value):
+    """Two significant digits; nothing for None."""
+    if value is None:
+        return ''
+    return '< 0.0001' if value < 1e-4 else f'{value:.2g}'
+
+
+def _outcome(comparison):
+    """The outcome, and of an undecided one what it would take."""
+    if comparison.outcome != UNDECIDED:
+        return comparison.outcome
+    fewest, most = comparison.seeds
+    seeds = f'{fewest}' if fewest == most else f'{fewest} to {most}'
+    if comparison.p is None:
+        needed = 'no spread to test'
+    else:
+        needed = f'{comparison.needed or "more than 1000"} needed'
+    return f'{UNDECIDED} with {seeds} seeds, {needed}'
+
+
+def _cells(comparison):
+    """The cells of one comparison."""
+    contrast = comparison.contrast
+    return [
+        f'`{comparison.text}`',
+        f'{100 * contrast.difference:+.2f}' if contrast else '',
+        interval(contrast.interval) if contrast else '',
+        *(number(comparison.wins, 2), _p(comparison.p), _outcome(comparison)),
+    ]
+
+
+def claims_text(workdir):
+    """The claims of a workdir's config and their outcomes in Markdown; '' if it has none.
+
+    Raises:
+      ConfigError: a claim that is none, or a damaged workdir.
+    """
+    claims = result_lines.read_config(workdir).get('claims') or ()
+    if not claims:
+        return ''
+    if any(result.get('dataset') == 'synthetic' for result in result_lines.read(workdir)):
+        return '\nClaims are about real images: none is tested on synthetic ones.\n'
+    evaluated = evaluate(claims, workdir)
+    lines = [['claim', 'difference', '95 % interval', 'wins', 'p', 'outcome']]
+    for claim in evaluated:
+        lines.append([f'**{claim.text}**', '', '', '', '', f'**{claim.outcome}**'])
+        lines += [_cells(comparison) for comparison in claim.comparisons]
+    tested = sum(c.p is not None for claim in evaluated for c in claim.comparisons)
+    explained = [sentence.format(tested=tested) for sentence in _NOTES] if tested else []
+    return f'\nClaims\n\n{grid(without_empty_columns(lines))}\n{notes(explained)}'

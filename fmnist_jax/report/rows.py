@@ -1,0 +1,154 @@
+"""Every number of a table's row, in one place: computed here, shown elsewhere.
+
+Tables, CSV files, figures and pages read a `Row`; none of them reads a result line by itself
+(what they plot from it, such as `history`, is in `Row.result`).
+"""
+
+import pathlib
+from collections.abc import Mapping
+from math import nan
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from fmnist_jax import predictions
+from fmnist_jax import results as result_lines
+from fmnist_jax.data import DataError
+from fmnist_jax.settings import ConfigError
+from fmnist_jax.statistics import Summary, summarize, verdict, wilson_interval
+
+# Of result lines that are older than their field `test_images`.
+_TEST_IMAGES = {'fashion_mnist': 10_000, 'mnist': 10_000, 'synthetic': 2_000}
+
+
+class Row(NamedTuple):
+    """A row of a table: the report's number and ours, accuracies as fractions. Defaults: not run.
+
+    A diverged seed's accuracy counts as recorded: it is what that setting gives. A seed whose
+    accuracy is None counts nowhere but in `accuracies`.
+    """
+
+    name: str
+    reported: float | None  # None for drawn images too: they say nothing about real ones
+    also_reported: Mapping = MappingProxyType({})  # other numbers the report prints, by name
+    dataset: str | None = None
+    seeds: tuple = ()  # the seeds' numbers
+    accuracies: tuple = ()  # test accuracy of every seed
+    diverged: int = 0  # seeds whose test loss is no number
+    accuracy: Summary = summarize([])  # over the seeds
+    verdict: str = ''  # consistent | higher | lower, or '' without one
+    test_images: int | None = None
+    test_interval: tuple[float, float] = (nan, nan)  # Wilson's: the mean on so many images
+    tested_epoch: float | None = None  # mean over seeds, where validation chose it
+    epochs_trained: float | None = None  # mean over seeds
+    ensemble: float | None = None  # accuracy of the seeds' mean probabilities
+    train_seconds: float | None = None  # of all seeds together
+    seconds_per_epoch: float | None = None  # of one seed's share
+    result: dict | None = None  # the whole result line
+
+
+def from_result(result, workdir=None, data_dir=None):
+    """The Row of a result line.
+
+    Args:
+      result: the line as a dict.
+      workdir: where its predictions lie, for lines older than `ensemble_accuracy`; or None.
+      data_dir: where the test labels are, see `predictions.labels_at_hand`.
+
+    Raises:
+      ConfigError: the line lacks a number or holds something else in its place.
+      DataError: damaged predictions or labels.
+    """
+    try:
+        return _from_result(result, workdir, data_dir)
+    except (ConfigError, DataError):
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        where = pathlib.Path(workdir or '') / 'results.jsonl'
+        raise ConfigError(
+            f'{where}, row {result["row"]!r}: a damaged line ({error!r}); mend or delete it'
+        ) from error
+
+
+def _from_result(result, workdir, data_dir):
+    dataset, accuracies = result['dataset'], tuple(result['test_accuracy'])
+    accuracy = summarize(seed_accuracies(result))
+    images = result.get('test_images') or _TEST_IMAGES[dataset]
+    reported = None if dataset == 'synthetic' else result['reported']
+    chosen = result['config'].get('selection', 'last') != 'last'
+    return Row(
+        name=result['row'],
+        reported=reported,
+        also_reported=result.get('also_reported') or {},
+        dataset=dataset,
+        seeds=tuple(result.get('seeds') or range(len(accuracies))),
+        accuracies=accuracies,
+        diverged=sum(result.get('diverged', [])),
+        accuracy=accuracy,
+        verdict=verdict(reported, accuracy),
+        test_images=images,
+        test_interval=wilson_interval(accuracy.mean, images),
+        tested_epoch=summarize(result['tested_epoch']).mean if chosen else None,
+        epochs_trained=_epochs_trained(result),
+        ensemble=_ensemble(result, workdir, data_dir),
+        train_seconds=result['train_seconds'],
+        seconds_per_epoch=_seconds_per_epoch(result),
+        result=result,
+    )
+
+
+def seed_accuracies(result):
+    """The test accuracies of a result line's seeds, without those that have none."""
+    return [value for value in result['test_accuracy'] if value is not None]
+
+
+def _epochs_trained(result):
+    """Mean over seeds: where a seed had stopped early, the history has no accuracy of it."""
+    epochs = result.get('history', {}).get('train_accuracy')
+    if not epochs:
+        return result['config'].get('epochs')
+    seeds = zip(*epochs, strict=True)
+    return summarize([sum(value is not None for value in seed) for seed in seeds]).mean
+
+
+def _seconds_per_epoch(result):
+    """Training time over epochs and seeds: a stopped seed goes on as long as another trains."""
+    epochs = len(result.get('history', {}).get('train_accuracy', ()))
+    epochs = epochs or result['config'].get('epochs')
+    if not epochs:
+        return None
+    return result['train_seconds'] / epochs / len(result['test_accuracy'])
+
+
+def _ensemble(result, workdir, data_dir):
+    """The line's own number; for older lines from the predictions and labels, if at hand."""
+    if 'ensemble_accuracy' in result or workdir is None:
+        return result.get('ensemble_accuracy')
+    paths = [pathlib.Path(workdir) / file for file in result.get('predictions', ())]
+    if not paths or not all(path.is_file() for path in paths):
+        return None
+    labels = predictions.labels_at_hand(result['dataset'], data_dir)
+    if labels is None:
+        return None
+    chances = np.concatenate([predictions.load(path) for path in paths])
+    return predictions.ensemble_accuracy(chances, labels)
+
+
+def read(workdir, data_dir=None):
+    """(config of a workdir, its Rows in the config's order, those not run yet too).
+
+    Raises:
+      ConfigError: nothing has been run there, or something there is damaged.
+      DataError: damaged predictions or labels.
+    """
+    results = {r['row']: r for r in result_lines.read(workdir)}
+    if not results:
+        raise ConfigError(f'{workdir}: no result lines there (results.jsonl)')
+    config = result_lines.read_config(workdir)
+    return config, [
+        from_result(results[row['name']], workdir, data_dir)
+        if row['name'] in results
+        else Row(row['name'], row['reported'])
+        for row in config['rows']
+    ]

@@ -1,0 +1,152 @@
+"""The Markdown table of a workdir, and one line for each of several workdirs."""
+
+import collections
+
+from fmnist_jax import results as result_lines
+from fmnist_jax.report.claims_table import claims_text
+from fmnist_jax.report.markdown import grid, interval, notes, number, percent, without_empty_columns
+from fmnist_jax.report.rows import Row, from_result, read
+
+_OVERVIEW = ('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict', 'all verdicts')
+_THEIR_SECONDS = 'seconds_per_epoch'  # in also_reported
+
+
+def _name(row):
+    """The row's name, and how many of its seeds have diverged or have no accuracy."""
+    seeds, none = len(row.accuracies), row.accuracies.count(None)
+    remarks = [f'{row.diverged} of {seeds} diverged'] * bool(row.diverged)
+    remarks += [f'{none} of {seeds} without a number'] * bool(none)
+    return row.name + (f' ({", ".join(remarks)})' if remarks else '')
+
+
+def _mean(row):
+    """The mean over seeds ± their standard deviation."""
+    if row.dataset is None:
+        return 'not run yet'
+    spread = percent(row.accuracy.deviation)
+    return percent(row.accuracy.mean) + (f' ± {spread}' if spread else '')
+
+
+def _tested(row):
+    if row.tested_epoch is None:
+        return ''
+    return f'{number(row.tested_epoch, 1)} of {number(row.epochs_trained, 1)}'
+
+
+def _cells(row):
+    """{heading: cell} of one row."""
+    low, high = row.test_interval
+    return {
+        'row': _name(row),
+        'report': percent(row.reported),
+        'seeds': str(row.accuracy.count),
+        'ours: mean ± sd': _mean(row),
+        '95 % interval': interval(row.accuracy.interval),
+        'test set ±': percent((high - low) / 2),
+        'tested epoch': _tested(row),
+        'ensemble': percent(row.ensemble),
+        'verdict': row.verdict,
+        'train s': number(row.train_seconds, 0),
+        's / epoch': number(row.seconds_per_epoch, 2),
+        "report's s / epoch": number(row.also_reported.get(_THEIR_SECONDS), 1),
+    }
+
+
+# Headings and what they mean.
+_NOTES = {
+    'row': 'Test accuracy in %; sd and 95 % interval (t) are over seeds.',
+    'test set ±': (
+        "test set ±: half of the 95 % Wilson interval of one network's accuracy: how far another "
+        'draw of as many test images would move it. All rows share the same images, so their '
+        'differences are surer than that.'
+    ),
+    'tested epoch': (
+        'tested epoch: the one that validation chose, of those trained; means over seeds.'
+    ),
+    'ensemble': 'ensemble: accuracy of the mean of all seeds\' probabilities ("bagging").',
+    'verdict': (
+        "verdict: consistent if the report's single run lies where one more of our seeds would "
+        '(95 % prediction interval, 0.005 wider for rounding), else higher or lower than ours. It '
+        "counts the seeds' spread alone."
+    ),
+    's / epoch': (
+        's / epoch: train s (with validation, without compiling) per epoch and seed; the seeds are '
+        'trained together.'
+    ),
+}
+_NO_ENSEMBLE = (
+    "ensemble of the seeds: not in {} row's result line (they are older than it), and not to be "
+    'had without their predictions/ and the test labels.'
+)
+
+
+def _explanations(headings, rows):
+    """What the columns mean, for those that are there, and why there are no more."""
+    items = [text for heading, text in _NOTES.items() if heading in headings]
+    done = [row for row in rows if row.dataset is not None]
+    lacking = [r for r in done if r.ensemble is None and r.accuracy.count - r.diverged > 1]
+    if lacking:
+        items.append(_NO_ENSEMBLE.format('any' if len(lacking) == len(done) else 'every'))
+    return notes(items)
+
+
+def _text(title, rows):
+    """Heading, table and notes of Rows."""
+    datasets = {row.dataset for row in rows} - {None}
+    heading = title
+    if 'synthetic' in datasets:
+        heading += ' (SYNTHETIC images: not comparable with the report)'
+    elif datasets:
+        heading += f' on {", ".join(sorted(datasets))}'
+    cells = [_cells(row) for row in rows]
+    shown = without_empty_columns([list(cells[0]), *[list(c.values()) for c in cells]])
+    return f'{heading}\n\n{grid(shown)}\n{_explanations(shown[0], rows)}'
+
+
+def table(results, title, missing=()):
+    """Markdown table of result lines.
+
+    Args:
+      results: result lines, in the order wanted.
+      title: heading.
+      missing: rows that have not been run, {'name', 'reported'}.
+
+    Raises:
+      ConfigError: a damaged line.
+    """
+    rows = [from_result(result) for result in results]
+    return _text(title, rows + [Row(r['name'], r['reported']) for r in missing])
+
+
+def workdir_table(workdir, data_dir=None):
+    """The table of all rows of a workdir's config, those not run yet too, and its claims.
+
+    Args:
+      workdir: its folder.
+      data_dir: where the test labels are (`predictions.labels_at_hand`), for older result lines.
+
+    Raises:
+      ConfigError: nothing has been run there, or something there is damaged.
+      DataError: damaged predictions or labels.
+    """
+    config, rows = read(workdir, data_dir)
+    return _text(config['title'], rows) + claims_text(workdir)
+
+
+def overview(workdirs):
+    """One line for each table: its best reported row, and how many rows bear their number out."""
+    lines = [_OVERVIEW]
+    for workdir in workdirs:
+        rows = [from_result(result) for result in result_lines.read(workdir)]
+        compared = [row for row in rows if row.verdict]
+        if not compared:
+            continue
+        counts = collections.Counter(row.verdict for row in compared).most_common()
+        # Several rows may try one reported number in different ways: then our best of them.
+        best = max(compared, key=lambda row: (row.reported, row.accuracy.mean))
+        lines.append((
+            *(result_lines.read_config(workdir)['title'], _name(best), percent(best.reported)),
+            *(f'{_mean(best)} ({best.accuracy.count} seeds)', best.verdict),
+            ', '.join(f'{count} {name}' for name, count in counts),
+        ))  # fmt: skip
+    return grid(lines)

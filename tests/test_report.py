@@ -1,0 +1,206 @@
+"""Result lines as tables, CSV and the command that prints them."""
+
+import csv
+import pathlib
+
+import numpy as np
+import pytest
+from report_for_tests import cells, fill, line
+from small_files import bare_environment, small
+
+from fmnist_jax import predictions, report, results
+from fmnist_jax.report import rows
+
+__all__ = ['bare_environment', 'small']  # fixtures
+
+ROOT = pathlib.Path(__file__).parent.parent
+COMMITTED = sorted(path.parent for path in (ROOT / 'experiments').glob('*/results.jsonl'))
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+def test_table():
+    text = report.table(
+        [line('a'), line('b', [0.5], reported=None)],
+        'Title',
+        missing=[{'name': 'c', 'reported': 0.25}],
+    )
+    assert text.splitlines()[0] == 'Title on fashion_mnist'
+    heading, a, b, c = cells(text)
+    assert heading[:4] == ['row', 'report', 'seeds', 'ours: mean ± sd']
+    assert heading[4:] == ['95 % interval', 'test set ±', 'verdict', 'train s', 's / epoch']
+    # 12.3 s, 10 epochs, 3 seeds; ± half of Wilson's interval of 0.91 and 0.5 on 10,000 images
+    a_numbers = ['91.00 ± 1.00', '88.52 to 93.48', '0.56', 'consistent', '12', '0.41']
+    assert a == ['a', '95.00', '3', *a_numbers]
+    assert b == ['b', '', '1', '50.00', '', '0.98', '', '12', '1.23']
+    assert c == ['c', '25.00', '0', 'not run yet', '', '', '', '', '']
+
+
+def test_columns_that_say_nothing_are_left_out_with_their_notes():
+    text = report.table([line(reported=None)], 'Title')
+    assert 'verdict' not in text and 'report' not in cells(text)[0]
+    assert 'tested epoch' not in text
+    assert "report's s / epoch" not in text
+    assert 'Wilson' in text
+
+
+def test_validation_ensemble_and_the_reports_seconds():
+    history = {'train_accuracy': [[0.1, 0.1, 0.1], [0.2, 0.2, None], [0.3, 0.3, None]]}
+    result = line(
+        history=history,
+        tested_epoch=[3, 2, 1],
+        ensemble_accuracy=0.93456,
+        also_reported={'seconds_per_epoch': 7.0},
+        seeds=[0, 1, 2],
+    )
+    result['config']['selection'] = 'val_loss'
+    heading, row = cells(report.table([result], 'Title'))
+    shown = dict(zip(heading, row, strict=True))
+    assert shown['tested epoch'] == '2.0 of 2.3'
+    assert shown['ensemble'] == '93.46'
+    assert shown['s / epoch'] == '1.37'  # 12.3 s over 3 epochs and 3 seeds
+    assert shown["report's s / epoch"] == '7.0'
+    result['config']['selection'] = 'last'
+    assert rows.from_result(result).tested_epoch is None
+
+
+def test_table_says_synthetic():
+    text = report.table([line(dataset='synthetic')], 'Title')
+    assert 'SYNTHETIC' in text.splitlines()[0]
+    assert '95.00' not in text and 'verdict' not in text  # no verdict on drawn images
+
+
+def test_diverged_seeds_count_as_recorded_and_seeds_without_a_number_do_not():
+    row = rows.from_result(line('a', [0.9, 0.1, None], diverged=[False, True, True]))
+    assert row.accuracy.count == 2 and row.accuracy.mean == 0.5
+    assert row.accuracies == (0.9, 0.1, None)
+    text = report.table([line('a', [0.9, 0.1, None], diverged=[False, True, True])], 'Title')
+    assert '| a (2 of 3 diverged, 1 of 3 without a number) |' in text
+    nothing = cells(report.table([line('a', [None, None])], 'Title'))[1]
+    assert nothing == ['a (2 of 2 without a number)', '95.00', '0', '12', '0.61']
+
+
+@pytest.mark.parametrize('damage', [{'train_seconds': '12'}, {'dataset': 'x'}, {'history': [1]}])
+def test_a_damaged_line_is_named(tmp_path, damage, capsys):
+    fill(tmp_path, line('a'), line('b') | damage)
+    assert report.main([str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path}/results.jsonl, row 'b': a damaged line")
+    assert error.count('\n') == 1
+
+
+# --- ensembles of older lines -----------------------------------------------------------------
+
+
+def older(workdir):
+    """A line without its ensemble, and its predictions for 20 images.
+
+    Each seed is wrong on two of them; the ensemble only on the one where both are.
+    """
+    answers = np.stack([np.arange(20) % 10] * 2)
+    answers[0, [0, 2]] = 9
+    answers[1, [1, 2]] = 9
+    chances = np.eye(10)[answers] * 0.8
+    chances[[0, 1], [0, 1]] *= 0.5  # less sure where only one is wrong
+    path = predictions.save(workdir, 'a', chances)
+    return line('a', [0.9, 0.9], predictions=path)
+
+
+def test_ensemble_of_an_older_line(tmp_path, small, monkeypatch):
+    fill(tmp_path / 'w')
+    results.append(tmp_path / 'w', older(tmp_path / 'w'))
+    (row, *_) = rows.read(tmp_path / 'w', small.parent)[1]
+    assert row.ensemble == 19 / 20
+    text = report.workdir_table(tmp_path / 'w')
+    assert 'ensemble' not in cells(text)[0] and 'not in any' in text  # no labels at hand
+    monkeypatch.setenv('FMNIST_DATA_DIR', str(small.parent))
+    text = report.workdir_table(tmp_path / 'w')
+    assert dict(zip(*cells(text)[:2], strict=True))['ensemble'] == '95.00'
+    assert 'not in any' not in text
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def test_report_command(tmp_path, capsys):
+    fill(tmp_path, line('b'), line('a'))
+    assert report.main([str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert [row[0] for row in cells(out)] == ['row', 'a', 'b', 'c']  # the config's order
+    assert out == report.workdir_table(tmp_path)  # so that `> table.md` makes the file
+    (tmp_path / 'config.json').write_text('{')
+    assert report.main([str(tmp_path)]) == 2
+    assert 'config.json: not the config of a workdir' in capsys.readouterr().err
+
+
+def test_mistakes_get_one_line(tmp_path, capsys):
+    fill(tmp_path / 'new')
+    fill(tmp_path / 'done', line('a', [0.9, 0.91], predictions='x.npz'))
+    (tmp_path / 'done' / 'x.npz').write_text('PK')
+    for arguments, message in (
+        (['nowhere'], 'nowhere: no such folder'),
+        (['new'], 'new: no result lines there (results.jsonl), nor in its folders'),
+        (['done', '--csv=none/rows.csv'], 'none/rows.csv'),
+        (['done', '--data_dir=none'], 'none/fashion_mnist/t10k-labels'),
+    ):
+        folder, *flags = arguments
+        flags = [flag.replace('none', str(tmp_path / 'none')) for flag in flags]
+        assert report.main([str(tmp_path / folder), *flags]) == 2
+        out, error = capsys.readouterr()
+        assert message in error and error.startswith('error: ') and error.count('\n') == 1
+        assert out == ''
+
+
+def test_overview_of_several_tables(tmp_path, capsys):
+    fill(
+        tmp_path / 'one',
+        line('a', reported=0.96),
+        line('b', reported=0.92),
+        line('c', [0.94, 0.95]),
+    )
+    fill(tmp_path / 'two', line('a', reported=0.5), line('b', reported=None))
+    assert report.main([str(tmp_path)]) == 0
+    out = cells(capsys.readouterr().out)
+    assert out[1][1:5] == ['a', '96.00', '91.00 ± 1.00 (3 seeds)', 'higher']
+    assert out[1][5] == '2 consistent, 1 higher'
+    assert out[2][1:] == ['a', '50.00', '91.00 ± 1.00 (3 seeds)', 'lower', '1 lower']
+
+
+def test_csv(tmp_path):
+    result = line('a', [0.9, None, 0.92], seeds=[3, 4, 5], also_reported={'seconds_per_epoch': 7})
+    fill(tmp_path / 'one', result, line('b', [0.5]))
+    fill(tmp_path / 'two', line('a', reported=None))
+    assert report.main([str(tmp_path), f'--csv={tmp_path}/rows.csv']) == 0
+    with open(tmp_path / 'rows.csv', newline='', encoding='utf-8') as file:
+        written = list(csv.DictReader(file))
+    assert [row['workdir'] + row['row'] for row in written] == [
+        *('onea', 'oneb', 'onec', 'twoa', 'twob', 'twoc')
+    ]
+    a, b, c = written[:3]
+    assert (a['mean'], a['seeds'], a['reported_seconds_per_epoch']) == ('0.91', '2', '7')
+    assert [a[f'accuracy_seed_{k}'] for k in (0, 3, 4, 5)] == ['', '0.9', '', '0.92']
+    assert (b['accuracy_seed_0'], b['sd'], b['verdict']) == ('0.5', '', '')
+    assert (c['seeds'], c['reported'], c['mean'], c['dataset']) == ('0', '0.95', '', '')
+    row = rows.from_result(result)
+    low, high = row.accuracy.prediction
+    numbers = [float(a[name]) for name in ('prediction_low', 'prediction_high', 'wilson_low')]
+    np.testing.assert_allclose(numbers, [low, high, row.test_interval[0]], rtol=1e-7)
+    single = tmp_path / 'single.csv'
+    assert report.main([str(tmp_path / 'two'), f'--csv={single}']) == 0
+    assert len(single.read_text().splitlines()) == 1 + 3
+
+
+# --- what is committed ------------------------------------------------------------------------
+
+
+def test_the_readme_shows_what_the_result_lines_say():
+    """README's table is the output of `python -m fmnist_jax.report experiments`."""
+    assert COMMITTED
+    assert report.overview(COMMITTED) in (ROOT / 'README.md').read_text()
+
+
+@pytest.mark.parametrize('workdir', COMMITTED, ids=lambda workdir: workdir.name)
+def test_the_committed_table_is_what_the_command_prints(workdir, capsys):
+    assert report.main([str(workdir)]) == 0
+    assert (workdir / 'table.md').read_text() == capsys.readouterr().out

@@ -112,6 +112,7 @@ def test_a_table_from_start_to_end(tmp_path, config):
     assert row['seeds'] == [0, 1, 2]
     assert row['test_accuracy'] == slow['test_accuracy'] + last['test_accuracy']
     assert row['predictions'] == [slow['predictions'], last['predictions']]
+    assert last['ensemble_seeds'] == 3 and row['ensemble_accuracy'] == last['ensemble_accuracy']
     fewer = run(tmp_path, f'--config={config}', '--config.num_seeds=1')
     assert '3 of 3 rows are in runs/tiny already' in fewer.stderr
 

@@ -42,6 +42,21 @@ def test_lines_with_other_seeds_of_a_row_come_as_one(tmp_path):
     assert first['predictions'] == ['p', 'q']
 
 
+def test_an_ensemble_counts_for_a_row_only_if_all_seeds_are_in_it(tmp_path):
+    def joined(folder, seeds_of_second_ensemble):
+        first = {'seeds': [0, 1], 'ensemble_accuracy': 0.91, 'ensemble_seeds': 2, 'history': {}}
+        results.append(folder, line('a', [0.9, 0.9], **first))
+        second = {'seeds': [2], 'ensemble_accuracy': 0.93, 'history': {}}
+        results.append(folder, line('a', [0.9], ensemble_seeds=seeds_of_second_ensemble, **second))
+        (row,) = results.read(folder)
+        return row.get('ensemble_accuracy')
+
+    for name in ('all', 'own'):
+        (tmp_path / name).mkdir()
+    assert joined(tmp_path / 'all', 3) == 0.93
+    assert joined(tmp_path / 'own', 1) is None
+
+
 def test_more_seeds_are_no_other_config(tmp_path):
     config = base.get_config()
     results.claim(tmp_path, config)

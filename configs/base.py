@@ -16,7 +16,8 @@ def row(name, change, reported=None, also_reported=None):
       name: shown in the table; `--rows` selects by it.
       change: {'section.field': value}, what this row sets.
       reported: the report's test accuracy as a fraction, None where it prints none.
-      also_reported: other numbers the report prints for this row, by name.
+      also_reported: other numbers the report prints for this row, by name; accuracies as
+        fractions, losses in nats, times in seconds.
     """
     return {
         'name': name,
@@ -24,6 +25,20 @@ def row(name, change, reported=None, also_reported=None):
         'reported': reported,
         'also_reported': also_reported or {},
     }
+
+
+def claim(text, *comparisons):
+    """A conclusion of a report that the rows of its tables can test.
+
+    It holds if in every comparison the first side is higher than the second. A side is a row's
+    name or a glob over names, meaning the mean of the rows that match, or a list of two of them
+    [a, b], meaning what a gains over b. 'tuning_2_layers:*' means rows of that config's results.
+
+    Args:
+      text: the conclusion, close to the report's words.
+      comparisons: pairs (higher, lower).
+    """
+    return {'text': text, 'comparisons': [list(pair) for pair in comparisons]}
 
 
 def get_config():
@@ -52,6 +67,7 @@ def get_config():
     config.optimizer = _optimizer()
     config.schedule = _schedule()
     config.rows = (row('run', {}),)
+    config.claims = ()  # the report's conclusions about the rows
     return config
 
 

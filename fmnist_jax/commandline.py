@@ -6,7 +6,7 @@ import pathlib
 import runpy
 import sys
 
-from fmnist_jax.settings import ConfigError, flatten
+from fmnist_jax.settings import TABLE_ONLY, ConfigError, flatten
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,6 +67,6 @@ def check_config_flags(argv):
         close = difflib.get_close_matches(name.removeprefix('config.'), fields)
         hint = f'did you mean {", ".join(close)}?' if close else 'see configs/base.py'
         raise ConfigError(f'--{name}: the config has no such field; {hint}')
-    for table_only in ('rows', 'title'):
-        if any(argument.startswith(f'--config.{table_only}') for argument in argv):
-            raise ConfigError(f"--config.{table_only}: set in the config's file; see --rows")
+    for field in TABLE_ONLY:
+        if any(argument.startswith(f'--config.{field}') for argument in argv):
+            raise ConfigError(f"--config.{field}: set in the config's file; see --rows")

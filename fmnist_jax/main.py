@@ -55,11 +55,11 @@ def _list_rows(config, rows):
     from fmnist_jax.report import percent
 
     width = max(len(row['name']) for row in rows)
-    print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %')
+    print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %; what else it prints')
     for row in rows:
         also = ', '.join(
-            f'{k} {v:g}' if k.startswith('seconds') else f'{k} {percent(v)}'
-            for k, v in row['also_reported'].items()
+            f'{name} {percent(number) if name.endswith("accuracy") else number}'
+            for name, number in row['also_reported'].items()
         )
         print(f'{row["name"].ljust(width)}  {percent(row["reported"]) or "-"}  {also}'.rstrip())
 

@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 from importlib import metadata
 
-from fmnist_jax.settings import ConfigError, difference, plain
+from fmnist_jax.settings import TABLE_ONLY, ConfigError, difference, plain
 
 _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -107,14 +107,14 @@ def read_config(workdir):
     return config
 
 
-_NOT_COMPARED = {'rows': None, 'title': None, 'num_seeds': None}
+_NOT_COMPARED = dict.fromkeys((*TABLE_ONLY, 'num_seeds'))
 
 
 def claim(workdir, config):
     """Makes `workdir` this config's own, or finds that it is.
 
-    The config is kept in config.json. Rows may join or leave a table, its title may change and
-    more seeds may be asked for: they are not compared here (but see `check_row`).
+    The config is kept in config.json. Rows may join or leave a table, its title and its claims may
+    change and more seeds may be asked for: they are not compared here (but see `check_row`).
 
     Raises:
       ConfigError: the workdir holds results of another config; with the difference.

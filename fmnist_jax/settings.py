@@ -12,6 +12,9 @@ import json
 
 from ml_collections import ConfigDict
 
+# What a config says about its table, and no run depends on.
+TABLE_ONLY = ('title', 'rows', 'claims')
+
 
 class ConfigError(ValueError):
     """A config or flag that cannot be used; the message is for the user."""
@@ -36,15 +39,15 @@ def select_rows(config, pattern):
 
 
 def resolve(config, row):
-    """The settings of a row: the config without its table (title, rows), the row's changes in.
+    """The settings of a row: the config without its table (TABLE_ONLY), the row's changes in.
 
     Raises:
       ConfigError: the row names a field that is not there, or a value of the wrong type.
     """
     settings = ConfigDict(config.copy_and_resolve_references())
     settings.unlock()
-    for table_only in ('title', 'rows'):
-        del settings[table_only]
+    for field in TABLE_ONLY:
+        del settings[field]
     settings.lock()
     for path, value in row['change'].items():
         *sections, field = path.split('.')

@@ -131,6 +131,7 @@ def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):
         (['--config=configs/nothing.py'], 'no such file; there are configs/tiny.py'),
         (['--config={}', '--config.epoch=2'], '--config.epoch: the config has no such field; did'),
         (['--config={}', '--config.epochs=two'], '--config.epochs=two'),
+        (['--config={}', '--config.claims=()'], "--config.claims: set in the config's file; see"),
         (['--config={}', '--config.epochs=0'], "row 'slow': config.epochs=0: expected 1 to"),
         (['--config={}', '--config.optimizer.learning_rate=1'], 'set by the rows slow, fast'),
         (['--config={}', '--config.optimizer=adam'], 'is a group of fields: set one of them, such'),

@@ -107,12 +107,27 @@ def test_a_workdir_of_another_config_is_refused(tmp_path):
     config.title = 'Better words'
     results.claim(tmp_path / 'new', config)  # a new row or title is no other config
     assert results.read_config(tmp_path / 'new')['title'] == 'Better words'
+    config.claims = (base.claim('x is better than y', ('x', 'y')),)
+    results.claim(tmp_path / 'new', config)  # nor is a new claim
+    (stored,) = results.read_config(tmp_path / 'new')['claims']
+    assert stored == {'text': 'x is better than y', 'comparisons': [['x', 'y']]}
     config.epochs = 3
     config.dataset.name = 'synthetic'
     with pytest.raises(ConfigError) as error:
         results.claim(tmp_path / 'new', config)
     assert 'dataset.name: fashion_mnist -> synthetic' in str(error.value)
     assert 'epochs: 10 -> 3' in str(error.value)
+
+
+def test_a_workdir_older_than_claims_gets_them(tmp_path):
+    config = base.get_config()
+    results.claim(tmp_path, config)
+    file = tmp_path / 'config.json'
+    stored = json.loads(file.read_text())
+    del stored['claims']
+    file.write_text(json.dumps(stored))
+    results.claim(tmp_path, config)
+    assert results.read_config(tmp_path)['claims'] == []
 
 
 def test_a_row_of_other_settings_is_refused(tmp_path):

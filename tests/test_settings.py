@@ -38,6 +38,13 @@ def test_a_wrong_row_is_named(change, message):
         settings.resolve(config_with(), base.row('a', change))
 
 
+def test_what_is_about_the_table_is_no_setting():
+    config = config_with(base.row('a', {}))
+    config.claims = (base.claim('a is better than b', ('a', 'b')),)
+    fields = settings.resolve(config, config.rows[0]).keys()
+    assert {'title', 'rows', 'claims'} == set(config.keys()) - set(fields)
+
+
 def test_rows_are_selected_by_glob():
     config = config_with(*[base.row(name, {}) for name in ('relu_max', 'tanh_max', 'relu_avg')])
     assert [r['name'] for r in settings.select_rows(config, 'relu*')] == ['relu_max', 'relu_avg']

@@ -4,7 +4,7 @@
 
 784-400-400-10, ReLU, 54,000 training and 6,000 validation images in batches of 512 (106 a
 training epoch, as the report says), 40 epochs, PyTorch's constants. It finds Adam with 0.001
-best (89.6 %) and a baseline of 87.2 % (SGD 0.03).
+best (89.6 %) and a baseline of 87.2 % (SGD 0.03, about 8 minutes on a T4 GPU).
 
 Its ± fits the spread of accuracy over test batches of about 256 images, not over seeds; ours is
 over seeds. What it leaves open, and our choice: momentum (none), the initialization (PyTorch's),
@@ -13,7 +13,7 @@ training pixels' mean and deviation: that gives its numbers for SGD (configs/fcn
 """
 
 from configs import base
-from configs.base import row
+from configs.base import claim, row
 
 # report 002, section 4: (learning rate, optimizer) -> accuracy, its ±
 TABLE = {
@@ -28,10 +28,37 @@ TABLE = {
     (0.001, 'sgd'): (0.769, 0.030),
 }
 
+CLAIMS = (  # section 4
+    claim(
+        'Adam with a learning rate of 0.001 performs the best of all options considered',
+        *[
+            ('adam_0.001', f'{optimizer}_{rate}')
+            for rate, optimizer in TABLE
+            if (rate, optimizer) != (0.001, 'adam')
+        ],
+    ),
+    claim(
+        'The performance of Adam and RMSProp improves as the learning rate goes down',
+        *[
+            (f'{optimizer}_{lower}', f'{optimizer}_{higher}')
+            for optimizer in ('adam', 'rmsprop')
+            for lower, higher in ((0.01, 0.1), (0.001, 0.01))
+        ],
+    ),
+    claim(
+        'For SGD the reverse is true: it improves as the learning rate goes up',
+        ('sgd_0.1', 'sgd_0.01'),
+        ('sgd_0.01', 'sgd_0.001'),
+    ),
+    claim(
+        'Adam 0.001 is a slight improvement on the baseline',
+        ('adam_0.001', 'baseline_sgd_0.03'),
+    ),
+)
 
-def _row(name, optimizer, learning_rate, accuracy, plus_minus):
-    change = {'optimizer.name': optimizer, 'optimizer.learning_rate': learning_rate}
-    return row(name, change, accuracy, {'plus_minus': plus_minus})
+
+def _change(optimizer, learning_rate):
+    return {'optimizer.name': optimizer, 'optimizer.learning_rate': learning_rate}
 
 
 def get_config():
@@ -45,10 +72,21 @@ def get_config():
     config.model.name = 'fcn'
     config.optimizer.framework = 'pytorch'
     config.rows = (
-        _row('baseline_sgd_0.03', 'sgd', 0.03, 0.872, 0.021),
+        row(
+            'baseline_sgd_0.03',
+            _change('sgd', 0.03),
+            reported=0.872,
+            also_reported={'plus_minus': 0.021, 'train_seconds': 480},
+        ),
         *[
-            _row(f'{optimizer}_{rate}', optimizer, rate, *numbers)
-            for (rate, optimizer), numbers in TABLE.items()
+            row(
+                f'{optimizer}_{rate}',
+                _change(optimizer, rate),
+                reported=accuracy,
+                also_reported={'plus_minus': plus_minus},
+            )
+            for (rate, optimizer), (accuracy, plus_minus) in TABLE.items()
         ],
     )
+    config.claims = CLAIMS
     return config

@@ -7,6 +7,11 @@ with 90.944 % on the test set and the worst (tanh, max pooling, SGD, augmentatio
 The other rows vary one thing at a time from its base network (tanh, average pooling, SGD), as
 its experiments 1 to 5 say; for those it prints no numbers.
 
+Its curves show the best model at step 6: training loss 0.2434, validation loss 0.2915. Our row
+`relu_max`, without augmentation, is there after 7 epochs (0.2408, 0.2785); with our augmentation
+training loss stays above validation loss. At that point `relu_max` has 91.07 % on the training set,
+the report's best model 93.868 %: it was probably trained longer than its curve shows.
+
 What the report leaves open, and our choice: batches of 64, 7 epochs (its curve ends near 7), SGD
 0.01 with momentum 0.9, Adam and RMSprop at 0.001, 6,000 validation images, the last epoch tested,
 augmentation by flips and crops with 2 pixels of padding, dropout 0.5 after both hidden dense
@@ -14,12 +19,34 @@ layers, inputs scaled to [-1, 1].
 """
 
 from configs import base
-from configs.base import row
+from configs.base import claim, row
 
 AUGMENTED = {'augment.flip': True, 'augment.crop_padding': 2}
 RELU_MAX = {'model.activation': 'relu', 'model.pooling': 'max'}
 TANH_MAX = {'model.activation': 'tanh', 'model.pooling': 'max'}
 ADAPTIVE = {'optimizer.learning_rate': 0.001, 'optimizer.momentum': 0.0}
+CURVE = {'train_loss': 0.2434, 'validation_loss': 0.2915, 'train_seconds': 118.56}  # Figure 4
+
+OTHERS = ('relu_max', 'base', '1_sigmoid', '1_relu', '2_max', '3_adam', '3_rmsprop')
+OTHERS += ('4_dropout', '5_augment')
+CLAIMS = (  # sections "Results", "Analysis" and "Conclusion"
+    claim(
+        'ReLU trains better than tanh, which suffers from vanishing gradients',
+        ('relu_max_sgd_augment', 'tanh_max_sgd_augment'),
+    ),
+    claim(
+        'The best model has ReLU, max pooling, SGD and augmentation',
+        *[('relu_max_sgd_augment', other) for other in OTHERS],
+    ),
+    claim(
+        'The worst model has tanh, max pooling, SGD and augmentation',
+        *[(other, 'tanh_max_sgd_augment') for other in OTHERS],
+    ),
+    claim(
+        'Choosing activation, pooling, optimizer and dropout improves the base network markedly',
+        ('relu_max_sgd_augment', 'base'),
+    ),
+)
 
 
 def get_config():
@@ -39,7 +66,7 @@ def get_config():
             'relu_max_sgd_augment',
             RELU_MAX | AUGMENTED,
             reported=0.90944,
-            also_reported={'train_accuracy': 0.93868, 'validation_accuracy': 0.91822},
+            also_reported={'train_accuracy': 0.93868, 'validation_accuracy': 0.91822} | CURVE,
         ),
         row(
             'tanh_max_sgd_augment',
@@ -57,4 +84,5 @@ def get_config():
         row('4_dropout', {'model.dropout': 0.5}),
         row('5_augment', AUGMENTED),
     )
+    config.claims = CLAIMS
     return config

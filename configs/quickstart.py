@@ -17,4 +17,5 @@ def get_config():
     config.epochs = 5
     config.dataset.fallback = 'synthetic'
     config.rows = config.rows[:2]
+    config.claims = config.claims[:1]
     return config

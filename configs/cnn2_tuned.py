@@ -1,0 +1,43 @@
+"""Report 001, "Specific model analysis": CNN_2 with softmax and augmentation, tuned.
+
+    python -m fmnist_jax.main --config=configs/cnn2_tuned.py
+
+A search over learning rate, L2, batch size and epochs ends at 0.0003593, 0.0003593, 64 and 10,
+with 92.91 % on the test set. Everything else is as in Table 1 (configs/cnn_variants.py): the
+split, the augmentation and its padding of 2 pixels, which is our choice.
+
+The report prints the same number for the learning rate and for L2; we take it at its word. Its
+Pictures 2 and 3, training and validation loss and accuracy per epoch, are this row's history. They
+are said to show that validation hardly improves after 10 epochs; how far they go is not said:
+the row of 20 epochs, which has no number in the report, goes on where the other ends.
+"""
+
+from configs import cnn_variants
+from configs.base import claim, row
+
+TUNED = {
+    'optimizer.learning_rate': 0.0003593,
+    'optimizer.l2': 0.0003593,
+    'batch_size': 64,
+}
+
+
+def get_config():
+    """10 and 20 epochs of CNN_2; for a GPU, as configs/cnn_variants.py."""
+    config = cnn_variants.get_config()
+    config.title = 'Report 001: CNN_2 tuned'
+    config.model.name = 'cnn_2'
+    config.loss = 'softmax'
+    config.augment.flip = True
+    config.augment.crop_padding = cnn_variants.AUGMENTED['augment.crop_padding']
+    config.rows = (
+        row('tuned', TUNED, reported=0.9291),
+        row('tuned_20_epochs', TUNED | {'epochs': 20}),
+    )
+    config.claims = (
+        claim(
+            "The optimal parameters improve on Table 1's",
+            ('tuned', 'cnn_variants:cnn_2_softmax_augment'),
+        ),
+    )
+    return config

@@ -1,0 +1,276 @@
+"""The tables' configs: held against the reports, their rows trainable, their claims testable."""
+
+import csv
+import fnmatch
+import importlib
+import json
+import pathlib
+import statistics
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from configs import base
+from fmnist_jax.checks import check
+from fmnist_jax.settings import plain, resolve, split_numbers
+from fmnist_jax.train import model_of
+
+ROOT = pathlib.Path(__file__).parent.parent
+NAMES = sorted(path.stem for path in (ROOT / 'configs').glob('*.py') if path.stem != 'base')
+CONFIGS = {name: importlib.import_module(f'configs.{name}').get_config() for name in NAMES}
+GRIDS = {1: 'tuning_1_layer', 2: 'tuning_2_layers', 3: 'tuning_3_layers'}
+
+
+def rows_of(name):
+    return {row['name']: row for row in CONFIGS[name].rows}
+
+
+def settings_of(name, row):
+    return resolve(CONFIGS[name], rows_of(name)[row])
+
+
+def reported(name):
+    """A config's numbers in %, of the rows that have one."""
+    return {
+        row['name']: pytest.approx(100 * row['reported'])
+        for row in CONFIGS[name].rows
+        if row['reported'] is not None
+    }
+
+
+@pytest.fixture
+def reports():
+    """The folder with the reports' texts and tables; the test is skipped where there is none."""
+    folder = ROOT.parent / 'shared' / 'reports'
+    if not folder.is_dir():
+        pytest.skip('no ../shared/reports')
+    return folder
+
+
+def lines_of(path):
+    with open(path, newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_report_001_table_1(reports):
+    columns = {
+        'softmax_plain': 'no_augment_softmax',
+        'softmax_augment': 'augment_softmax',
+        'sigmoid_plain': 'no_augment_sigmoid',
+        'sigmoid_augment': 'augment_sigmoid',
+    }
+    table = {
+        f'{line["model"]}_{ours}': float(line[theirs])
+        for line in lines_of(reports / '001_table1.csv')
+        for ours, theirs in columns.items()
+    }
+    assert reported('cnn_variants') == table
+    assert len(table) == 20
+    for name, row in rows_of('cnn_variants').items():
+        settings = resolve(CONFIGS['cnn_variants'], row)
+        assert name.startswith(settings.model.name)
+        assert settings.loss in name
+        assert settings.augment.flip == (settings.augment.crop_padding > 0) == ('augment' in name)
+
+
+def test_report_001_tuned(reports):
+    (text,) = [path.read_text() for path in reports.glob('001_*.txt')]
+    tuned = settings_of('cnn2_tuned', 'tuned')
+    assert (tuned.model.name, tuned.loss, tuned.augment.flip) == ('cnn_2', 'softmax', True)
+    assert f'learning\\_rate = {tuned.optimizer.learning_rate}' in text
+    assert f'L2 reg\\_strength = {tuned.optimizer.l2}' in text
+    assert f'batch\\_size = {tuned.batch_size}' in text
+    assert f'num\\_epochs = {tuned.epochs}' in text
+    assert reported('cnn2_tuned') == {'tuned': 92.91}
+    assert 'Test accuracy for these parameters is **92.91%**' in text
+
+
+def test_report_002_optimizers(reports):
+    ours = rows_of('fcn_optimizers')
+    (text,) = [path.read_text() for path in reports.glob('002_*.txt')]
+    assert 'testing accuracy of 87.2% ($\\pm 2.1\\%$)' in text
+    table = {'baseline_sgd_0.03': (87.2, 2.1)}
+    for line in lines_of(reports / '002_optimizers.csv'):
+        name = f'{line["optimizer"]}_{line["learning_rate"]}'
+        table[name] = (float(line['accuracy']), float(line['plus_minus']))
+        settings = resolve(CONFIGS['fcn_optimizers'], ours[name])
+        assert settings.optimizer.name == line['optimizer']
+        assert settings.optimizer.learning_rate == float(line['learning_rate'])
+    assert reported('fcn_optimizers') == {name: numbers[0] for name, numbers in table.items()}
+    assert table.keys() == ours.keys()
+    for name, (_, plus_minus) in table.items():
+        assert 100 * ours[name]['also_reported']['plus_minus'] == pytest.approx(plus_minus)
+
+
+def test_report_002_regularization_starts_from_the_best_optimizer():
+    base_row = rows_of('fcn_regularization')['base']
+    best = rows_of('fcn_optimizers')['adam_0.001']
+    assert (base_row['reported'], base_row['also_reported']) == (
+        best['reported'],
+        best['also_reported'],
+    )
+    assert plain(settings_of('fcn_regularization', 'base')) == plain(
+        settings_of('fcn_optimizers', 'adam_0.001')
+    )
+    activations = {
+        resolve(CONFIGS['fcn_regularization'], row).model.activation or 'relu'
+        for row in CONFIGS['fcn_regularization'].rows
+    }
+    assert activations == {'linear', 'step', 'sigmoid', 'tanh', 'relu', 'leaky_relu'}
+
+
+def test_report_003_best_and_worst(reports):
+    ours = rows_of('lenet')
+    table = {line['model']: line for line in lines_of(reports / '003_best_worst.csv')}
+    assert reported('lenet').keys() == {name.partition('_')[2] for name in table}
+    for model, line in table.items():
+        row = ours[model.partition('_')[2]]
+        also = row['also_reported']
+        assert 100 * row['reported'] == pytest.approx(float(line['test_accuracy']))
+        for field in ('train_accuracy', 'validation_accuracy'):
+            assert 100 * also[field] == pytest.approx(float(line[field]))
+
+
+def test_report_004_comparison(reports):
+    names = {'ann': 'ann_{}', 'cnn_best_tuned': 'cnn_{}', 'cnn_base_regularized': ''}
+    table = {}
+    for line in lines_of(reports / '004_comparison.csv'):
+        for dataset in ('mnist', 'fashion_mnist'):
+            name = names[line['model']].format(dataset) or 'base_cnn_regularized'
+            if line[dataset]:
+                table[name] = float(line[dataset])
+                assert settings_of('ann_vs_cnn', name).dataset.name == dataset
+    assert reported('ann_vs_cnn') == table
+    assert len(table) == 5
+
+
+@pytest.mark.parametrize('layers', GRIDS)
+def test_report_004_grids(reports, layers):
+    ours = {}
+    for row in CONFIGS[GRIDS[layers]].rows:
+        settings = resolve(CONFIGS[GRIDS[layers]], row)
+        kernel = model_of(settings).kernel_size
+        key = (*settings.model.widths, kernel, settings.model.dense, settings.epochs)
+        ours[key] = (row['reported'], row['also_reported']['loss'])
+    fields = [*(f'layer{i + 1}' for i in range(layers)), 'kernel', 'layerdense', 'epochs']
+    table = {
+        tuple(int(line[field]) for field in fields): (float(line['accuracy']), float(line['loss']))
+        for line in lines_of(reports / '004_tuning_grids.csv')
+        if int(line['conv_layers']) == layers
+    }
+    assert ours == table
+    assert len(CONFIGS[GRIDS[layers]].rows) == len(table)
+
+
+@pytest.mark.parametrize(
+    ('layers', 'count', 'mean', 'deviation'),
+    # report 004, below Table 4
+    [(1, 10, 0.87753, 0.00483), (2, 20, 0.901985, 0.0054891), (3, 35, 0.8871486, 0.0082615)],
+)
+def test_mean_and_deviation_of_the_grids(layers, count, mean, deviation):
+    accuracies = [row['reported'] for row in CONFIGS[GRIDS[layers]].rows]
+    assert len(accuracies) == count
+    assert statistics.mean(accuracies) == pytest.approx(mean, abs=1e-6)
+    assert statistics.stdev(accuracies) == pytest.approx(deviation, abs=1e-6)
+
+
+def parameters(settings):
+    images = jnp.zeros((1, 28, 28, 1))
+    variables = jax.eval_shape(
+        lambda: model_of(settings).init(jax.random.key(0), images, train=False)
+    )
+    return sum(p.size for p in jax.tree.leaves(variables['params']))
+
+
+@pytest.mark.parametrize(
+    ('name', 'row', 'count'),
+    [
+        ('tuning_2_layers', '64_64_dense_128', 1_030_218),
+        ('tuning_3_layers', '32_32_32_dense_32', 28_394),
+        *[('ann_vs_cnn', row, n['also_reported']['parameters'])
+          for row, n in rows_of('ann_vs_cnn').items()],
+    ],
+)  # fmt: skip
+def test_parameters_that_report_004_prints(name, row, count):
+    assert parameters(settings_of(name, row)) == count
+
+
+def test_parameters_that_report_001_prints():
+    for name, row in rows_of('cnn_variants').items():
+        if name.endswith('softmax_plain'):
+            count = parameters(settings_of('cnn_variants', name))
+            assert count == pytest.approx(row['also_reported']['parameters'], rel=0.03)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_every_row_can_train(name):
+    names = [row['name'] for row in CONFIGS[name].rows]
+    assert len(set(names)) == len(names)
+    for row in CONFIGS[name].rows:
+        check(resolve(CONFIGS[name], row))
+
+
+@pytest.mark.parametrize(
+    ('name', 'rows', 'programs'),
+    [
+        ('fcn_optimizers', list(rows_of('fcn_optimizers')), 3),  # an optimizer each
+        ('fcn_regularization', ['dropout_0.2', 'dropout_0.4'], 1),
+        ('fcn_regularization', ['base', 'mnist'], 1),
+        ('ann_vs_cnn', ['ann_mnist', 'ann_fashion_mnist'], 1),
+        ('ann_vs_cnn', ['base_cnn_regularized', 'base_cnn_unregularized'], 2),
+    ],
+)
+def test_rows_that_differ_in_numbers_alone_share_a_program(name, rows, programs):
+    assert len({split_numbers(settings_of(name, row))[0] for row in rows}) == programs
+
+
+def matching(name, pattern):
+    """The rows that a claim of config `name` means by a pattern."""
+    config, _, rows = pattern.rpartition(':')
+    found = rows_of(config or name)
+    return [row for row in found.values() if fnmatch.fnmatchcase(row['name'], rows)]
+
+
+def patterns_of(side):
+    return [side] if isinstance(side, str) else side
+
+
+def value_of(name, side):
+    """What the report's own numbers give for a side of a comparison; None if it prints too few."""
+    means = []
+    for pattern in patterns_of(side):
+        numbers = [row['reported'] for row in matching(name, pattern)]
+        if None in numbers:
+            return None
+        means.append(statistics.mean(numbers))
+    return means[0] if len(means) == 1 else means[0] - means[1]
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if CONFIGS[name].claims])
+def test_claims_can_be_tested_and_agree_with_the_reports_own_numbers(name):
+    for claim in CONFIGS[name].claims:
+        assert claim['comparisons'] and claim['text']
+        for higher, lower in claim['comparisons']:
+            for side in (higher, lower):
+                assert len(patterns_of(side)) == (1 if isinstance(side, str) else 2)
+                for pattern in patterns_of(side):
+                    assert matching(name, pattern), (claim['text'], pattern)
+            values = [value_of(name, side) for side in (higher, lower)]
+            assert None in values or values[0] > values[1], (claim['text'], higher, lower)
+
+
+def test_the_claims_of_every_report_are_there():
+    with_claims = {name for name in NAMES if CONFIGS[name].claims}
+    tables = {'cnn_variants', 'cnn2_tuned', 'fcn_optimizers', 'fcn_regularization', 'lenet'}
+    assert tables | {'ann_vs_cnn', 'tuning_2_layers', 'tuning_3_layers'} <= with_claims
+    assert not CONFIGS['fcn_scaling'].claims  # which takes over the settings of fcn_optimizers
+
+
+def test_a_claim_is_plain_data():
+    made = base.claim('a gains more than b', (['a_2', 'a_1'], ['b_2', 'b_1']), ('a', 'b'))
+    assert made == {
+        'text': 'a gains more than b',
+        'comparisons': [[['a_2', 'a_1'], ['b_2', 'b_1']], ['a', 'b']],
+    }
+    assert json.loads(json.dumps(made)) == made

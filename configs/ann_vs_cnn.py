@@ -14,15 +14,18 @@ the validation set, and the last epoch's accuracy the number. The tuning grids
 (configs/tuning_2_layers.py and its neighbours) share these settings. There the best CNN has
 91.05 %, here 90.63 %: two runs of the same network.
 
-What the report leaves open, and our choice: the strength and place of L2, here 0.001 as Keras
-counts it (`l2` is twice that) on every parameter, of the ANN as well. L2_MEASURED
+What the report leaves open, and our choice: the strength and place of L2. `l2` acts on every
+parameter and is twice Keras' number. The CNNs have 0.002: a 1-layer CNN (16 filters, 16 nodes) then
+reached 87.50 ± 0.59 % with two seeds, the report's has 88.25. For the ANN we tried 0, 0.0002 and
+0.002 with two seeds on MNIST: 98.37, 98.08 and 97.26 %, the report has 97.75. It has 0.0002, the
+nearest.
 """
 
 from configs import base
 from configs.base import claim, row
 
 MNIST = {'dataset.name': 'mnist'}
-ANN = {'model.name': 'ann'}
+ANN = {'model.name': 'ann', 'optimizer.l2': 0.0002}
 BEST_CNN = {'model.name': 'tuned_cnn'}
 BASE_CNN = {'model.name': 'base_cnn'}
 UNREGULARIZED = {'model.dropout': 0.0, 'optimizer.l2': 0.0}

@@ -24,11 +24,11 @@ TABLE_1 = {
     'cnn_5': (0.8823, 0.8801, 0.8593, 0.8498),
 }
 ALSO_REPORTED = {  # section "Models"; parameters of CNN_1 to CNN_3 summed over its layers
-    'cnn_1': {'parameters': 4_048_010, 'epoch_seconds': 20},
+    'cnn_1': {'parameters': 4_048_010, 'seconds_per_epoch': 20},
     'cnn_2': {'parameters': 4_048_714},
     'cnn_3': {'parameters': 4_048_714},
     'cnn_4': {'parameters': 65_000},  # "about"
-    'cnn_5': {'parameters': 1_800_000, 'epoch_seconds': 32},
+    'cnn_5': {'parameters': 1_800_000, 'seconds_per_epoch': 32},
 }
 AUGMENTED = {'augment.flip': True, 'augment.crop_padding': 2}
 COLUMNS = {  # in the order of the numbers in TABLE_1

@@ -20,7 +20,7 @@ that of the simple CNN (Adam 0.001, no decay).
 import math
 
 from configs import base
-from configs.base import row
+from configs.base import claim, row
 
 FLIP = {'augment.flip': True}
 ROTATE = FLIP | {'augment.rotation': math.sqrt(math.pi / 8)}  # variance pi/8
@@ -41,6 +41,35 @@ NETWORKS = {  # its settings; accuracy with no, flip, flip and rotation; seconds
     'simplified_mobilenet': (MOBILENET, (0.9294, 0.9269, 0.9249), 11),
     'mobilenet': (MOBILENET, (0.9346, 0.9413, 0.9387), 20),
 }
+
+CLAIMS = (  # sections "Simple CNN", "Transfer learning", "Simplified MobileNet", "Discussion"
+    claim(
+        'Augmentation showed up not to be beneficial (simple CNN)',
+        ('simple_cnn', 'simple_cnn_flip'),
+        ('simple_cnn', 'simple_cnn_flip_rotate'),
+    ),
+    claim(
+        'Accuracy increases from the simple CNN through the simplified to the full MobileNet',
+        *[
+            pair
+            for suffix in ('', '_flip', '_flip_rotate')
+            for pair in (
+                (f'simplified_mobilenet{suffix}', f'simple_cnn{suffix}'),
+                (f'mobilenet{suffix}', f'simplified_mobilenet{suffix}'),
+            )
+        ],
+    ),
+    claim(
+        'MobileNet gains from flipped images, the simplified one does not',
+        ('mobilenet_flip', 'mobilenet'),
+        ('simplified_mobilenet', 'simplified_mobilenet_flip'),
+    ),
+    claim(
+        'ImageNet weights help (ours: the same network from random weights, in two recipes)',
+        ('simplified_mobilenet', 'simplified_mobilenet_scratch'),
+        ('simplified_mobilenet', 'simplified_mobilenet_scratch_adam'),
+    ),
+)
 
 
 def _rows():
@@ -73,4 +102,5 @@ def get_config():
     config.optimizer.framework = 'keras'
     config.optimizer.learning_rate = 0.001
     config.rows = tuple(_rows())
+    config.claims = CLAIMS
     return config

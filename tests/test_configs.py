@@ -53,6 +53,28 @@ def lines_of(path):
         return list(csv.DictReader(file))
 
 
+def test_report_000_table_2(reports):
+    suffixes = {'': 'none', '_flip': 'flip', '_flip_rotate': 'flip_rotate'}
+    table, seconds = {}, {}
+    for line in lines_of(reports / '000_table2.csv'):
+        for ours, theirs in suffixes.items():
+            table[line['method'] + ours] = float(line[f'accuracy_{theirs}'])
+            seconds[line['method'] + ours] = float(line['seconds_per_epoch'])
+    ours = reported('mobilenet')
+    assert ours.pop('simple_cnn_flip_rotate_narrow') == table['simple_cnn_flip_rotate']
+    assert ours == table and len(table) == 9
+    for name, row in rows_of('mobilenet').items():
+        settings = resolve(CONFIGS['mobilenet'], row)
+        assert name.startswith(settings.model.name)
+        assert row['also_reported'].get('seconds_per_epoch') == seconds.get(name)
+        assert settings.augment.flip == ('flip' in name)
+        assert (settings.augment.rotation > 0) == ('rotate' in name)
+        pretrained = 'mobilenet' in name and 'scratch' not in name
+        assert (settings.pretrained == 'imagenet') == pretrained
+    optimizer = settings_of('mobilenet', 'mobilenet').optimizer
+    assert (optimizer.name, optimizer.learning_rate) == ('adam', 0.0003)
+
+
 def test_report_001_table_1(reports):
     columns = {
         'softmax_plain': 'no_augment_softmax',

@@ -1,0 +1,160 @@
+"""scikit-learn's classifiers on the networks' own splits: what report 002 (section 5) plans.
+
+    pip install -e '.[sklearn]'
+    python experiments/scikit_learn/baseline.py --num_seeds=3
+    python -m fmnist_jax.report experiments/scikit_learn
+
+Each seed trains on the 54,000 images that a network with this seed trains on, pixels in [0, 1],
+and is tested on the whole test set. The result lines have the form of the networks' lines, so
+tables and claims of other configs can name them ('scikit_learn:random_forest').
+"""
+
+import argparse
+import pathlib
+import sys
+import time
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from fmnist_jax import data, predictions, report, results
+from fmnist_jax.settings import ConfigError, plain, settings_hash
+
+TITLE = "scikit-learn's classifiers"
+NUM_VALIDATION = 6000  # held out, as of the networks of report 002, and not used
+
+
+def classifiers():
+    """{row: function of a seed that makes a classifier}; numbers not given are the library's."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.neural_network import MLPClassifier
+
+    return {
+        # Logistic regression by stochastic gradient descent.
+        'logistic_regression': lambda seed: SGDClassifier(loss='log_loss', random_state=seed),
+        'random_forest': lambda seed: RandomForestClassifier(n_jobs=-1, random_state=seed),
+        'gradient_boosting': lambda seed: HistGradientBoostingClassifier(random_state=seed),
+        # Report 002's network with its best optimizer: Adam 0.001, batches of 512, 40 epochs.
+        'mlp': lambda seed: MLPClassifier(
+            (400, 400), batch_size=512, alpha=0.0, max_iter=40, n_iter_no_change=40,
+            random_state=seed,
+        ),
+    }  # fmt: skip
+
+
+def table_config(rows, dataset_name, num_seeds):
+    """The config of the table, as fmnist_jax.results.claim wants it."""
+    config = ConfigDict({
+        'title': TITLE,
+        'seed': 0,
+        'num_seeds': num_seeds,
+        'dataset': {'name': dataset_name, 'num_validation': NUM_VALIDATION},
+    })  # fmt: skip
+    config.rows = tuple({'name': row, 'reported': None} for row in rows)
+    config.claims = ()
+    return config
+
+
+def train(make, dataset, seed):
+    """One classifier: (test probabilities [N, 10], seconds to train it)."""
+    chosen, _ = data.split(len(dataset.train_labels), NUM_VALIDATION, seed)
+    pixels = dataset.train_images[chosen].reshape(len(chosen), -1) / np.float32(255)
+    classifier = make(seed)
+    began = time.perf_counter()
+    classifier.fit(pixels, dataset.train_labels[chosen])
+    seconds = time.perf_counter() - began
+    test = dataset.test_images.reshape(len(dataset.test_labels), -1) / np.float32(255)
+    return classifier.predict_proba(test), seconds
+
+
+def result_line(row, config, dataset, seeds, trained, workdir):
+    """The result line of a row's seeds, their predictions kept."""
+    chances = np.stack([probabilities for probabilities, _ in trained])
+    correct = chances.argmax(-1) == dataset.test_labels
+    likelihood = chances[:, np.arange(len(dataset.test_labels)), dataset.test_labels]
+    losses = -np.log(np.maximum(likelihood, 1e-12)).mean(-1)
+    return {
+        'row': row,
+        'model': row,
+        'dataset': config.dataset.name,
+        'seeds': list(seeds),
+        'test_accuracy': correct.mean(-1).round(6).tolist(),
+        'test_loss': losses.round(6).tolist(),
+        'test_images': len(dataset.test_labels),
+        'diverged': [False] * len(seeds),
+        'tested_epoch': [None] * len(seeds),
+        'reported': None,
+        'train_images': len(dataset.train_labels) - NUM_VALIDATION,
+        'train_seconds': round(sum(seconds for _, seconds in trained), 2),
+        'compile_seconds': 0.0,
+        'history': {},
+        'predictions': predictions.save(workdir, f'{row} seeds {seeds[0]} to {seeds[-1]}', chances),
+        'ensemble_accuracy': predictions.ensemble_accuracy(chances, dataset.test_labels),
+        'ensemble_seeds': len(seeds),
+        'config_hash': settings_hash(config),
+        'config': {name: v for name, v in plain(config).items() if name not in ('rows', 'claims')},
+        'commit': results.code_commit(),
+    }
+
+
+def run(workdir, make, dataset, config, say):
+    """Trains what `workdir` lacks: rows, and seeds of a row.
+
+    Args:
+      workdir: pathlib.Path.
+      make: what `classifiers` gives, or some of it.
+      dataset: data.Dataset.
+      config: what `table_config` gives.
+      say: prints one line.
+    """
+    done = {result['row']: result for result in results.read(workdir)}
+    results.claim(workdir, config)
+    for row, factory in make.items():
+        have = len(done[row]['seeds']) if row in done else 0
+        seeds = range(have, config.num_seeds)
+        if not seeds:
+            say(f'{row}: there already')
+            continue
+        trained = []
+        for seed in seeds:
+            say(f'{row}: seed {seed} of {config.num_seeds}')
+            trained.append(train(factory, dataset, seed))
+        results.append(workdir, result_line(row, config, dataset, seeds, trained, workdir))
+
+
+def main(argv=None):
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--num_seeds', type=int, default=3)
+    parser.add_argument('--dataset', default='fashion_mnist', choices=('fashion_mnist', 'mnist'))
+    parser.add_argument('--data_dir', help='as of fmnist_jax.main')
+    parser.add_argument('--workdir', type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    options = parser.parse_args(argv)
+
+    def say(line):
+        print(line, file=sys.stderr, flush=True)
+
+    try:
+        make = classifiers()
+        config = table_config(make, options.dataset, options.num_seeds)
+        run(options.workdir, make, data.load(options.dataset, options.data_dir), config, say)
+    except ImportError as error:
+        say(f"error: {error}; install it: pip install -e '.[sklearn]'")
+        return 2
+    except (ConfigError, data.DataError, OSError) as error:
+        say(f'error: {error}')
+        return 2
+    except KeyboardInterrupt:
+        say('\nStopped. Finished rows are kept; the same command goes on with the next one.')
+        return 130
+    table = report.workdir_table(options.workdir)
+    (options.workdir / 'table.md').write_text(table)
+    print(table)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

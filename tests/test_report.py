@@ -204,3 +204,16 @@ def test_the_readme_shows_what_the_result_lines_say():
 def test_the_committed_table_is_what_the_command_prints(workdir, capsys):
     assert report.main([str(workdir)]) == 0
     assert (workdir / 'table.md').read_text() == capsys.readouterr().out
+
+
+def test_the_readme_says_what_bfloat16_changes():
+    """The numbers of its sentence are those of the committed rows; so is 'beyond noise'."""
+    text = ' '.join((ROOT / 'README.md').read_text().split())
+    _, rows = report.rows.read(ROOT / 'experiments' / 'bfloat16')
+    accuracy = {row.name: row.accuracy for row in rows}
+    for network in ('lenet5', 'simple_cnn'):
+        single, half = accuracy[network], accuracy[f'{network}_bfloat16']
+        for summary in (single, half):
+            mean, deviation = report.percent(summary.mean), report.percent(summary.deviation)
+            assert f'{mean} ± {deviation} %' in text
+        assert abs(single.mean - half.mean) < min(single.deviation, half.deviation)

@@ -85,9 +85,28 @@ def labels_at_hand(dataset_name, data_dir=None):
     """
     if dataset_name == 'synthetic':
         return data.load('synthetic').test_labels
+    labels = _test_file_at_hand(dataset_name, 3, data_dir)
+    return None if labels is None else labels.astype(np.int32)
+
+
+def images_at_hand(dataset_name, data_dir=None):
+    """The test images of a data set without a network: uint8 [N, 28, 28], or None if not at hand.
+
+    Looked for where `labels_at_hand` does.
+
+    Raises:
+      DataError: a folder that was named lacks them, or they are damaged.
+    """
+    if dataset_name == 'synthetic':
+        return data.load('synthetic').test_images
+    return _test_file_at_hand(dataset_name, 2, data_dir)
+
+
+def _test_file_at_hand(dataset_name, number, data_dir):
+    """The array of data.FILES[number], or None if it is not in the cache and no folder is named."""
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
     folder = pathlib.Path(named).expanduser() if named else data.cache_directory()
-    path = folder / dataset_name / data.FILES[3]
+    path = folder / dataset_name / data.FILES[number]
     if not named and not path.is_file():
         return None
-    return data.read_idx(path, data.MD5[dataset_name][3]).astype(np.int32)
+    return data.read_idx(path, data.MD5[dataset_name][number])

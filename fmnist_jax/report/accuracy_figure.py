@@ -1,0 +1,116 @@
+"""The figure of a table: every seed, our mean with its interval, and the report's number."""
+
+import math
+
+from fmnist_jax.report import style
+from fmnist_jax.report.drawing import Drawing, per_cent, wrapped
+
+# Percentage points below the best that are drawn; rows that lie lower would squeeze the others.
+_WINDOW = 16
+_SEEDS_BELOW = 0.27  # of the distance between two rows
+
+_CAPTION = (
+    'Test accuracy in %. Dots: our mean with its 95 % interval over seeds. Small rings: the single '
+    'seeds. Diamonds: the number the report prints.'
+)
+_CUT = (
+    f' The axis is cut {_WINDOW} points below the best; ◂ gives the numbers that lie further down.'
+)
+
+
+def _limits(rows):
+    """(lowest, highest) accuracy drawn, in %."""
+    seen = [100 * a for row in rows for a in row.accuracies if a is not None]
+    seen += [100 * row.reported for row in rows if row.reported is not None]
+    bounds = [100 * b for r in rows for b in r.accuracy.interval if not math.isnan(b)]
+    best, lowest = max(seen), min(seen)
+    # Two seeds have intervals of ten points and more: those are cut as well.
+    low = max(min([lowest, *bounds]), lowest - 3, best - _WINDOW)
+    high = min(max([best, *bounds]), best + 3)
+    margin = max(0.04 * (high - low), 0.1)
+    return low - margin, min(high + margin, 100.5)
+
+
+def _draw_row(axes, y, row, low):
+    """One row at height y; what lies below `low` becomes text at the edge."""
+    below = []
+    seeds = [100 * a for a in row.accuracies if a is not None]
+    axes.plot(
+        *(seeds, [y + _SEEDS_BELOW] * len(seeds), 'o'),
+        **{'ms': 3, 'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7},
+    )
+    mean, reported = 100 * row.accuracy.mean, row.reported
+    if row.accuracy.count and mean < low:
+        below.append(f'ours {mean:.2f}')
+    elif row.accuracy.count:
+        if not math.isnan(row.accuracy.interval[0]):
+            ends = [100 * bound for bound in row.accuracy.interval]
+            axes.plot(ends, [y, y], '-', color=style.BLUE, lw=1.6, solid_capstyle='butt')
+        axes.plot(mean, y, 'o', ms=5, color=style.BLUE)
+    if reported is not None and 100 * reported < low:
+        below.append(f'report {100 * reported:.2f}')
+    elif reported is not None:
+        axes.plot(
+            *(100 * reported, y, 'D'),
+            **{'ms': 6.5, 'mfc': 'none', 'mec': style.ORANGE, 'mew': 1.4, 'zorder': 3},
+        )
+    if below:
+        axes.text(
+            *(0.004, y, '◂ ' + ', '.join(below)),
+            **{'transform': axes.get_yaxis_transform(), 'va': 'center', 'fontsize': 7.5},
+        )
+    return bool(below)
+
+
+_VERDICTS = {'consistent': 'consistent', 'higher': 'report higher', 'lower': 'report lower'}
+
+
+def _finish(axes, rows, low, high):
+    """Axis, names at the left, verdicts at the right, legend above."""
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [wrapped(row.name, 30) for row in rows])
+    axes.tick_params(axis='y', length=0)
+    axes.grid(axis='y', visible=False)
+    axes.spines['left'].set_visible(False)
+    axes.set_xlabel('test accuracy in %')
+    axes.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
+    for y, row in enumerate(rows):
+        text = _VERDICTS.get(row.verdict, '' if row.accuracy.count else 'not run yet')
+        axes.text(
+            *(1.01, y, text),
+            **{'transform': axes.get_yaxis_transform(), 'va': 'center', 'fontsize': 7.5},
+            color=style.INK if row.verdict else style.MUTED,
+        )
+    blue, ring = {'color': style.BLUE}, {'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7}
+    axes.plot([], [], '-o', ms=5, lw=1.6, label='ours: mean, 95 % interval', **blue)
+    axes.plot([], [], 'o', ms=3, label='one seed', **ring)
+    diamond = {'mfc': 'none', 'mec': style.ORANGE, 'mew': 1.4}
+    axes.plot([], [], 'D', ms=6.5, label='report', **diamond)
+    axes.legend(loc='lower left', bbox_to_anchor=(-0.01, 1.0), ncols=3, borderaxespad=0)
+
+
+def accuracy_by_row(rows):
+    """The Drawing of all rows that have a number, ours or the report's; None if there are none.
+
+    To be called within `style.look`.
+
+    Args:
+      rows: rows.Row of a workdir, in its order.
+    """
+    rows = [row for row in rows if row.accuracy.count or row.reported is not None]
+    done = [row for row in rows if row.accuracy.count]
+    if not done:
+        return None
+    figure = style.new(0.85 + 0.29 * len(rows))
+    axes = figure.add_subplot()
+    low, high = _limits(rows)
+    cut = [_draw_row(axes, y, row, low) for y, row in enumerate(rows)]
+    _finish(axes, rows, low, high)
+    best = max(done, key=lambda row: row.accuracy.mean)
+    alt = (
+        f'Dot plot of {len(rows)} rows. Our best is {best.name} with '
+        f'{per_cent(best.accuracy.mean)} on the test images. The numbers are in the table of rows.'
+    )
+    caption = _CAPTION + _CUT * any(cut)
+    return Drawing('accuracy', 'Accuracy by row', caption, alt, figure)

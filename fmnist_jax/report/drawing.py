@@ -1,0 +1,23 @@
+"""What a figure is for those who show it."""
+
+from typing import Any, NamedTuple
+
+
+class Drawing(NamedTuple):
+    """A figure with its words."""
+
+    name: str  # stem of its file
+    title: str
+    caption: str  # what is drawn, and how to read it
+    alt: str  # what it shows, for those who cannot see it
+    figure: Any  # matplotlib's Figure
+
+
+def wrapped(name, width):
+    """A row's name in lines of at most `width` characters: names have no spaces to break at."""
+    return '\n'.join(name[i : i + width] for i in range(0, len(name), width))
+
+
+def per_cent(fraction):
+    """0.9094 -> '90.94 %'."""
+    return f'{100 * fraction:.2f} %'

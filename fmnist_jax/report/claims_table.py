@@ -4,6 +4,7 @@ from fmnist_jax import results as result_lines
 from fmnist_jax.report.markdown import grid, interval, notes, number, without_empty_columns
 from fmnist_jax.report.outcomes import UNDECIDED, evaluate
 
+HEADINGS = ('claim', 'difference', '95 % interval', 'wins', 'p', 'outcome')
 _NOTES = (
     'difference: higher minus lower, in percentage points, with its own 95 % interval (Welch). A '
     'pattern with * is the mean of its rows, (a − b) the gain of a over b.',
@@ -35,15 +36,21 @@ def _outcome(comparison):
     return f'{UNDECIDED} with {seeds} seeds, {needed}'
 
 
-def _cells(comparison):
+def cells(comparison):
     """The cells of one comparison."""
     contrast = comparison.contrast
     return [
-        f'`{comparison.text}`',
+        comparison.text,
         f'{100 * contrast.difference:+.2f}' if contrast else '',
         interval(contrast.interval) if contrast else '',
         *(number(comparison.wins, 2), _p(comparison.p), _outcome(comparison)),
     ]
+
+
+def explanations(claims):
+    """What the columns of evaluated claims mean; nothing if none could be tested."""
+    tested = sum(c.p is not None for claim in claims for c in claim.comparisons)
+    return [sentence.format(tested=tested) for sentence in _NOTES] if tested else []
 
 
 def claims_text(workdir):
@@ -58,10 +65,10 @@ def claims_text(workdir):
     if any(result.get('dataset') == 'synthetic' for result in result_lines.read(workdir)):
         return '\nClaims are about real images: none is tested on synthetic ones.\n'
     evaluated = evaluate(claims, workdir)
-    lines = [['claim', 'difference', '95 % interval', 'wins', 'p', 'outcome']]
+    lines = [list(HEADINGS)]
     for claim in evaluated:
         lines.append([f'**{claim.text}**', '', '', '', '', f'**{claim.outcome}**'])
-        lines += [_cells(comparison) for comparison in claim.comparisons]
-    tested = sum(c.p is not None for claim in evaluated for c in claim.comparisons)
-    explained = [sentence.format(tested=tested) for sentence in _NOTES] if tested else []
-    return f'\nClaims\n\n{grid(without_empty_columns(lines))}\n{notes(explained)}'
+        for text, *numbers in map(cells, claim.comparisons):
+            lines.append([f'`{text}`', *numbers])
+    shown = grid(without_empty_columns(lines))
+    return f'\nClaims\n\n{shown}\n{notes(explanations(evaluated))}'

@@ -42,7 +42,7 @@ def _panel(axes, row, histories, quantity, columns):
     return seen
 
 
-def _error_scale(axes):
+def _accuracy_scale(axes):
     """Accuracies by the logarithm of the error: 80, 90 and 95 % are a halving apart."""
     axes.set_yscale(
         'function', functions=(lambda a: -np.log10(np.maximum(1 - a, 1e-6)), lambda y: 1 - 10**-y)
@@ -52,8 +52,10 @@ def _error_scale(axes):
 
 
 def _loss_scale(axes):
+    low, high = axes.get_ylim()
     axes.set_yscale('log')
-    ticks = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+    digits = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 5, 7)
+    ticks = [digit * power for power in (0.001, 0.01, 0.1, 1) for digit in digits]
     axes.set_yticks(ticks, [f'{tick:g}' for tick in ticks])
     axes.yaxis.minorticks_off()
 
@@ -102,8 +104,10 @@ def learning_curves(rows, quantity):
 
 def _finish(figure, grid, number, columns, quantity, seen):
     """Common axes, the legend, and nothing where no row is left."""
-    (_error_scale if quantity == 'accuracy' else _loss_scale)(grid[0])
-    grid[0].set_ylim(*_limits(seen, quantity))
+    limits = _limits(seen, quantity)
+    grid[0].set_ylim(*limits)
+    (_accuracy_scale if quantity == 'accuracy' else _loss_scale)(grid[0])
+    grid[0].set_ylim(*limits)
     epochs = max([len(line.get_xdata()) for axes in grid for line in axes.lines], default=1)
     grid[0].set_xlim(1 - 0.02 * epochs, epochs + 0.02 * epochs)
     grid[0].xaxis.get_major_locator().set_params(integer=True, nbins=4, steps=[1, 2, 5, 10])

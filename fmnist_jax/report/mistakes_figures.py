@@ -85,12 +85,12 @@ def best_predicted(rows, workdir, data_dir=None):
 
 def confusion(predicted):
     """The Drawing of a confusion matrix. To be called within `style.look`."""
+    from matplotlib.patches import Rectangle
+
     shares = 100 * predicted.confusion()
     size = len(predicted.classes)
     figure = style.new(5.6)
     axes = figure.add_subplot(aspect='equal')
-    from matplotlib.patches import Rectangle
-
     for (true, chosen), share in np.ndenumerate(shares):
         if not share >= 0.05:  # what would be shown as 0.0, and NaN
             continue
@@ -135,19 +135,22 @@ def class_accuracy(predicted):
     seeds = 100 * predicted.by_class()
     means = seeds.mean(0)
     order = [k for k in np.argsort(-means, kind='stable') if not np.isnan(means[k])]
-    figure = style.new(0.85 + 0.25 * len(order))
+    figure = style.new(0.6 + 0.29 * len(order))
     axes = figure.add_subplot()
     for y, k in enumerate(order):
         low, high = seeds[:, k].min(), seeds[:, k].max()
-        axes.plot([low, high], [y, y], '-', color=style.BLUE, alpha=0.35, lw=4)
-        axes.plot(seeds[:, k], [y] * len(seeds), 'o', ms=3, mfc='none', mec=style.MUTED, mew=0.7)
+        axes.plot([low, high], [y, y], '-', color=style.BLUE, lw=1.6, solid_capstyle='butt')
+        axes.plot(
+            *(seeds[:, k], [y + 0.3] * len(seeds), 'o'),
+            **{'ms': 3, 'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7},
+        )
         axes.plot(means[k], y, 'o', ms=5, color=style.BLUE)
         axes.text(
             *(1.01, y, f'{means[k]:.1f}'),
             **{'transform': axes.get_yaxis_transform(), 'va': 'center', 'fontsize': 7.5},
         )
     axes.set_yticks(range(len(order)), [predicted.classes[k] for k in order])
-    axes.set_ylim(len(order) - 0.5, -0.5)
+    axes.set_ylim(len(order) - 0.4, -0.6)
     axes.tick_params(axis='y', length=0)
     axes.grid(axis='y', visible=False)
     axes.spines['left'].set_visible(False)
@@ -159,8 +162,8 @@ def class_accuracy(predicted):
         f'{per_cent(means[order[-1]] / 100)}.'
     )
     caption = (
-        f'Row {predicted.name}. Dots: mean over seeds, given at the right. Rings: the single '
-        'seeds, the bar from the lowest to the highest.'
+        f'Row {predicted.name}. Dots: mean over seeds, given at the right, with a line from the '
+        'lowest to the highest seed. Rings: the single seeds.'
     )
     return Drawing('class_accuracy', 'Accuracy by class of the best row', caption, alt, figure)
 

@@ -11,7 +11,7 @@ _OVERVIEW = ('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict', 
 _THEIR_SECONDS = 'seconds_per_epoch'  # in also_reported
 
 
-def _name(row):
+def shown_name(row):
     """The row's name, and how many of its seeds have diverged or have no accuracy."""
     seeds, none = len(row.accuracies), row.accuracies.count(None)
     remarks = [f'{row.diverged} of {seeds} diverged'] * bool(row.diverged)
@@ -19,7 +19,7 @@ def _name(row):
     return row.name + (f' ({", ".join(remarks)})' if remarks else '')
 
 
-def _mean(row):
+def shown_mean(row):
     """The mean over seeds ± their standard deviation."""
     if row.dataset is None:
         return 'not run yet'
@@ -33,14 +33,14 @@ def _tested(row):
     return f'{number(row.tested_epoch, 1)} of {number(row.epochs_trained, 1)}'
 
 
-def _cells(row):
+def cells(row):
     """{heading: cell} of one row."""
     low, high = row.test_interval
     return {
-        'row': _name(row),
+        'row': shown_name(row),
         'report': percent(row.reported),
         'seeds': str(row.accuracy.count),
-        'ours: mean ± sd': _mean(row),
+        'ours: mean ± sd': shown_mean(row),
         '95 % interval': interval(row.accuracy.interval),
         'test set ±': percent((high - low) / 2),
         'tested epoch': _tested(row),
@@ -80,27 +80,34 @@ _NO_ENSEMBLE = (
 )
 
 
-def _explanations(headings, rows):
+def row_grid(rows):
+    """The cells of Rows, the heading first, less the columns that say nothing."""
+    shown = [cells(row) for row in rows]
+    return without_empty_columns([list(shown[0]), *[list(c.values()) for c in shown]])
+
+
+def explanations(headings, rows):
     """What the columns mean, for those that are there, and why there are no more."""
     items = [text for heading, text in _NOTES.items() if heading in headings]
     done = [row for row in rows if row.dataset is not None]
     lacking = [r for r in done if r.ensemble is None and r.accuracy.count - r.diverged > 1]
     if lacking:
         items.append(_NO_ENSEMBLE.format('any' if len(lacking) == len(done) else 'every'))
-    return notes(items)
+    return items
+
+
+def heading(title, rows):
+    """A table's title with what it was measured on."""
+    datasets = {row.dataset for row in rows} - {None}
+    if 'synthetic' in datasets:
+        return f'{title} (SYNTHETIC images: not comparable with the report)'
+    return f'{title} on {", ".join(sorted(datasets))}' if datasets else title
 
 
 def _text(title, rows):
     """Heading, table and notes of Rows."""
-    datasets = {row.dataset for row in rows} - {None}
-    heading = title
-    if 'synthetic' in datasets:
-        heading += ' (SYNTHETIC images: not comparable with the report)'
-    elif datasets:
-        heading += f' on {", ".join(sorted(datasets))}'
-    cells = [_cells(row) for row in rows]
-    shown = without_empty_columns([list(cells[0]), *[list(c.values()) for c in cells]])
-    return f'{heading}\n\n{grid(shown)}\n{_explanations(shown[0], rows)}'
+    shown = row_grid(rows)
+    return f'{heading(title, rows)}\n\n{grid(shown)}\n{notes(explanations(shown[0], rows))}'
 
 
 def table(results, title, missing=()):
@@ -133,6 +140,14 @@ def workdir_table(workdir, data_dir=None):
     return _text(config['title'], rows) + claims_text(workdir)
 
 
+def best_compared(rows):
+    """The row with the best reported number, of rows that have a verdict.
+
+    Several rows may try one reported number in different ways: then our best of them.
+    """
+    return max(rows, key=lambda row: (row.reported, row.accuracy.mean))
+
+
 def overview(workdirs):
     """One line for each table: its best reported row, and how many rows bear their number out."""
     lines = [_OVERVIEW]
@@ -142,11 +157,10 @@ def overview(workdirs):
         if not compared:
             continue
         counts = collections.Counter(row.verdict for row in compared).most_common()
-        # Several rows may try one reported number in different ways: then our best of them.
-        best = max(compared, key=lambda row: (row.reported, row.accuracy.mean))
+        best = best_compared(compared)
         lines.append((
-            *(result_lines.read_config(workdir)['title'], _name(best), percent(best.reported)),
-            *(f'{_mean(best)} ({best.accuracy.count} seeds)', best.verdict),
+            *(result_lines.read_config(workdir)['title'], shown_name(best), percent(best.reported)),
+            *(f'{shown_mean(best)} ({best.accuracy.count} seeds)', best.verdict),
             ', '.join(f'{count} {name}' for name, count in counts),
         ))  # fmt: skip
     return grid(lines)

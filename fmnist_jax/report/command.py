@@ -3,32 +3,54 @@
 python -m fmnist_jax.report runs/lenet                    the table and claims of a workdir
 python -m fmnist_jax.report experiments                   one line for each workdir in a folder
 python -m fmnist_jax.report experiments --csv=rows.csv    and every number of every row as CSV
+python -m fmnist_jax.report experiments --figures         and figures in each workdir's figures/
+python -m fmnist_jax.report experiments --html            and one page of all: experiments/report.html
+python -m fmnist_jax.report experiments --tensorboard=tb  and event files for TensorBoard
 """
 
 import argparse
 import pathlib
 import sys
 
+from fmnist_jax.commandline import Parser
 from fmnist_jax.data import DataError
 from fmnist_jax.report import csv_table
 from fmnist_jax.report.tables import overview, workdir_table
 from fmnist_jax.settings import ConfigError
 
+_PAGE = 'report.html'
+
 
 def _flags(argv):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='python -m fmnist_jax.report',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('folder', help='a workdir, such as runs/lenet, or a folder of workdirs')
     parser.add_argument('--csv', metavar='FILE', help='write every number of the rows there')
+    parser.add_argument('--figures', action='store_true', help='write figures/*.svg of each workdir')
+    parser.add_argument('--png', action='store_true', help='with --figures: write *.png, too')
+    parser.add_argument(
+        *('--html',),
+        **{'nargs': '?', 'const': '', 'metavar': 'FILE'},
+        help=f'write one page of all tables, claims and figures; FOLDER/{_PAGE} if not named',
+    )
+    parser.add_argument(
+        *('--tensorboard',),
+        metavar='DIR',
+        help='write event files there: WORKDIR/ROW/seed_K and .../mean',
+    )
     parser.add_argument(
         '--data_dir',
-        help='folder with fashion_mnist/ and mnist/, for the ensembles of result lines that do '
-        'not hold them; FMNIST_DATA_DIR or the cache if not given, without any they are left out',
+        help='folder with fashion_mnist/ and mnist/: test labels for the ensembles of result '
+        'lines that do not hold them, images for figures; FMNIST_DATA_DIR or the cache if not '
+        'given, without any what needs them is left out',
     )
-    return parser.parse_args(argv)
+    flags = parser.parse_args(argv)
+    if flags.png and not flags.figures:
+        parser.error('--png says how to write --figures: give both')
+    return flags
 
 
 def _workdirs(folder):
@@ -47,6 +69,36 @@ def _workdirs(folder):
     return inside, False
 
 
+def _say(line):
+    print(line, file=sys.stderr)  # the table alone goes to the output
+
+
+def _write(flags, folder, workdirs):
+    """Writes the files that the flags ask for, and says which."""
+    if flags.csv:
+        csv_table.write(flags.csv, workdirs, flags.data_dir)
+    if flags.figures:
+        from fmnist_jax.report import figures  # what needs matplotlib is imported when asked for
+
+        endings = ('.svg', '.png') if flags.png else ('.svg',)
+        for workdir in workdirs:
+            paths, left_out = figures.write(workdir, flags.data_dir, endings)
+            _say(f'{workdir}/figures: wrote {", ".join(path.name for path in paths) or "nothing"}')
+            for reason in left_out:
+                _say(f'{workdir}/figures: left out {reason}')
+    if flags.html is not None:
+        from fmnist_jax.report import page
+
+        file = pathlib.Path(flags.html or folder / _PAGE)
+        page.write(file, workdirs, flags.data_dir)
+        _say(f'{file}: wrote the page')
+    if flags.tensorboard:
+        from fmnist_jax.report import events
+
+        count = events.write(flags.tensorboard, workdirs)
+        _say(f'{flags.tensorboard}: wrote {count} runs; tensorboard --logdir={flags.tensorboard}')
+
+
 def main(argv=None):
     """The command: prints a table; returns the exit code (0 done, 2 the user's mistake)."""
     flags = _flags(argv)
@@ -54,8 +106,7 @@ def main(argv=None):
     try:
         workdirs, single = _workdirs(folder)
         text = workdir_table(folder, flags.data_dir) if single else f'{overview(workdirs)}\n'
-        if flags.csv:
-            csv_table.write(flags.csv, workdirs, flags.data_dir)
+        _write(flags, folder, workdirs)
         sys.stdout.write(text)
     except (ConfigError, DataError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -69,12 +69,17 @@ def _shorter(match):
     return f' {match[1]}="{numbers}"'
 
 
+def in_tags(change, text):
+    """Applies a function to every tag of an SVG; its texts, escaped, stay as they are."""
+    return re.sub(r'<[^>]*>', lambda tag: change(tag[0]), text)
+
+
 def svg(figure):
     """The figure as the text of an SVG file."""
     file = io.StringIO()
     with look():
         figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None})
-    return re.sub(r' (d|x|y)="([^"]*)"', _shorter, file.getvalue())
+    return in_tags(lambda tag: re.sub(r' (d|x|y)="([^"]*)"', _shorter, tag), file.getvalue())
 
 
 def save(figure, path):

@@ -1,0 +1,164 @@
+"""One HTML page of all tables that needs nothing else: styles and figures are within.
+
+page.html is the template (every text is escaped by Jinja), page.css its look; what they show is
+put together here.
+"""
+
+import collections
+import pathlib
+import re
+from typing import NamedTuple
+
+from fmnist_jax.report import claims_table, figures, style
+from fmnist_jax.report import rows as table_rows
+from fmnist_jax.report.inline_svg import inline
+from fmnist_jax.report.markdown import percent, without_empty_columns
+from fmnist_jax.report.obtained import command, how_obtained, settings_text
+from fmnist_jax.report.outcomes import evaluate
+from fmnist_jax.report.tables import (
+    best_compared,
+    explanations,
+    heading,
+    row_grid,
+    shown_mean,
+    shown_name,
+)
+
+# Verdicts in the reader's words, each with a sign of its own; '' has a number but no verdict.
+VERDICTS = {
+    'consistent': ('●', 'consistent', 'could be one more of our seeds'),
+    'higher': ('▲', 'report higher', 'than our seeds would give'),
+    'lower': ('▼', 'report lower', 'than our seeds would give'),
+    '': ('○', 'not tested', 'fewer than two seeds so far'),
+}
+_OUTCOMES = {'holds': 'consistent', 'does not hold': 'higher'}  # their colours are verdicts'
+
+
+class Section(NamedTuple):
+    """What the page says of one workdir."""
+
+    anchor: str
+    title: str
+    heading: str
+    rows: list  # rows.Row
+    counts: dict  # {verdict: rows with a number of the report}
+    best: dict | None  # the best number of the report
+    grid: list  # cells of the rows' table, the heading first
+    notes: list  # what its columns mean
+    claims: list  # outcomes.Claim
+    claims_grid: list  # (claim, cells of its comparisons), the heading first
+    claims_notes: list
+    drawings: list  # (drawing.Drawing, its <svg>)
+    left_out: list  # why there are no more
+    missing: list  # rows.Row not run yet
+    command: str
+    obtained: list  # (what, how)
+    settings: str
+
+
+def _counts(rows):
+    """{verdict: how many numbers of the report}, '' for those that have none yet."""
+    drawn = any(row.dataset == 'synthetic' for row in rows)
+    counted = [row.verdict for row in rows if row.reported is not None and not drawn]
+    counts = collections.Counter(counted)
+    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
+
+
+def _best(rows):
+    compared = [row for row in rows if row.verdict]
+    if not compared:
+        return None
+    row = best_compared(compared)
+    return {
+        'name': shown_name(row),
+        'reported': percent(row.reported),
+        'ours': shown_mean(row),
+        'seeds': row.accuracy.count,
+        'verdict': row.verdict,
+    }
+
+
+def _claims(config, rows, workdir):
+    """(claims, their cells) of a workdir; none on drawn images."""
+    if any(row.dataset == 'synthetic' for row in rows) or not config.get('claims'):
+        return [], []
+    claims = evaluate(config['claims'], workdir)
+    cells = [claims_table.cells(c) for claim in claims for c in claim.comparisons]
+    shown, *cells = without_empty_columns([list(claims_table.HEADINGS), *cells])
+    cells = iter(cells)
+    return claims, [shown, *[(c, [next(cells) for _ in c.comparisons]) for c in claims]]
+
+
+def _section(number, workdir, data_dir):
+    config, rows = table_rows.read(workdir, data_dir)
+    claims, claims_grid = _claims(config, rows, workdir)
+    drawings, left_out = figures.draw(rows, workdir, data_dir)
+    slug = re.sub(r'[^\w-]+', '-', workdir.resolve().name)
+    anchor = f'table-{number}-{slug}'
+    grid = row_grid(rows)
+    missing = [row for row in rows if row.dataset is None]
+    return Section(
+        anchor=anchor,
+        title=str(config['title']),
+        heading=heading(str(config['title']), rows),
+        rows=rows,
+        counts=_counts(rows),
+        best=_best(rows),
+        grid=grid,
+        notes=explanations(grid[0], rows),
+        claims=claims,
+        claims_grid=claims_grid,
+        claims_notes=claims_table.explanations(claims),
+        drawings=[(d, inline(style.svg(d.figure), f'{anchor}-{d.name}', d.alt)) for d in drawings],
+        left_out=left_out,
+        missing=missing,
+        command=command(workdir, config, [row.name for row in missing]) if missing else '',
+        obtained=how_obtained(rows),
+        settings=settings_text(config),
+    )
+
+
+def page(workdirs, data_dir=None):
+    """The page's HTML.
+
+    Args:
+      workdirs: pathlib.Path of each, in the order wanted.
+      data_dir: where the test images and labels are (`predictions.labels_at_hand`).
+
+    Raises:
+      ConfigError, DataError: as `rows.read`, `outcomes.evaluate` and `figures.draw`.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    sections = [_section(number, w, data_dir) for number, w in enumerate(workdirs, 1)]
+    total = collections.Counter()
+    for section in sections:
+        total.update(section.counts)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    # A figure's texts were escaped when it was drawn.
+    environment.filters['drawn'] = Markup
+    environment.filters['percent'] = percent
+    return environment.get_template('page.html').render(
+        sections=sections,
+        total=total,
+        verdicts=VERDICTS,
+        outcomes=_OUTCOMES,
+        title=sections[0].title if len(sections) == 1 else 'Fashion-MNIST reports, re-run',
+    )
+
+
+def write(path, workdirs, data_dir=None):
+    """Writes the page of workdirs.
+
+    Raises:
+      ConfigError, DataError: as `page`.
+      OSError: the file cannot be written.
+    """
+    pathlib.Path(path).write_text(page(workdirs, data_dir), encoding='utf-8')

@@ -29,7 +29,9 @@ def _flags(argv):
     )
     parser.add_argument('folder', help='a workdir, such as runs/lenet, or a folder of workdirs')
     parser.add_argument('--csv', metavar='FILE', help='write every number of the rows there')
-    parser.add_argument('--figures', action='store_true', help='write figures/*.svg of each workdir')
+    parser.add_argument(
+        '--figures', action='store_true', help='write figures/*.svg of each workdir'
+    )
     parser.add_argument('--png', action='store_true', help='with --figures: write *.png, too')
     parser.add_argument(
         *('--html',),

@@ -134,7 +134,7 @@ def _described(histories, quantity, seen, figure):
     caption = (
         f'Lines: mean over the seeds still training. Shaded: from the lowest to the highest seed. '
         f'All panels have the same axes; {scale}. Training is measured while the network '
-        'learns and with dropout and augmentation, validation after each epoch.'
+        'learns, with dropout and augmentation where a row has them, validation after each epoch.'
     )
     if quantity == 'loss' and max(seen, default=0) > _LARGEST_LOSS:
         caption += f' Losses above {_LARGEST_LOSS:g} are cut off; guessing has 2.3.'

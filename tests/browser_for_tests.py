@@ -6,8 +6,18 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
+# Chromium reads its commands from descriptor 3 and answers to 4; the pipes' may be those two, in
+# the other order, so that they are moved away first.
+_START = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+os.dup2(high[0], 3)
+os.dup2(high[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def installed():
@@ -82,12 +92,12 @@ def browser(profile):
     """A Browser that keeps its files in the folder `profile`."""
     (browser_reads, to_browser), (from_browser, browser_writes) = os.pipe(), os.pipe()
     flags = '--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run'
+    arguments = [
+        *(installed(), *flags.split()),
+        *('--remote-debugging-pipe', f'--user-data-dir={profile}'),
+    ]
     process = subprocess.Popen(
-        # Chromium reads its commands from descriptor 3 and answers to 4.
-        [
-            *('sh', '-c', f'exec "$0" "$@" 3<&{browser_reads} 4>&{browser_writes}', installed()),
-            *(*flags.split(), '--remote-debugging-pipe', f'--user-data-dir={profile}'),
-        ],
+        [sys.executable, '-c', _START, str(browser_reads), str(browser_writes), *arguments],
         pass_fds=(browser_reads, browser_writes),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -4,7 +4,7 @@ python -m fmnist_jax.report runs/lenet                    the table and claims o
 python -m fmnist_jax.report experiments                   one line for each workdir in a folder
 python -m fmnist_jax.report experiments --csv=rows.csv    and every number of every row as CSV
 python -m fmnist_jax.report experiments --figures         and figures in each workdir's figures/
-python -m fmnist_jax.report experiments --html            and a page of all: experiments/report.html
+python -m fmnist_jax.report experiments --html            and one page: experiments/report.html
 python -m fmnist_jax.report experiments --tensorboard=tb  and event files for TensorBoard
 """
 

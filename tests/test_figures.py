@@ -1,0 +1,252 @@
+"""Figures: how many panels, what is written in them, what is left out and why."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from report_for_tests import add_predictions, fill, history, line
+from small_files import bare_environment, small
+
+from fmnist_jax import predictions, report
+from fmnist_jax.report import figures, mistakes_figures, rows, style
+from fmnist_jax.report.accuracy_figure import accuracy_by_row
+from fmnist_jax.report.curves_figure import learning_curves
+from fmnist_jax.report.history import history as arrays
+from fmnist_jax.settings import ConfigError
+
+__all__ = ['bare_environment', 'small']  # fixtures
+
+NAN = float('nan')
+
+
+def row(name='a', accuracies=(0.90, 0.91, 0.92), **more):
+    return rows.from_result(line(name, accuracies, **more))
+
+
+def draw(function, *arguments):
+    with style.look():
+        drawing = function(*arguments)
+    return drawing, style.svg(drawing.figure)
+
+
+def texts(svg):
+    """All texts of an SVG file, which must be well-formed."""
+    root = ElementTree.fromstring(svg)
+    return [''.join(element.itertext()) for element in root.iter() if element.tag.endswith('text')]
+
+
+def panels(drawing):
+    return [axes for axes in drawing.figure.axes if axes.get_visible()]
+
+
+# --- accuracy by row --------------------------------------------------------------------------
+
+
+def test_accuracy_by_row():
+    table = [row('a'), row('b', [0.2, 0.21], reported=0.25), row('c', reported=None)]
+    drawing, svg = draw(accuracy_by_row, [*table, rows.Row('d', 0.88), rows.Row('e', None)])
+    shown = texts(svg)
+    assert shown[shown.index('a') :][:4] == ['a', 'b', 'c', 'd']
+    assert 'e' not in shown  # neither number
+    assert 'consistent' in shown and 'not run yet' in shown
+    assert '◂ ours 20.50, report 25.00' in shown and 'axis is cut' in drawing.caption
+    assert 'Our best is a with 91.00 %' in drawing.alt
+    axes = drawing.figure.axes[0]
+    diamonds = [
+        x.get_xdata()[0] for x in axes.lines if x.get_marker() == 'D' and len(x.get_xdata())
+    ]
+    assert diamonds == pytest.approx([95, 88])
+    rings = [list(x.get_xdata()) for x in axes.lines if x.get_mfc() == 'none' and x.get_ms() == 3]
+    np.testing.assert_allclose(rings[0], [90, 91, 92])
+    np.testing.assert_allclose(rings[2], [90, 91, 92])
+
+
+def test_accuracy_without_seeds_or_with_one():
+    with style.look():
+        assert accuracy_by_row([rows.Row('a', 0.9)]) is None
+        assert accuracy_by_row([row('a', [None, None])]) is None
+    drawing, svg = draw(accuracy_by_row, [row('a', [0.5], reported=None)])
+    assert 'a' in texts(svg) and 'cut' not in drawing.caption
+
+
+# --- learning curves --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('number', [1, 2, 5, 35])
+def test_one_panel_for_each_row(number):
+    table = [row(f'row_{k}', history=history()) for k in range(number)]
+    drawing, svg = draw(learning_curves, table, 'accuracy')
+    assert len(panels(drawing)) == number
+    assert {f'row_{k}' for k in range(number)} | {'training', 'validation'} <= set(texts(svg))
+    assert f'of {number} rows' in drawing.alt
+
+
+def test_lines_are_means_over_the_seeds_that_have_a_number():
+    curves = history(epochs=3, seeds=3)
+    curves['validation_accuracy'] = [[0.5, 0.6, 0.7], [0.6, None, 0.8], [NAN, None, None]]
+    drawing, _ = draw(learning_curves, [row(history=curves)], 'accuracy')
+    validation = {x.get_label(): x.get_ydata() for x in drawing.figure.axes[0].lines}['validation']
+    np.testing.assert_allclose(validation, [0.6, 0.7, NAN])
+    assert drawing.alt.endswith('a with 70.00 %.')
+
+
+def test_losses_that_explode_are_cut_off_and_told():
+    curves = history(seeds=1)
+    drawing, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
+    assert 'cut off' not in drawing.caption
+    curves['train_loss'] = [[1e30], [0.7], [None]]
+    drawing, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
+    assert 'above 5 are cut off' in drawing.caption
+    assert drawing.figure.axes[0].get_ylim()[1] < 10
+
+
+def test_curves_without_numbers():
+    with style.look():
+        assert learning_curves([row(), row(history={}), rows.Row('c', 0.5)], 'loss') is None
+    nothing = {'train_loss': [[None] * 3], 'train_accuracy': [[NAN] * 3]}
+    drawing, svg = draw(learning_curves, [row(history=nothing)], 'accuracy')
+    assert 'no numbers' in texts(svg) and len(panels(drawing)) == 1
+    only_train = {'train_accuracy': [[0.5] * 3], 'train_loss': [[0.5] * 3]}
+    drawing, svg = draw(learning_curves, [row(history=only_train)], 'accuracy')
+    assert 'validation' not in texts(svg)
+
+
+def test_a_perfect_accuracy_can_be_drawn():
+    drawing, _ = draw(learning_curves, [row('a', [1.0], history=history(1, 1, 1.0))], 'accuracy')
+    assert np.isfinite(drawing.figure.axes[0].get_ylim()).all()
+
+
+@pytest.mark.parametrize('damaged', [[[0.1, 0.2]], [[0.1], [0.2, 0.3]], ['x'], 7])
+def test_a_damaged_history_is_named(damaged):
+    result = line('a', history={'train_accuracy': [[0.5] * 3]})
+    good = rows.from_result(result)
+    result['history'] = {'train_loss': damaged}
+    with pytest.raises(ConfigError, match="row 'a': a damaged result line"):
+        arrays(good)
+
+
+# --- mistakes ---------------------------------------------------------------------------------
+
+
+def test_confusion_and_classes():
+    probabilities = np.zeros((2, 4, 10), np.float32)
+    for seed, chosen in enumerate([[0, 1, 1, 3], [0, 0, 1, 3]]):
+        probabilities[seed, np.arange(4), chosen] = [0.9, 0.5, 0.7, 0.8]
+    labels = np.array([0, 0, 1, 2])
+    predicted = mistakes_figures.Predicted('a', tuple('0123456789'), probabilities, labels)
+    shares = predicted.confusion()
+    np.testing.assert_allclose(shares[:3, :4], [[0.75, 0.25, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    assert np.isnan(shares[3]).all()
+    np.testing.assert_allclose(predicted.by_class()[:, :3], [[0.5, 1, 0], [1, 1, 0]])
+    mistakes = predicted.surest_mistakes(5)
+    assert mistakes == [(3, 3, pytest.approx(0.8))]  # image 1's tie goes to the true class 0
+    drawing, svg = draw(mistakes_figures.confusion, predicted)
+    assert {'75.0', '25.0', '100.0'} <= set(texts(svg)) and 'nan' not in svg
+    assert '2 taken for 3, 100.0 % of its images' in drawing.alt
+    drawing, svg = draw(mistakes_figures.class_accuracy, predicted)
+    assert {'75.0', '0.0', '100.0'} <= set(texts(svg)) and 'best 1 with' in drawing.alt
+
+
+def test_the_most_accurate_row_with_predictions_is_drawn(tmp_path, small):
+    labels = np.arange(20) % 10
+    low = line('a', [0.5], reported=None) | add_predictions(tmp_path, 'a', labels)
+    high = line('b', [0.85, 0.86]) | add_predictions(tmp_path, 'b', labels)
+    best = line('c', [0.99, 0.98])  # without predictions
+    fill(tmp_path, low, high, best)
+    paths, left_out = figures.write(tmp_path, small.parent)
+    assert [path.stem for path in paths] == ['accuracy', 'confusion', 'class_accuracy', 'mistakes']
+    assert left_out == ['learning curves: no row has a history']
+    sheet = (tmp_path / 'figures' / 'mistakes.svg').read_text()
+    assert sheet.count('<image') == 3
+    assert {'Trouser 90.0 %', 'true: T-shirt/top'} <= set(
+        part for text in texts(sheet) for part in text.split('\n')
+    )
+
+
+def test_predictions_with_nan_of_other_images_or_without_labels(tmp_path, small, monkeypatch):
+    labels = np.arange(20) % 10
+    _, table = rows.read(fill(tmp_path, line('a') | add_predictions(tmp_path, 'a', labels)))
+    find = mistakes_figures.best_predicted
+    assert find(table, tmp_path)[1].startswith('the test labels of fashion_mnist are not at hand')
+    assert len(find(table, tmp_path, small.parent)[0].probabilities) == 2
+    chances = predictions.load(tmp_path / 'predictions' / 'a.npz')
+    chances[0, 0, 0] = NAN
+    predictions.save(tmp_path, 'a', chances)
+    assert len(find(table, tmp_path, small.parent)[0].probabilities) == 1
+    predictions.save(tmp_path, 'a', chances[:, :7])
+    with pytest.raises(ValueError, match=r'shape \[2, 7, 10\], expected \[seeds, 20, 10\]'):
+        find(table, tmp_path, small.parent)
+    (tmp_path / 'predictions' / 'a.npz').unlink()
+    assert "no row's test predictions" in find(table, tmp_path, small.parent)[1]
+
+
+def test_without_images_the_sheet_alone_is_left_out(tmp_path, small, monkeypatch):
+    predicted = add_predictions(tmp_path, 'a', np.arange(20) % 10)
+    _, table = rows.read(fill(tmp_path, line('a') | predicted))
+    monkeypatch.setattr(predictions, 'images_at_hand', lambda *_: None)
+    drawings, left_out = figures.draw(table, tmp_path, small.parent)
+    assert [d.name for d in drawings] == ['accuracy', 'confusion', 'class_accuracy']
+    assert left_out[-1] == 'mistakes: the test images of fashion_mnist are not at hand'
+
+
+def test_images_at_hand(small, tmp_path):
+    assert predictions.images_at_hand('fashion_mnist') is None
+    assert predictions.images_at_hand('fashion_mnist', small.parent).shape == (20, 28, 28)
+    with pytest.raises(ValueError, match='t10k-images'):
+        predictions.images_at_hand('mnist', small.parent)
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_the_same_numbers_give_the_same_file(tmp_path):
+    table = [row('sgd_0.00123', history=history())]
+    first, second = (draw(learning_curves, table, 'loss')[1] for _ in range(2))
+    assert first == second
+    assert 'sgd_0.00123' in texts(first)  # coordinates are rounded, texts are not
+    assert not re.search(r' d="[^"]*\d\.\d{3}', first)
+    assert '<dc:date>' not in first
+
+
+def test_the_users_matplotlibrc_changes_nothing():
+    import matplotlib
+
+    _, plain = draw(accuracy_by_row, [row()])
+    with matplotlib.rc_context({'axes.facecolor': 'red', 'svg.hashsalt': 'x', 'lines.color': 'r'}):
+        assert draw(accuracy_by_row, [row()])[1] == plain
+        assert matplotlib.rcParams['axes.facecolor'] == 'red'
+
+
+@pytest.mark.parametrize(
+    'name', ['$\\frac{$', '<script>alert(1)</script>', 'a & "b" -->', 'x' * 99]
+)
+def test_any_name_can_be_drawn(name):
+    _, svg = draw(accuracy_by_row, [row(name)])
+    assert name in ''.join(texts(svg)) and '<script' not in svg
+
+
+def test_command_writes_figures_and_says_so(tmp_path, capsys):
+    fill(tmp_path, line('a', history=history()))
+    assert report.main([str(tmp_path)]) == 0
+    table = capsys.readouterr().out
+    assert not (tmp_path / 'figures').exists()
+    assert report.main([str(tmp_path), '--figures', '--png']) == 0
+    out, said = capsys.readouterr()
+    assert out == table
+    stems = ['accuracy', 'curves_accuracy', 'curves_loss']
+    written = sorted(f'{stem}.{ending}' for stem in stems for ending in ('png', 'svg'))
+    assert sorted(path.name for path in (tmp_path / 'figures').iterdir()) == written
+    assert all(name in said for name in written) and 'left out confusion matrix' in said
+    assert (tmp_path / 'figures' / 'accuracy.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_wrong_flags_are_told_in_one_line(tmp_path, capsys):
+    fill(tmp_path, line('a'))
+    with pytest.raises(SystemExit) as stopped:
+        report.main([str(tmp_path), '--png'])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == 'error: --png says how to write --figures: give both\n'
+    (tmp_path / 'figures').write_text('a file in the way')
+    assert report.main([str(tmp_path), '--figures']) == 2
+    assert capsys.readouterr().err.count('\n') == 1

@@ -4,11 +4,13 @@ import base64
 import contextlib
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
+_PATIENCE = 60  # seconds without an answer
 # Chromium reads its commands from descriptor 3 and answers to 4; the pipes' may be those two, in
 # the other order, so that they are moved away first.
 _START = """
@@ -40,9 +42,10 @@ class Browser:
 
     def _receive(self):
         while b'\0' not in self._buffer:
-            chunk = os.read(self._in, 1 << 20)
+            ready, _, _ = select.select([self._in], [], [], _PATIENCE)
+            chunk = os.read(self._in, 1 << 20) if ready else b''
             if not chunk:
-                raise OSError('Chromium has ended')
+                raise OSError('Chromium has ended or hangs')
             self._buffer += chunk
         message, _, self._buffer = self._buffer.partition(b'\0')
         message = json.loads(message)

@@ -12,6 +12,7 @@ from fmnist_jax import predictions, report
 from fmnist_jax.report import figures, mistakes_figures, rows, style
 from fmnist_jax.report.accuracy_figure import accuracy_by_row
 from fmnist_jax.report.curves_figure import learning_curves
+from fmnist_jax.report.drawing import wrapped
 from fmnist_jax.report.history import history as arrays
 from fmnist_jax.settings import ConfigError
 
@@ -70,6 +71,12 @@ def test_accuracy_without_seeds_or_with_one():
     assert 'a' in texts(svg) and 'cut' not in drawing.caption
 
 
+def test_long_names_are_broken_at_their_joints():
+    assert wrapped('layers_1_units_32_dropout_0.25', 20) == 'layers_1_units_32_\ndropout_0.25'
+    assert wrapped('x' * 45, 20) == '\n'.join(['x' * 20, 'x' * 20, 'x' * 5])
+    assert wrapped('short', 20) == 'short'
+
+
 # --- learning curves --------------------------------------------------------------------------
 
 
@@ -115,6 +122,14 @@ def test_curves_without_numbers():
 def test_a_perfect_accuracy_can_be_drawn():
     drawing, _ = draw(learning_curves, [row('a', [1.0], history=history(1, 1, 1.0))], 'accuracy')
     assert np.isfinite(drawing.figure.axes[0].get_ylim()).all()
+
+
+@pytest.mark.parametrize('start', [0.1, 0.55, 0.8])
+def test_accuracies_have_ticks(start):
+    drawing, svg = draw(learning_curves, [row(history=history(2, 3, start))], 'accuracy')
+    low, high = drawing.figure.axes[0].get_ylim()
+    ticks = [float(text) for text in texts(svg) if re.fullmatch(r'[\d.]{2,}', text)]
+    assert len(ticks) >= 3 and all(low <= tick / 100 <= high for tick in ticks)
 
 
 @pytest.mark.parametrize('damaged', [[[0.1, 0.2]], [[0.1], [0.2, 0.3]], ['x'], 7])

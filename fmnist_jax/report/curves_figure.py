@@ -10,7 +10,12 @@ from fmnist_jax.report.history import history
 
 _LARGEST_LOSS = 5.0  # drawn; the loss of guessing among ten classes is 2.3
 _BEST = 0.9999  # drawn: 1 would be infinitely high where errors have a log scale
-_TICKS = (10, 50, 80, 90, 95, 98, 99, 99.9)
+# In %; the first of these that has three ticks on the axis.
+_TICKS = (
+    (10, 50, 80, 90, 95, 98, 99, 99.9),
+    (10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92, 94, 96, 98, 99),
+    tuple(range(100)),
+)
 _PARTS = (('train', 'training', '--', style.ORANGE), ('validation', 'validation', '-', style.BLUE))
 
 
@@ -43,11 +48,14 @@ def _panel(axes, row, histories, quantity, columns):
 
 
 def _accuracy_scale(axes):
-    """Accuracies by the logarithm of the error: 80, 90 and 95 % are a halving apart."""
+    """Accuracies by the logarithm of the error: 80, 90 and 95 % are equally far apart."""
+    low, high = axes.get_ylim()
+    inside = [[tick for tick in ticks if low <= tick / 100 <= high] for ticks in _TICKS]
     axes.set_yscale(
         'function', functions=(lambda a: -np.log10(np.maximum(1 - a, 1e-6)), lambda y: 1 - 10**-y)
     )
-    axes.set_yticks([tick / 100 for tick in _TICKS], [f'{tick:g}' for tick in _TICKS])
+    ticks = next((t for t in inside if len(t) >= 3), inside[-1])
+    axes.set_yticks([tick / 100 for tick in ticks], [f'{tick:g}' for tick in ticks])
     axes.yaxis.minorticks_off()
 
 

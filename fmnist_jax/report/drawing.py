@@ -14,8 +14,14 @@ class Drawing(NamedTuple):
 
 
 def wrapped(name, width):
-    """A row's name in lines of at most `width` characters: names have no spaces to break at."""
-    return '\n'.join(name[i : i + width] for i in range(0, len(name), width))
+    """A row's name in lines of at most `width` characters, broken after _, - or a space if any."""
+    lines = []
+    while len(name) > width:
+        cut = max(name.rfind(separator, 0, width) for separator in '_- ,') + 1
+        cut = cut if cut > width // 3 else width
+        lines.append(name[:cut])
+        name = name[cut:]
+    return '\n'.join([*lines, name])
 
 
 def per_cent(fraction):

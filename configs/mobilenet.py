@@ -7,7 +7,7 @@
 The MobileNets start from Keras' ImageNet weights (fetched once, 17 MB; --pretrained=FILE names a
 file of yours), all layers are trained, on images up-scaled to 56x56 with three channels.
 
-What the report leaves open, and our choice: batches of 128; patience 5 for early stopping on the
+What the report leaves open, and our choice: Keras' batches of 32; patience 5 for early stopping on the
 validation loss, whose best epoch is tested; Keras' Adam (epsilon 1e-7); inputs in [0, 1] for the
 simple CNN, in [-1, 1] for the MobileNets, as Keras' own preprocessing does; early stopping for
 the MobileNets, too. Its rotation angles are "normal (mean 0, variance pi/8)", a standard deviation
@@ -96,6 +96,7 @@ def get_config():
     config = base.get_config()
     config.title = 'Report 000: simple CNN and MobileNets'
     config.epochs = 60
+    config.batch_size = 32
     config.selection = 'val_loss'
     config.patience = 5
     config.optimizer.name = 'adam'

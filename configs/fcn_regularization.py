@@ -15,8 +15,7 @@ with slope 0.01, the step's gradient as if it were the identity.
 Its section 5 hopes for more than 90 % here and, with the same network, more than 98 % on MNIST.
 The last three rows try: `mnist` is the base on MNIST; `mnist_longer` and `longer` have 100 epochs,
 a learning rate that falls to zero along a cosine, dropout 0.4 and (on clothing) left-right flips,
-settings of ours. Its third plan, a scikit-learn classifier, is
-experiments/scikit_learn/baseline.py.
+settings of ours. Its third plan, a scikit-learn classifier: experiments/scikit_learn/baseline.py.
 """
 
 from configs import fcn_optimizers

@@ -7,10 +7,10 @@
 The MobileNets start from Keras' ImageNet weights (fetched once, 17 MB; --pretrained=FILE names a
 file of yours), all layers are trained, on images up-scaled to 56x56 with three channels.
 
-What the report leaves open, and our choice: Keras' batches of 32; patience 5 for early stopping on the
-validation loss, whose best epoch is tested; Keras' Adam (epsilon 1e-7); inputs in [0, 1] for the
-simple CNN, in [-1, 1] for the MobileNets, as Keras' own preprocessing does; early stopping for
-the MobileNets, too. Its rotation angles are "normal (mean 0, variance pi/8)", a standard deviation
+What the report leaves open, and our choice: batches of 32, Keras' default; patience 5 for early
+stopping on the validation loss, whose best epoch is tested, for the MobileNets, too; Keras' Adam
+(epsilon 1e-7); inputs in [0, 1] for the simple CNN, in [-1, 1] for the MobileNets, as Keras' own
+preprocessing does. Its rotation angles are "normal (mean 0, variance pi/8)", a standard deviation
 of 36 degrees; the rows ending in `_narrow` take pi/8 for the standard deviation, 22.5 degrees.
 
 Not in the report: the simplified MobileNet from random weights, with the same recipe and with

@@ -58,7 +58,7 @@ def _list_rows(config, rows):
     print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %; what else it prints')
     for row in rows:
         also = ', '.join(
-            f'{name} {percent(number) if name.endswith("accuracy") else number}'
+            f'{name} {percent(number) if name.endswith("accuracy") else format(number, ".10g")}'
             for name, number in row['also_reported'].items()
         )
         print(f'{row["name"].ljust(width)}  {percent(row["reported"]) or "-"}  {also}'.rstrip())

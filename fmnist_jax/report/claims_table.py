@@ -1,7 +1,8 @@
 """The claims of a workdir as the Markdown that stands under its table."""
 
 from fmnist_jax import results as result_lines
-from fmnist_jax.report.markdown import grid, interval, notes, number, without_empty_columns
+from fmnist_jax.markdown import grid
+from fmnist_jax.report.markdown import interval, notes, number, without_empty_columns
 from fmnist_jax.report.outcomes import UNDECIDED, evaluate
 
 HEADINGS = ('claim', 'difference', '95 % interval', 'wins', 'p', 'outcome')

@@ -30,6 +30,7 @@ def inline(svg, prefix, label):
     width, height = re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()
 
     def change(tag):
+        """A tag with the page's colours and names of its own in place of matplotlib's."""
         if tag.startswith('<svg'):
             label_text = html.escape(label)
             return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label_text}">'

@@ -1,4 +1,4 @@
-"""Numbers as the cells of Markdown tables, and the tables."""
+"""Numbers as cells of tables, and what stands below a table."""
 
 import math
 import textwrap
@@ -18,18 +18,6 @@ def interval(bounds):
 def number(value, digits):
     """With so many decimals; nothing for None and NaN."""
     return '' if value is None or math.isnan(value) else f'{value:.{digits}f}'
-
-
-def grid(rows):
-    """Rows of cells, the first the heading, as an aligned Markdown table."""
-    rows = [[cell.replace('|', r'\|') for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        '| ' + ' | '.join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + ' |'
-        for row in rows
-    ]
-    lines.insert(1, '|' + '|'.join('-' * (w + 2) for w in widths) + '|')
-    return '\n'.join(lines)
 
 
 def without_empty_columns(rows):

@@ -3,8 +3,9 @@
 import collections
 
 from fmnist_jax import results as result_lines
+from fmnist_jax.markdown import grid
 from fmnist_jax.report.claims_table import claims_text
-from fmnist_jax.report.markdown import grid, interval, notes, number, percent, without_empty_columns
+from fmnist_jax.report.markdown import interval, notes, number, percent, without_empty_columns
 from fmnist_jax.report.rows import Row, from_result, read
 
 _OVERVIEW = ('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict', 'all verdicts')

@@ -145,6 +145,8 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
     missing = {name: _missing_seeds(mine, done.get(name)) for name, mine in settings.items()}
     todo = {name: mine for name, mine in missing.items() if mine is not None}
     weights = {name: load_pretrained(mine) for name, mine in todo.items() if mine.pretrained}
+    for name in weights.keys() & done.keys():
+        results.check_pretrained(workdir, done[name], weights[name].source)
     results.claim(workdir, config)
     for name in settings.keys() & done.keys():
         results.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))

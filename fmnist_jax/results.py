@@ -156,6 +156,24 @@ def check_row(workdir, result, settings, config_hash):
     )
 
 
+def check_pretrained(workdir, result, source):
+    """Refuses seeds that would join a row but start from other weights than its seeds did.
+
+    Args:
+      workdir, result: where the row's result is, and the result.
+      source: pretrained.Pretrained.source of the seeds to come.
+
+    Raises:
+      ConfigError: with both.
+    """
+    if result.get('pretrained') != source:
+        raise ConfigError(
+            f'{workdir}: the seeds of {result["row"]!r} started from {result.get("pretrained")}, '
+            f'these would start from {source}; give the same --pretrained and --fresh, or choose '
+            'another --workdir'
+        )
+
+
 @functools.cache
 def code_commit():
     """The git commit of the code, with '+' if files differ from it; None outside git.

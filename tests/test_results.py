@@ -57,6 +57,16 @@ def test_an_ensemble_counts_for_a_row_only_if_all_seeds_are_in_it(tmp_path):
     assert joined(tmp_path / 'own', 1) is None
 
 
+def test_seeds_of_other_weights_do_not_join_a_row(tmp_path):
+    source = {'file': 'a.h5', 'sha256': 'ab', 'fresh': ['conv_pw_13']}
+    results.append(tmp_path, line('a', pretrained=source))
+    (row,) = results.read(tmp_path)
+    results.check_pretrained(tmp_path, row, dict(source))
+    for other in (source | {'sha256': 'cd'}, source | {'fresh': []}):
+        with pytest.raises(ConfigError, match='give the same --pretrained and --fresh'):
+            results.check_pretrained(tmp_path, row, other)
+
+
 def test_more_seeds_are_no_other_config(tmp_path):
     config = base.get_config()
     results.claim(tmp_path, config)

@@ -40,6 +40,8 @@ _RANGES = {  # field: (least, most); a bound of None is open, 'below 1' excludes
     'eval_batch_size': (1, 60_000),
     'replicas_chunk': (0, None),
     'devices_per_seed': (0, None),
+    'checkpoint_epochs': (0, None),
+    'checkpoints_kept': (0, 100),
     'dataset.num_validation': (0, None),
     'dataset.image_size': (28, 512),
     'augment.rotation': (0, None),

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from fmnist_jax import data, predictions, results, train
+from fmnist_jax.checkpoint import Checkpoints
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
 from fmnist_jax.losses import probabilities
@@ -19,7 +20,7 @@ def _rounded(values, digits=6):
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
 
 
-def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=()):
+def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=(), say=print):
     """Trains the seeds of one row and appends a result line to the workdir.
 
     Args:
@@ -29,16 +30,19 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=())
       cache: see fit.
       pretrained: pretrained.Pretrained that the seeds start from, or None.
       earlier: files of the predictions of this row's other seeds, within the workdir.
+      say: prints one line for the user.
     """
     replicas = lay_out(settings)
     num_train = len(dataset.train_labels) - settings.dataset.num_validation
     steps = train.steps_per_epoch(settings, num_train)
     progress = RowProgress(row['name'], settings.epochs, steps)
+    checkpoints = _checkpoints(row, settings, workdir, pretrained, say)
     try:
         variables = pretrained and pretrained.variables
-        outcome = fit(settings, dataset, replicas, cache, progress, variables)
+        outcome = fit(settings, dataset, replicas, cache, progress, variables, checkpoints)
     finally:
         progress.close()
+        checkpoints.close()
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     result = {
         'row': row['name'],
@@ -56,6 +60,21 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=())
         **results.provenance(replicas),
     }
     results.append(workdir, result)
+    checkpoints.discard()
+
+
+def _checkpoints(row, settings, workdir, pretrained, say):
+    """Where these seeds of the row are kept while they train."""
+    last = settings.seed + settings.num_seeds - 1
+    folder = workdir / 'checkpoints' / predictions.file_name(row['name'])
+    identity = {
+        'config_hash': settings_hash(settings),
+        'seeds': [settings.seed, last],
+        'pretrained': pretrained and pretrained.source,
+    }
+    every, keep = settings.checkpoint_epochs, settings.checkpoints_kept
+    folder = folder / f'seeds_{settings.seed}_to_{last}'
+    return Checkpoints(folder, identity, results.code_commit(), every, keep, say)
 
 
 def _measured(outcome, labels):
@@ -70,6 +89,7 @@ def _measured(outcome, labels):
         'train_seconds': round(outcome.train_seconds, 2),
         'compile_seconds': round(outcome.compile_seconds, 2),
         'history': outcome.history,
+        **({'resumed': outcome.resumed} if outcome.resumed else {}),
     }
 
 
@@ -130,7 +150,8 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
       The results of the selected rows, in their order.
 
     Raises:
-      ConfigError: the workdir holds another config's results, or a row cannot be used.
+      ConfigError: the workdir holds another config's results, another process is writing there,
+        or a row cannot be used.
       DataError: more validation images than there are, weights that cannot be used.
     """
     workdir = pathlib.Path(workdir)
@@ -147,18 +168,22 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
     weights = {name: load_pretrained(mine) for name, mine in todo.items() if mine.pretrained}
     for name in weights.keys() & done.keys():
         results.check_pretrained(workdir, done[name], weights[name].source)
-    results.claim(workdir, config)
-    for name in settings.keys() & done.keys():
-        results.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
-    if len(todo) < len(rows):
-        say(f'{len(rows) - len(todo)} of {len(rows)} rows are in {workdir} already')
-    cache = {}
-    for row in (row for row in rows if row['name'] in todo):
-        mine = todo[row['name']]
-        earlier = done.get(row['name'], {}).get('predictions', ())
-        if row['name'] in done:
-            say(f'{row["name"]}: goes on with seed {mine.seed}')
-        dataset = load_dataset(mine.dataset.name)
-        run_row(row, mine, dataset, workdir, cache, weights.get(row['name']), earlier)
+    with results.lock(workdir):
+        results.claim(workdir, config)
+        done = {result['row']: result for result in results.read(workdir)}  # others may have run
+        missing = {name: _missing_seeds(settings[name], done.get(name)) for name in todo}
+        todo = {name: mine for name, mine in missing.items() if mine is not None}
+        for name in settings.keys() & done.keys():
+            results.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
+        if len(todo) < len(rows):
+            say(f'{len(rows) - len(todo)} of {len(rows)} rows are in {workdir} already')
+        cache = {}
+        for row in (row for row in rows if row['name'] in todo):
+            mine = todo[row['name']]
+            earlier = done.get(row['name'], {}).get('predictions', ())
+            if row['name'] in done:
+                say(f'{row["name"]}: goes on with seed {mine.seed}')
+            dataset = load_dataset(mine.dataset.name)
+            run_row(row, mine, dataset, workdir, cache, weights.get(row['name']), earlier, say)
     done = {result['row']: result for result in results.read(workdir)}
     return [done[row['name']] for row in rows]

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmnist_jax import parallel, train
-from fmnist_jax.programs import compile_programs, place
+from fmnist_jax.checkpoint import Checkpoint
+from fmnist_jax.programs import compile_programs, no_metrics, place
 from fmnist_jax.settings import split_numbers
 
 # A call of the compiled loop lasts about this long, so that the bar moves and Ctrl-C is heard.
@@ -30,9 +31,10 @@ class Outcome(NamedTuple):
     parameters: int  # trainable, of one network
     train_seconds: float
     compile_seconds: float
+    resumed: list  # see checkpoint.Checkpoint
 
 
-def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None):
+def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None, checkpoints=None):
     """Trains all seeds of a row and tests each: an Outcome.
 
     Args:
@@ -40,8 +42,10 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None)
       dataset: data.Dataset.
       replicas: parallel.Replicas for settings.num_seeds.
       cache: dict that keeps compiled programs for rows that differ in numbers alone.
-      progress: has `steps(count, Metrics of numpy [S])` and `epoch(number, history)`; or None.
+      progress: has `steps(count, Metrics of numpy [S])`, `epoch(number, history)` and
+        `resume(epochs)`; or None.
       pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each; or None.
+      checkpoints: checkpoint.Checkpoints to go on from and to write; or None.
     """
     cache = {} if cache is None else cache
     key, numbers = split_numbers(settings)
@@ -53,47 +57,55 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None)
         cache[key] = compile_programs(settings, numbers, replicas, arrays)
         compile_seconds = cache[key].seconds
     programs = cache[key]
-    began = time.perf_counter()
-    state, history, epochs_run = _epochs(settings, numbers, programs, arrays, replicas, progress)
-    train_seconds = time.perf_counter() - began
+    state, end = _epochs(settings, numbers, programs, arrays, replicas, progress, checkpoints)
     logits, measured = parallel.gather(replicas, programs.test(numbers, state, arrays.test))
-    tested = epochs_run if state.best is None else parallel.gather(replicas, state.best.epoch)
+    tested = np.asarray(end.epochs_run)
+    if state.best is not None:
+        tested = parallel.gather(replicas, state.best.epoch)
     return Outcome(
         logits,
         measured.loss / measured.count,
         measured.correct / measured.count,
         tested,
-        history,
+        end.history,
         sum(leaf[0, 0].size for leaf in jax.tree.leaves(state.params)),
-        train_seconds,
+        end.seconds,
         compile_seconds,
+        end.resumed,
     )
 
 
-def _epochs(settings, numbers, programs, arrays, replicas, progress):
-    """The epoch loop: (final state, history, epochs that each seed ran [S])."""
+def _epochs(settings, numbers, programs, arrays, replicas, progress, checkpoints):
+    """The epoch loop: (final state on the devices, Checkpoint of where it ended, without state)."""
+    began = time.perf_counter()
     first = settings.seed
     seeds = np.arange(first, first + replicas.count, dtype=np.int32)
     seeds = parallel.spread(replicas, seeds)
     state = programs.init(numbers, seeds, arrays.pretrained)
+    here = Checkpoint(0, None, {}, [0] * replicas.count, 0.0, [])
+    found = checkpoints and checkpoints.restore(parallel.gather(replicas, state))
+    if found:
+        state, here = parallel.spread(replicas, found.state), found._replace(state=None)
+        if progress:
+            progress.resume(here.epoch)
+    began -= here.seconds
     steps = train.steps_per_epoch(settings, arrays.train_indices.shape[-1])
-    history, epochs_run, pace = {}, np.zeros(replicas.count, int), 1
+    nothing, pace = no_metrics(replicas), 1
 
-    def advance(state, epoch, start, stop):
+    def advance(state, measured, epoch, start, stop):
         head_only = epoch <= settings.head_epochs
         program = programs.train_head if head_only else programs.train_steps
-        state, measured = program(
-            *(numbers, state, seeds, arrays.train_indices, arrays.train),
+        return program(
+            *(numbers, state, measured, seeds, arrays.train_indices, arrays.train),
             *(np.int32(epoch), np.int32(start), np.int32(stop)),
         )
-        return state, parallel.gather(replicas, measured)  # waits until it is done
 
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(here.epoch + 1, settings.epochs + 1):
         active = ~parallel.gather(replicas, state.stopped)
         if not active.any():
             break
-        epochs_run += active
-        state, measured, pace = _run_epoch(advance, state, epoch, steps, pace, progress)
+        run = _run_epoch(advance, state, nothing, replicas, epoch, steps, pace, progress)
+        state, measured, pace = run
         entries = _means('train', measured, active)
         if programs.finish_epoch is not None:
             state, measured = programs.finish_epoch(
@@ -101,27 +113,32 @@ def _epochs(settings, numbers, programs, arrays, replicas, progress):
             )
             entries |= _means('validation', parallel.gather(replicas, measured), active)
         for name, values in entries.items():
-            history.setdefault(name, []).append(values)
+            here.history.setdefault(name, []).append(values)
+        epochs_run = [int(n + on) for n, on in zip(here.epochs_run, active, strict=True)]
+        seconds = time.perf_counter() - began
+        here = here._replace(epoch=epoch, epochs_run=epochs_run, seconds=seconds)
         if progress:
-            progress.epoch(epoch, history)
-    return state, history, epochs_run
+            progress.epoch(epoch, here.history)
+        if checkpoints and checkpoints.due(epoch):
+            checkpoints.save(here._replace(state=parallel.gather(replicas, state)))
+    return state, here._replace(seconds=time.perf_counter() - began)
 
 
-def _run_epoch(advance, state, epoch, steps, pace, progress):
+def _run_epoch(advance, state, measured, replicas, epoch, steps, pace, progress):
     """One epoch in calls of about a second: (state, summed Metrics [S], steps per call)."""
-    start, total = 0, None
+    start = 0
     while start < steps:
         stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
-        state, measured = advance(state, epoch, start, stop)
+        state, measured = advance(state, measured, epoch, start, stop)
+        seen = parallel.gather(replicas, measured)  # waits until it is done
         seconds = time.perf_counter() - began
         # At most doubled a call: the first one may be slow for reasons of its own.
         pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
-        total = measured if total is None else jax.tree.map(np.add, total, measured)
         if progress:
-            progress.steps(stop - start, measured)
+            progress.steps(stop - start, seen)
         start = stop
-    return state, total, pace
+    return state, seen, pace
 
 
 def _means(name, measured, active):

@@ -134,7 +134,7 @@ def main(argv=None):
     try:
         _main(argv)
     except KeyboardInterrupt:
-        _say('\nStopped. Finished rows are kept; the same command goes on with the next one.')
+        _say('\nStopped. Finished rows are kept; the same command goes on from here.')
         return 130
     except (ConfigError, data.DataError, flags.Error, OSError) as error:
         if any(a in ('--debug', '--debug=true') for a in argv):

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from fmnist_jax import data, evaluate, parallel, train
+from fmnist_jax.metrics import Metrics
 from fmnist_jax.settings import ConfigError, with_numbers
 from fmnist_jax.share import devices_per_seed
 
@@ -78,10 +79,16 @@ def place(settings, dataset, replicas, pretrained=None):
     )
 
 
+def no_metrics(replicas):
+    """Metrics of no image for every seed, on the devices."""
+    zeros = np.zeros(replicas.count, np.int32)
+    return parallel.spread(replicas, Metrics(zeros.astype(np.float32), zeros, zeros))
+
+
 def compile_programs(settings, numbers, replicas, arrays):
     """Compiles the programs for these settings' architecture and the arrays' shapes."""
-    functions = _functions(settings, replicas.share, arrays.train_indices.shape[-1])
-    init, train_steps, finish_epoch, test = functions
+    num_train = arrays.train_indices.shape[-1]
+    init, train_steps, finish_epoch, test = _functions(settings, replicas.share, num_train)
     total = 0.0
 
     def build(function, axes, *args, **options):
@@ -95,13 +102,17 @@ def compile_programs(settings, numbers, replicas, arrays):
     start = (numbers, seeds, arrays.pretrained)
     first = build(init, ('same', 0, None), *start, runs_once=True)
     state = first(*start)
-    step_axes = ('same', 0, 0, 0, None, 'same', 'same', 'same')
-    step_args = (numbers, state, seeds, arrays.train_indices, arrays.train, epoch, epoch, epoch)
+    step_axes = ('same', 0, 0, 0, 0, None, 'same', 'same', 'same')
+    nothing = no_metrics(replicas)
+    step_args = (
+        *(numbers, state, nothing, seeds, arrays.train_indices, arrays.train),
+        *(epoch, epoch, epoch),
+    )
     steps = build(train_steps, step_axes, *step_args, donate=(1,))
     head = None
     if settings.head_epochs:
         head_settings = train.head_only(settings)
-        _, head_steps, *_ = _functions(head_settings, replicas.share, step_args[3].shape[-1])
+        _, head_steps, *_ = _functions(head_settings, replicas.share, num_train)
         head = build(head_steps, step_axes, *step_args, donate=(1,))
     finish = None
     if arrays.validation_indices.shape[-1]:
@@ -119,9 +130,9 @@ def _functions(settings, share, num_train):
     def init(numbers, seed, pretrained):
         return train.init(bound(numbers), seed, num_train, pretrained)
 
-    def train_steps(numbers, state, seed, indices, data, epoch, start, stop):
+    def train_steps(numbers, state, measured, seed, indices, data, epoch, start, stop):
         return train.train_steps(
-            *(bound(numbers), state, seed, indices, *data, epoch, start, stop, share)
+            *(bound(numbers), state, measured, seed, indices, *data, epoch, start, stop, share)
         )
 
     def finish_epoch(numbers, state, indices, data, epoch):

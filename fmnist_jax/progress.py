@@ -20,6 +20,7 @@ class RowProgress:
         self._name, self._epochs, self._steps = name, epochs, steps_per_epoch
         self._stream = sys.stderr if stream is None else stream
         self._epoch, self._validation, self._began = 1, '', time.monotonic()
+        self._before = 0  # epochs of an earlier run that this one went on from
         self._bar = None
         if self._stream.isatty():
             self._bar = tqdm(
@@ -29,8 +30,19 @@ class RowProgress:
                 bar_format='{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]',
             )
 
+    def resume(self, epochs):
+        """The run goes on after so many epochs of an earlier one."""
+        self._before, self._epoch = epochs, min(epochs + 1, self._epochs)
+        message = f'{self._name}: goes on after epoch {epochs}'
+        if self._bar is None:
+            print(message, file=self._stream, flush=True)
+        else:
+            self._bar.write(message, file=self._stream)
+            self._bar.initial = epochs * self._steps  # not part of this run's pace
+            self._bar.update(epochs * self._steps)
+
     def steps(self, done, measured):
-        """`done` more steps of every seed; measured: Metrics of them, numpy [S]."""
+        """`done` more steps of every seed; measured: Metrics of the epoch so far, numpy [S]."""
         if self._bar is None:
             return
         seen = max(measured.count.sum(), 1)
@@ -49,7 +61,7 @@ class RowProgress:
             self._validation = f' validation {100 * accuracy:.2f}%'
         if self._bar is None:
             spent = time.monotonic() - self._began
-            left = spent / number * (self._epochs - number)
+            left = spent / (number - self._before) * (self._epochs - number)
             print(
                 f'{self._name}: epoch {number}/{self._epochs}'
                 f' loss {_mean(history["train_loss"][-1]):.3f}{self._validation}'

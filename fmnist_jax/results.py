@@ -1,5 +1,6 @@
 """The result lines of a workdir: one JSON object for each finished row."""
 
+import contextlib
 import datetime
 import functools
 import json
@@ -8,7 +9,9 @@ import pathlib
 import subprocess
 from importlib import metadata
 
-from fmnist_jax.settings import TABLE_ONLY, ConfigError, difference, plain
+import filelock
+
+from fmnist_jax.settings import NOT_COMPARED, TABLE_ONLY, ConfigError, difference, plain
 
 _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -107,7 +110,30 @@ def read_config(workdir):
     return config
 
 
-_NOT_COMPARED = dict.fromkeys((*TABLE_ONLY, 'num_seeds'))
+@contextlib.contextmanager
+def lock(workdir):
+    """While this lasts no other process can take the workdir; a killed one's hold ends with it.
+
+    Raises:
+      ConfigError: another process has it.
+    """
+    path = pathlib.Path(workdir) / '.lock'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = filelock.FileLock(path)
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ConfigError(
+            f'{workdir}: another process is writing there; wait for it, stop it, or choose another '
+            '--workdir'
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+_NOT_COMPARED = NOT_COMPARED | dict.fromkeys(TABLE_ONLY)
 
 
 def claim(workdir, config):
@@ -147,7 +173,7 @@ def check_row(workdir, result, settings, config_hash):
     if result['config_hash'] == config_hash:
         return
     theirs = result.get('config', {})
-    changes = difference(theirs | {'num_seeds': None}, plain(settings) | {'num_seeds': None})
+    changes = difference(theirs | NOT_COMPARED, plain(settings) | NOT_COMPARED)
     if not changes:
         return  # written before some field was there
     raise ConfigError(

@@ -14,6 +14,9 @@ from ml_collections import ConfigDict
 
 # What a config says about its table, and no run depends on.
 TABLE_ONLY = ('title', 'rows', 'claims')
+# What says how a run is kept and no result depends on; nor do a seed's numbers on `num_seeds`.
+NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept')
+NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))
 
 
 class ConfigError(ValueError):
@@ -82,7 +85,10 @@ def refuse_row_fields(rows, overridden):
 
 def settings_hash(settings):
     """Twelve hexadecimal digits that tell settings apart, whatever the number of seeds."""
-    text = json.dumps(plain(settings) | {'num_seeds': None}, sort_keys=True)
+    compared = plain(settings) | {'num_seeds': None}
+    for field in NO_RESULT:
+        del compared[field]
+    text = json.dumps(compared, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -138,7 +144,7 @@ def split_numbers(settings):
         for path, v in flat.items()
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
-    not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained'}
+    not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained', *NO_RESULT}
     fixed = {path: v for path, v in flat.items() if path not in numbers.keys() | not_program}
     return json.dumps([fixed, sorted(numbers)], sort_keys=True), numbers
 

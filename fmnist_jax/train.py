@@ -181,12 +181,16 @@ def _restart_optimizer(config, state, num_train, now):
     return state._replace(opt_state=opt_state)
 
 
-def train_steps(config, state, seed, indices, images, labels, epoch, start, stop, share=ALONE):
-    """The steps `start` to `stop` (excluded) of an epoch: (State, Metrics).
+def train_steps(
+    config, state, measured, seed, indices, images, labels, epoch, start, stop, share=ALONE
+):
+    """The steps `start` to `stop` (excluded) of an epoch: (State, Metrics of the epoch so far).
 
     Args:
       config: resolved config.
       state: State after all steps before these.
+      measured: Metrics of the epoch's steps before these. Added up here, step by step, so that
+        the sums do not depend on where the epoch is cut either.
       seed: [] int32.
       indices: [n] int32, which images are this seed's training images.
       images, labels: the whole training set, uint8 [N, 28, 28] and int32 [N].
@@ -219,6 +223,6 @@ def train_steps(config, state, seed, indices, images, labels, epoch, start, stop
             )
             return state, metrics.add(total, measured)
 
-        return jax.lax.fori_loop(start, stop, one_step, (state, metrics.zeros()))
+        return jax.lax.fori_loop(start, stop, one_step, (state, measured))
 
-    return jax.lax.cond(state.stopped, lambda state: (state, metrics.zeros()), run, state)
+    return jax.lax.cond(state.stopped, lambda state: (state, measured), run, state)

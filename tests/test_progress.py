@@ -1,6 +1,7 @@
 """What a person sees: a bar on a terminal, lines elsewhere."""
 
 import io
+import sys
 
 import numpy as np
 
@@ -40,3 +41,14 @@ def test_lines_elsewhere():
     assert len(lines) == 2
     assert lines[0].startswith('relu: epoch 1/2 loss 1.000 validation 60.00% ')
     assert lines[1].endswith('at most 0 s left')
+
+
+def test_a_resumed_run_counts_its_own_time(capsys, monkeypatch):
+    clock = iter([0.0, 10.0])
+    monkeypatch.setattr('fmnist_jax.progress.time.monotonic', lambda: next(clock))
+    progress = RowProgress('row', 9, 5, sys.stderr)
+    progress.resume(7)
+    progress.epoch(8, {'train_loss': [[0.5]]})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == 'row: goes on after epoch 7'
+    assert lines[1].endswith('10 s, at most 10 s left')  # one epoch took 10 s, one is left

@@ -162,3 +162,14 @@ def test_committed_results_go_on_with_todays_config(folder, tmp_path):
     config.compute = 'bfloat16'
     with pytest.raises(ConfigError, match='compute: float32 -> bfloat16'):
         results.claim(tmp_path, config)
+
+
+def test_a_workdir_is_one_process_own(tmp_path):
+    with (
+        results.lock(tmp_path / 'run'),
+        pytest.raises(ConfigError, match='run: another process is writing there; wait'),
+        results.lock(tmp_path / 'run'),
+    ):
+        pytest.fail('two hold it')
+    with results.lock(tmp_path / 'run'):
+        pass

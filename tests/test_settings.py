@@ -148,3 +148,11 @@ def test_selection_needs_a_validation_set():
 def test_good_settings_pass():
     assert check(small_settings()) is None
     assert check(small_settings(selection='val_loss', patience=3, model__dropout=0.0)) is None
+
+
+def test_how_a_run_is_kept_is_no_part_of_its_settings():
+    """A row that was trained with other checkpoints is the same row, in the same program."""
+    ours, theirs = small_settings(), small_settings(checkpoint_epochs=3, checkpoints_kept=0)
+    assert settings.settings_hash(ours) == settings.settings_hash(theirs)
+    assert settings.split_numbers(ours)[0] == settings.split_numbers(theirs)[0]
+    assert settings.settings_hash(ours) != settings.settings_hash(small_settings(epochs=3))

@@ -1,0 +1,315 @@
+"""Breaks runs on purpose, many times, and tells what was lost: table.md beside this file.
+
+    python experiments/reliability/faults.py               # all faults, about ten minutes
+    python experiments/reliability/faults.py --kills=5     # fewer kills
+
+Each fault hits the real command on drawn garments; what it ends with is held against a run that
+nothing happened to: every number of the result line and every prediction, bit for bit.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from fmnist_jax.markdown import markdown  # noqa: E402
+
+COMMAND = (
+    *(sys.executable, '-m', 'fmnist_jax.main', '--config=configs/fcn_optimizers.py'),
+    *('--rows=adam_0.001', '--config.dataset.name=synthetic', '--config.num_seeds=2'),
+    *('--config.selection=val_loss', '--config.checkpoint_epochs=1', '--cpu_devices=2'),
+)
+_MAY_DIFFER = ('train_seconds', 'compile_seconds', 'finished', 'resumed')
+
+
+class Fault(Exception):
+    """A run that did not end as it should have."""
+
+
+def start(workdir, epochs):
+    """The command in the background; its messages go to a file beside the workdir."""
+    with open(workdir.with_suffix('.log'), 'a') as log:
+        return subprocess.Popen(
+            [*COMMAND, f'--workdir={workdir}', f'--config.epochs={epochs}'],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+
+
+def messages(workdir):
+    """What the user saw."""
+    return workdir.with_suffix('.log').read_text()
+
+
+def ended(workdir):
+    """(the result line without times, predictions [S, N, 10]) of a finished run."""
+    (line,) = (workdir / 'results.jsonl').read_text().splitlines()
+    result = json.loads(line)
+    with np.load(workdir / result['predictions']) as file:
+        chances = file['probabilities']
+    return {k: v for k, v in result.items() if k not in _MAY_DIFFER}, chances
+
+
+def check_same(workdir, expected):
+    """Raises Fault unless the run ended as the undisturbed one, and left nothing behind."""
+    result, chances = ended(workdir)
+    different = [k for k in expected[0] if result.get(k) != expected[0][k]]
+    if different or not np.array_equal(chances, expected[1]):
+        raise Fault(f'{workdir}: another result: {different or "predictions"}')
+    if (workdir / 'checkpoints').exists():
+        raise Fault(f'{workdir}: checkpoints were left behind')
+    if 'Traceback' in messages(workdir):
+        raise Fault(f'{workdir}: a traceback\n{messages(workdir)}')
+
+
+def _writing(workdir):
+    """Whether a checkpoint is being written now."""
+    folder = workdir / 'checkpoints'
+    with contextlib.suppress(OSError):
+        return any(folder.glob('*/*/*.orbax-checkpoint-tmp*'))
+    return False
+
+
+def _first_epoch(process, workdir):
+    """Waits until this start of the command has finished an epoch or ended."""
+    already = messages(workdir).count(' loss ')
+    while process.poll() is None and messages(workdir).count(' loss ') == already:
+        time.sleep(0.01)
+
+
+def kill(folder, expected, epochs, kills, during_save, seed=0):
+    """kill -9 at random moments, or in the middle of a save; resumed until it is done."""
+    rng, done, number, lost = random.Random(seed), 0, 0, []
+    while done < kills:
+        number += 1
+        workdir = folder / f'kill_{number}'
+        while True:
+            process = start(workdir, epochs)
+            if done < kills:
+                if during_save:
+                    while process.poll() is None and not _writing(workdir):
+                        time.sleep(0.001)
+                else:
+                    _first_epoch(process, workdir)
+                    time.sleep(rng.uniform(0, 2))
+            if done < kills and process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                done += 1
+                process.wait()
+            elif process.wait() == 0:
+                break
+            else:
+                raise Fault(f'{workdir}: exit code {process.returncode}\n{messages(workdir)}')
+        check_same(workdir, expected)
+        lost.extend(_epochs_again(messages(workdir)))
+    again = max(lost, default=0)
+    return (
+        'kill -9 ' + ('while a checkpoint is written' if during_save else 'at a random moment'),
+        f'{kills} ({number} runs)',
+        f'nothing; at most {again} epoch{"s" * (again != 1)} trained again',
+        'on the next start: `goes on after epoch N`',
+    )
+
+
+def _epochs_again(text):
+    """Epochs that were trained, and trained again after a kill."""
+    lost, epoch = [], 0
+    for line in text.splitlines():
+        resumed = re.search(r'goes on after epoch (\d+)', line)
+        trained = re.search(r': epoch (\d+)/', line)
+        if resumed:
+            lost.append(epoch - int(resumed[1]))
+        elif trained and int(trained[1]) <= epoch and int(trained[1]) == 1:
+            lost.append(epoch)  # no checkpoint yet: from the start
+        epoch = int((resumed or trained)[1]) if resumed or trained else epoch
+    return lost
+
+
+def damage(folder, expected, epochs, seed=0):
+    """A run is killed and its latest checkpoint damaged in one file, chosen at random."""
+    rng, times = random.Random(seed), 0
+    for how in ('a file deleted', 'a file truncated', 'bytes flipped'):
+        for number in range(3):
+            workdir = folder / f'{how.replace(" ", "_")}_{number}'
+            process = start(workdir, epochs)
+            while process.poll() is None and len(_complete(workdir)) < 2:
+                time.sleep(0.005)
+            process.kill()
+            process.wait()
+            latest = max(_complete(workdir), key=lambda path: int(path.name))
+            files = sorted(path for path in latest.rglob('*') if path.stat().st_size > 8)
+            _spoil(rng.choice([path for path in files if path.is_file()]), how, rng)
+            if start(workdir, epochs).wait() != 0:
+                raise Fault(messages(workdir))
+            check_same(workdir, expected)
+            times += 1
+    return (
+        'the latest checkpoint: a file deleted, truncated, or 8 bytes flipped',
+        str(times),
+        'nothing; the checkpoint before it is used',
+        '`…/7: damaged checkpoint, deleted (reason)`',
+    )
+
+
+def _complete(workdir):
+    return [path for path in workdir.glob('checkpoints/*/*/*') if path.name.isdigit()]
+
+
+def _spoil(path, how, rng):
+    content = path.read_bytes()
+    if how == 'a file deleted':
+        path.unlink()
+    elif how == 'a file truncated':
+        path.write_bytes(content[: rng.randrange(len(content))])
+    else:
+        at = rng.randrange(len(content) - 8)
+        path.write_bytes(
+            content[:at] + bytes(b ^ 255 for b in content[at : at + 8]) + content[at + 8 :]
+        )
+
+
+def second_process(folder, expected, epochs):
+    """The same command twice at a time: one runs, the other refuses."""
+    workdir = folder / 'twice'
+    first = start(workdir, epochs)
+    _first_epoch(first, workdir)
+    second = start(workdir, epochs)
+    if second.wait() != 2 or 'another process is writing there' not in messages(workdir):
+        raise Fault(messages(workdir))
+    if first.wait() != 0:
+        raise Fault(messages(workdir))
+    check_same(workdir, expected)
+    return (
+        'a second process on the same workdir',
+        '1',
+        'nothing',
+        '`error: …: another process is writing there; wait for it, …`, exit code 2',
+    )
+
+
+@contextlib.contextmanager
+def _small_disk(folder, size):
+    folder.mkdir()
+    subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', folder],
+        check=True,
+        capture_output=True,
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(['umount', folder], check=True)
+
+
+def full_disk(folder, expected, epochs):
+    """A disk too small for the checkpoints; then there is room, and the run is repeated."""
+    disk = folder / 'disk'
+    with _small_disk(disk, '600k'):
+        workdir = disk / 'run'
+        shutil.copytree(folder.parent / 'undisturbed', workdir)
+        name = 'config.json'
+        (workdir / 'results.jsonl').write_text('')
+        if start(workdir, epochs).wait() not in (0, 2):
+            raise Fault(messages(workdir))
+        seen = messages(workdir)
+        if 'no checkpoint could be written' not in seen or 'Traceback' in seen:
+            raise Fault(seen)
+        assert (workdir / name).exists()
+        whole = (workdir / 'results.jsonl').read_bytes()
+        if whole and not whole.endswith(b'\n'):
+            raise Fault('a torn line')
+    return (
+        'a disk too small for a checkpoint',
+        '1',
+        'nothing: training goes on without checkpoints',
+        '`…: no checkpoint could be written, training goes on without: (reason)`',
+    )
+
+
+def read_only(folder, expected, epochs):
+    """A workdir on a disk that takes no writing."""
+    disk = folder / 'read_only'
+    with _small_disk(disk, '8m'):
+        shutil.copytree(folder.parent / 'undisturbed', disk / 'run')
+        subprocess.run(['mount', '-o', 'remount,ro', disk], check=True)
+        log = folder / 'read_only.log'
+        with open(log, 'w') as file:
+            command = [*COMMAND, f'--workdir={disk / "run"}', '--config.num_seeds=3']
+            code = subprocess.run(
+                [*command, f'--config.epochs={epochs}'], cwd=ROOT, stderr=file, stdout=file
+            ).returncode
+        if code != 2 or 'error: ' not in log.read_text() or 'Traceback' in log.read_text():
+            raise Fault(log.read_text())
+        check = ended(disk / 'run')
+        if check[0] != expected[0]:
+            raise Fault('the finished row is not as it was')
+    return (
+        'a workdir on a read-only disk, with a finished row in it',
+        '1',
+        'nothing; it is told before training',
+        f'`{log.read_text().strip().splitlines()[-1].replace(str(folder), "…")}`, exit code 2',
+    )
+
+
+def main(argv=None):
+    """Tries every fault; returns 0, or 1 with the first that lost something."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--kills', type=int, default=25, help='of each kind (25)')
+    parser.add_argument('--only', nargs='*', default=(), help='some faults (all)')
+    parser.add_argument('--epochs', type=int, default=40, help='of the run that is broken (40)')
+    options = parser.parse_args(argv)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix='faults_'))
+    undisturbed = folder / 'undisturbed'
+    if start(undisturbed, options.epochs).wait() != 0:
+        print(messages(undisturbed), file=sys.stderr)
+        return 1
+    expected = ended(undisturbed)
+    kills = options.kills
+    tries = {
+        'kill': lambda *args: kill(*args, kills, False),
+        'kill_in_save': lambda *args: kill(*args, kills, True),
+        'damage': damage,
+        'second_process': second_process,
+        'full_disk': full_disk,
+        'read_only': read_only,
+    }
+    rows = []
+    for name in options.only or tries:
+        (folder / name).mkdir()
+        try:
+            rows.append(tries[name](folder / name, expected, options.epochs))
+        except Fault as fault:
+            print(f'LOST: {fault}\n(kept: {folder})', file=sys.stderr)
+            return 1
+        print(' | '.join(rows[-1]), file=sys.stderr, flush=True)
+    heading = ('fault', 'times tried', 'what was lost', 'what the user sees')
+    if options.only:
+        return 0
+    (HERE / 'table.md').write_text(
+        '# Faults\n\n`python experiments/reliability/faults.py` tried each of these on the real '
+        f'command,\na run of {options.epochs} epochs with a checkpoint after each:\n\n'
+        + markdown(heading, rows)
+    )
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == '__main__':
+    os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+    sys.exit(main())

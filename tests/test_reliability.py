@@ -1,0 +1,47 @@
+"""Faults of experiments/reliability, a few of each: the script tries more of them."""
+
+import importlib.util
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+EPOCHS = 12
+
+
+@pytest.fixture(scope='module')
+def faults():
+    path = ROOT / 'experiments' / 'reliability' / 'faults.py'
+    spec = importlib.util.spec_from_file_location('faults', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def undisturbed(faults, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp('faults') / 'undisturbed'
+    assert faults.start(workdir, EPOCHS).wait() == 0, faults.messages(workdir)
+    return faults.ended(workdir)
+
+
+@pytest.mark.parametrize('during_save', [False, True])
+def test_a_killed_run_goes_on_and_ends_the_same(faults, undisturbed, tmp_path, during_save):
+    faults.kill(tmp_path, undisturbed, EPOCHS, 2, during_save)
+
+
+def test_a_second_process_on_a_workdir_is_refused(faults, undisturbed, tmp_path):
+    faults.second_process(tmp_path, undisturbed, EPOCHS)
+
+
+def test_another_result_would_be_noticed(faults, undisturbed, tmp_path):
+    workdir = tmp_path / 'other'
+    assert faults.start(workdir, EPOCHS - 1).wait() == 0
+    with pytest.raises(faults.Fault, match='another result'):
+        faults.check_same(workdir, undisturbed)
+
+
+def test_epochs_trained_again_are_counted(faults):
+    text = 'a: epoch 1/9 loss\na: epoch 2/9 loss\na: goes on after epoch 1\na: epoch 2/9 loss\n'
+    assert faults._epochs_again(text) == [1]
+    assert faults._epochs_again('a: epoch 1/9 loss\na: epoch 1/9 loss\n') == [1]

@@ -45,8 +45,11 @@ def checkpoints(folder, every=1, keep=2, identity='a', said=None):
     return checkpoint.Checkpoints(folder, {'run': identity}, 'abc', every, keep, say)
 
 
-def run(settings, kept=None, stop_after=10**9, devices=1):
-    replicas = parallel.make_replicas(settings.num_seeds, devices=jax.local_devices()[:devices])
+def run(settings, kept=None, stop_after=10**9, devices=1, devices_per_seed=1):
+    devices = jax.local_devices()[:devices]
+    replicas = parallel.make_replicas(
+        settings.num_seeds, devices=devices, devices_per_seed=devices_per_seed
+    )
     progress = StopAfter(stop_after)
     try:
         return fit(settings, DATASET, replicas, progress=progress, checkpoints=kept), progress
@@ -105,6 +108,19 @@ def test_a_run_goes_on_with_other_devices_and_back(settings, uninterrupted, tmp_
         except Stop:
             continue
     assert_same(outcome, uninterrupted, exact=False)
+    assert [entry['epoch'] for entry in outcome.resumed] == [1, 2]
+
+
+def test_one_seed_goes_on_with_its_batches_on_eight_devices_and_back(tmp_path):
+    """Data-parallel: batch norm's statistics and gradients are those of the whole batch."""
+    one = small_settings(**SETTINGS, model__batch_norm=True, num_seeds=1)
+    alone, folder = run(one)[0], tmp_path / 'row'
+    for devices, epochs in ((8, 1), (1, 1), (8, 9)):
+        try:
+            outcome, _ = run(one, checkpoints(folder), epochs, devices, devices)
+        except Stop:
+            continue
+    assert_same(outcome, alone, exact=False)
     assert [entry['epoch'] for entry in outcome.resumed] == [1, 2]
 
 

@@ -94,8 +94,9 @@ def check_rows(config, rows):
       ConfigError: names the row and the field.
     """
     for row in rows:
+        settings = resolve(config, row)
         try:
-            check(resolve(config, row))
+            check(settings)
         except ConfigError as error:
             raise ConfigError(f'row {row["name"]!r}: {error}') from error
 

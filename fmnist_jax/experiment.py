@@ -53,7 +53,7 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=())
         'config_hash': settings_hash(settings),
         'config': plain(settings),
         'pretrained': pretrained and pretrained.source,
-        **results.provenance(replicas),
+        **results.provenance(outcome.replicas),
     }
     results.append(workdir, result)
 

@@ -218,6 +218,7 @@ def provenance(replicas):
         },
         'replicas': {
             'mode': replicas.mode,
+            'chunk': replicas.chunk,
             'per_device': replicas.per_device,
             'devices_per_seed': replicas.share.parts,
         },

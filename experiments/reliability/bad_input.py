@@ -12,19 +12,18 @@ import pathlib
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent.parent))
 
-from experiments.reliability import bad_config_files, bad_configs, bad_files  # noqa: E402
-from fmnist_jax import markdown  # noqa: E402
+from experiments.reliability import bad_config_files, bad_configs, bad_files
+from fmnist_jax import markdown
 
 _INTRODUCTION = """*Refused*: one line that names the field or the file (on the command line:
-exit code 2, no traceback). *Accepted* settings were traced through training, evaluation and test, at float32's
-range; accepted files were read as they were written, or have no checksum that could tell (Keras
-weights, result lines). Files: cut off, holes of zeros, flipped bytes, garbage, other contents.
-Made by `python experiments/reliability/bad_input.py`.
+exit code 2, no traceback). *Accepted* settings were traced through training, evaluation and test;
+accepted files were read as they were written, or have no checksum that could tell (Keras weights,
+result lines). Files: cut off, holes of zeros, flipped bytes, garbage, other contents. Made by
+`python experiments/reliability/bad_input.py`.
 """
-CONFIG = ROOT / 'configs' / 'quickstart.py'
+CONFIG = pathlib.Path(__file__).resolve().parent.parent.parent / 'configs' / 'quickstart.py'
 
 
 def trials(folder, damages):

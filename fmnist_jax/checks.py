@@ -1,76 +1,26 @@
 """Refuses settings that cannot train, with one line that names the field."""
 
+import math
+
 import jax
 
-from fmnist_jax.layers import ACTIVATIONS, KERNEL_INITIALIZERS
-from fmnist_jax.losses import LOSSES
-from fmnist_jax.models import MODELS, make_model, model_fields
-from fmnist_jax.optimizers import OPTIMIZERS, make_optimizer
-from fmnist_jax.schedules import SCHEDULES, make_schedule
-from fmnist_jax.settings import ConfigError, flatten, plain
+from fmnist_jax.fields import check_fields
+from fmnist_jax.models import make_model, model_fields
+from fmnist_jax.optimizers import make_optimizer
+from fmnist_jax.schedules import make_schedule
+from fmnist_jax.settings import ConfigError, show
 
-_CHOICES = {
-    'loss': tuple(LOSSES),
-    'selection': ('last', 'val_loss', 'val_accuracy'),
-    'replicas': ('auto', 'vmap', 'map'),
-    'compute': ('float32', 'bfloat16'),
-    'pretrained': ('', 'imagenet'),
-    'dataset.name': ('fashion_mnist', 'mnist', 'synthetic'),
-    'dataset.fallback': ('', 'synthetic'),
-    'dataset.channels': (1, 3),
-    'model.name': tuple(MODELS),
-    'model.activation': tuple(ACTIVATIONS),
-    'model.pooling': ('max', 'average'),
-    'model.dropout_after': ('each', 'last'),
-    'model.initialization': tuple(KERNEL_INITIALIZERS),
-    'optimizer.name': tuple(OPTIMIZERS),
-    'optimizer.framework': ('pytorch', 'keras'),
-    'schedule.name': tuple(SCHEDULES),
-}
-
-_RANGES = {  # field: (least, most); a bound of None is open, 'below 1' excludes 1
-    'seed': (0, 2**31 - 1),
-    'num_seeds': (1, 10_000),
-    'epochs': (1, 100_000),
-    'batch_size': (1, 60_000),
-    'label_smoothing': (0, 'below 1'),
-    'patience': (0, None),
-    'head_epochs': (0, None),
-    'micro_batch': (0, None),
-    'eval_batch_size': (1, 60_000),
-    'replicas_chunk': (0, None),
-    'devices_per_seed': (0, None),
-    'checkpoint_epochs': (0, None),
-    'checkpoints_kept': (0, 100),
-    'dataset.num_validation': (0, None),
-    'dataset.image_size': (28, 512),
-    'augment.rotation': (0, None),
-    'augment.crop_padding': (0, 28),
-    'model.dropout': (0, 'below 1'),
-    'model.dense': (1, 65_536),
-    'model.kernel_size': (1, 28),
-    'model.blocks': (1, 13),
-    'model.frozen_blocks': (0, 13),
-    'model.width_multiplier': (0.1, 4),
-    'optimizer.learning_rate': (0, None),
-    'optimizer.momentum': (0, 'below 1'),
-    'optimizer.l2': (0, None),
-    'optimizer.weight_decay': (0, None),
-    'optimizer.clip_norm': (0, None),
-    'schedule.decay_rate': (0, None),
-    'schedule.every_epochs': (1, None),
-    'schedule.warmup_epochs': (0, None),
-}
-
-
-def _in_range(value, least, most):
-    if most == 'below 1':
-        return least <= value < 1
-    return least <= value and (most is None or value <= most) and value != float('inf')
+_MOST = 2**31 - 1  # steps and seeds are counted in int32
+# Of one network; no network of the reports has more than 5 million.
+_MOST_PARAMETERS = 2**31
+_TRAINING_IMAGES = 60_000
 
 
 def check(settings):
-    """Refuses values out of their range or choice, and settings that contradict each other.
+    """Refuses unknown fields, values out of their range or choice, and contradictions.
+
+    What is accepted can be trained, if the data set is large enough for `dataset.num_validation`
+    and the devices for the rest (programs.lay_out, memory.py).
 
     Args:
       settings: a row's settings (settings.resolve).
@@ -78,33 +28,52 @@ def check(settings):
     Raises:
       ConfigError: one line with the field, its value and what was expected.
     """
-    flat = flatten(plain(settings))
-    for path, choices in _CHOICES.items():
-        if flat[path] is not None and flat[path] not in choices:
-            expected = ', '.join(repr(choice) for choice in choices)
-            raise ConfigError(f'config.{path}={flat[path]!r}: expected one of {expected}')
-    for path, (least, most) in _RANGES.items():
-        value = flat[path]
-        if value is not None and not _in_range(value, least, most):
-            bounds = f'{least} or more' if most is None else f'{least} to {most}'
-            raise ConfigError(f'config.{path}={value!r}: expected {bounds}')
-    if not flat['dataset.std'] > 0:
-        raise ConfigError(f'config.dataset.std={flat["dataset.std"]!r}: expected more than 0')
-    for width in flat['model.widths'] or ():
-        if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-            raise ConfigError(
-                f'config.model.widths={flat["model.widths"]!r}: expected whole numbers, 1 or more'
-            )
+    check_fields(settings)
     _check_together(settings)
 
 
-def _trace(settings):
-    """Makes the network's shapes, so that an image too small for it is told before training."""
+_SIZES = ('widths', 'dense', 'kernel_size', 'width_multiplier', 'blocks')
+
+
+def _check_network(settings):
+    """Makes the network's shapes: an image too small or too many parameters are told here."""
     fields = settings.model.to_dict()
     model = make_model(fields.pop('name'), **fields)
     side = settings.dataset.image_size
     images = jax.ShapeDtypeStruct((1, side, side, settings.dataset.channels), settings.compute)
-    jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    sizes = [f'model.{name}={show(fields[name])}' for name in _SIZES if fields[name] is not None]
+    cause = ', config.'.join([*sizes, f'dataset.image_size={side}'])
+    try:
+        shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        if str(error).startswith(('model.', 'dataset.')):
+            raise
+        raise ValueError(
+            f'{cause}: no network {settings.model.name!r} can be made of these; expected smaller '
+            'kernels, fewer layers or larger images'
+        ) from error
+    count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    if count >= _MOST_PARAMETERS:
+        raise ValueError(
+            f'{cause}: the network would have {count:,} parameters; expected fewer than '
+            f'{_MOST_PARAMETERS:,}'
+        )
+
+
+def _check_counts(settings):
+    """What is counted in int32 while training."""
+    last = settings.seed + settings.num_seeds - 1
+    if last > _MOST:
+        raise ConfigError(
+            f'config.seed={settings.seed}: the last of config.num_seeds={settings.num_seeds} '
+            f'would be {last}; expected at most {_MOST}'
+        )
+    steps = settings.epochs * -(-_TRAINING_IMAGES // settings.batch_size)
+    if steps > _MOST:
+        raise ConfigError(
+            f'config.epochs={settings.epochs}: up to {steps:,} steps with config.batch_size='
+            f'{settings.batch_size}; expected at most {_MOST:,}'
+        )
 
 
 def _check_transfer(settings):
@@ -130,7 +99,7 @@ def _check_transfer(settings):
 def _check_together(settings):
     """Fields that are fine alone but not together."""
     try:
-        _trace(settings)
+        _check_network(settings)
         schedule = make_schedule(
             settings.schedule, settings.optimizer.learning_rate, 1, settings.epochs
         )
@@ -138,6 +107,7 @@ def _check_together(settings):
     except ValueError as error:
         raise ConfigError(f'config.{error}') from error
     _check_transfer(settings)
+    _check_counts(settings)
     warmup = settings.schedule.warmup_epochs
     if warmup >= settings.epochs - settings.head_epochs:
         raise ConfigError(

@@ -6,7 +6,8 @@ import pathlib
 import runpy
 import sys
 
-from fmnist_jax.settings import TABLE_ONLY, ConfigError, flatten
+from fmnist_jax.settings import TABLE_ONLY, ConfigError, flatten, one_line
+from fmnist_jax.table_checks import check_table
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,11 +36,16 @@ def _load(path):
     # A config imports configs.base: that works from any folder once its root can be imported.
     sys.path.insert(0, str(file.resolve().parent.parent))
     try:
-        return runpy.run_path(str(file))['get_config']()
-    except KeyError as error:
-        raise ConfigError(f'--config={path}: the file has no get_config()') from error
-    except Exception as error:
-        raise ConfigError(f'--config={path}: {type(error).__name__}: {error}') from error
+        get_config = runpy.run_path(str(file)).get('get_config')
+        if not callable(get_config):
+            raise ConfigError('the file has no get_config()')
+        config = get_config()
+        check_table(config)
+    except ConfigError as error:
+        raise ConfigError(f'--config={path}: {error}') from error
+    except (Exception, SystemExit) as error:  # whatever a user's own code raises
+        raise ConfigError(f'--config={path}: {type(error).__name__}: {one_line(error)}') from error
+    return config
 
 
 def check_config_flags(argv):

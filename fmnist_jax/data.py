@@ -9,8 +9,10 @@ Sources: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747; LeCun, Cortes and Bu
 
 import gzip
 import hashlib
+import math
 import os
 import pathlib
+import struct
 import zlib
 from typing import NamedTuple
 
@@ -134,8 +136,10 @@ def read_folder(folder, checksums=None):
     arrays = [read_idx(folder / file, md5) for file, md5 in zip(FILES, sums, strict=True)]
     for i in (0, 2):
         images, labels = arrays[i], arrays[i + 1]
-        if images.shape[1:] != (28, 28):
-            raise DataError(f'{folder / FILES[i]} has shape {images.shape}, expected [N, 28, 28]')
+        if images.shape[1:] != (28, 28) or not len(images):
+            raise DataError(
+                f'{folder / FILES[i]} has shape {images.shape}, expected [N, 28, 28] with N above 0'
+            )
         if labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
             raise DataError(
                 f'{folder / FILES[i + 1]} has labels of shape {labels.shape} up to '
@@ -167,16 +171,16 @@ def read_idx(path, md5=None):
                 f'expected {md5}; delete it and fetch it again'
             )
         raw = gzip.decompress(packed)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f'{path} cannot be read ({error}); fetch it again') from error
-    if raw[:3] != b'\0\0\x08' or len(raw) < 4 or len(raw) < 4 + 4 * raw[3]:
+    if raw[:3] != b'\0\0\x08' or raw[3:4] not in (b'\1', b'\2', b'\3') or len(raw) < 4 + 4 * raw[3]:
         raise DataError(
             f'{path} starts with bytes {raw[:4].hex() or "(none)"}, expected an IDX header of '
             'unsigned bytes (00000803 for images, 00000801 for labels); fetch it again'
         )
     shape = tuple(np.frombuffer(raw, '>u4', count=raw[3], offset=4).tolist())
     values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
-    if values.size != np.prod(shape, dtype=np.int64):
+    if values.size != math.prod(shape):
         raise DataError(
             f'{path} holds {values.size} values, but its header announces {shape}; fetch it again'
         )

@@ -57,7 +57,7 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=(),
         'config_hash': settings_hash(settings),
         'config': plain(settings),
         'pretrained': pretrained and pretrained.source,
-        **results.provenance(replicas),
+        **results.provenance(outcome.replicas),
     }
     results.append(workdir, result)
     checkpoints.discard()
@@ -114,8 +114,9 @@ def check_rows(config, rows):
       ConfigError: names the row and the field.
     """
     for row in rows:
+        settings = resolve(config, row)
         try:
-            check(resolve(config, row))
+            check(settings)
         except ConfigError as error:
             raise ConfigError(f'row {row["name"]!r}: {error}') from error
 

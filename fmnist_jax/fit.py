@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import parallel, train
+from fmnist_jax import memory, parallel, train
 from fmnist_jax.checkpoint import Checkpoint
 from fmnist_jax.programs import compile_programs, no_metrics, place
 from fmnist_jax.settings import split_numbers
@@ -32,10 +32,13 @@ class Outcome(NamedTuple):
     train_seconds: float
     compile_seconds: float
     resumed: list  # see checkpoint.Checkpoint
+    replicas: parallel.Replicas  # how the seeds were laid out
 
 
 def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None, checkpoints=None):
     """Trains all seeds of a row and tests each: an Outcome.
+
+    Seeds that do not fit in the devices' memory at once are trained fewer at a time.
 
     Args:
       settings: a row's settings.
@@ -43,11 +46,29 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
       replicas: parallel.Replicas for settings.num_seeds.
       cache: dict that keeps compiled programs for rows that differ in numbers alone.
       progress: has `steps(count, Metrics of numpy [S])`, `epoch(number, history)` and
-        `resume(epochs)`; or None.
+        `resume(epochs)`, `note(text)`; or None.
       pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each; or None.
       checkpoints: checkpoint.Checkpoints to go on from and to write; or None.
+
+    Raises:
+      ConfigError: a single seed does not fit.
     """
     cache = {} if cache is None else cache
+    program, _ = split_numbers(settings)
+    while True:
+        while (program, replicas) in cache:  # it is known that this does not fit
+            replicas = cache[program, replicas]
+        try:
+            return _fit(settings, dataset, replicas, cache, progress, pretrained, checkpoints)
+        except (memory.TooLarge, MemoryError, jax.errors.JaxRuntimeError) as error:
+            fewer, said = memory.fewer_at_once(replicas, error)
+        cache[program, replicas] = fewer
+        if progress:
+            progress.note(said)
+
+
+def _fit(settings, dataset, replicas, cache, progress, pretrained, checkpoints):
+    """As `fit`, with the seeds laid out as `replicas` says."""
     key, numbers = split_numbers(settings)
     numbers = {path: np.float32(value) for path, value in numbers.items()}
     arrays = place(settings, dataset, replicas, pretrained)
@@ -72,6 +93,7 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
         end.seconds,
         compile_seconds,
         end.resumed,
+        replicas,
     )
 
 

@@ -7,14 +7,15 @@ class (`layers/conv2d_1/vars/0`); newer versions note the layer's own name besid
 older ones leave the order in which the layers were made, which h5py lists alphabetically.
 """
 
+import multiprocessing
 import pathlib
 import re
-import zipfile
 
 import h5py
 import numpy as np
 
 from fmnist_jax.data import DataError
+from fmnist_jax.settings import one_line
 
 # What a layer's numbered weights are, in Keras 3's order; a bias only where there is one.
 _WEIGHT_NAMES = {
@@ -22,6 +23,9 @@ _WEIGHT_NAMES = {
     'depthwise_conv2d': ('kernel', 'bias'),
     'batch_normalization': ('gamma', 'beta', 'moving_mean', 'moving_variance'),
 }
+
+
+PATIENCE = 60  # seconds to read a file; the published one takes 0.1
 
 
 class WeightsError(DataError):
@@ -46,18 +50,38 @@ def read(path, layer_order):
     if not path.is_file():
         raise WeightsError(f'{path}: no such file; expected Keras weights, an .h5 file')
     try:
-        with h5py.File(path) as file:
-            group = file.get('model_weights', file)  # the former if it is a whole model
-            if 'layer_names' in group.attrs:
-                return _read_legacy(group)
-            if 'layers' in group:
-                return _read_keras_3(group['layers'], layer_order)
-            found = ', '.join(group) or 'nothing'
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        return _in_a_process(_read, str(path), layer_order)
+    except WeightsError:
+        raise
+    except Exception as error:  # h5py raises every kind of error for a damaged file
         raise WeightsError(
-            f'{path} cannot be read as Keras weights ({error}); it may be damaged or cut off: '
-            'delete it and fetch it again'
+            f'{path} cannot be read as Keras weights ({type(error).__name__}: {one_line(error)}); '
+            'it may be damaged or cut off: delete it and fetch it again'
         ) from error
+
+
+def _in_a_process(function, *args):
+    """function(*args), run in a process of its own.
+
+    The HDF5 library loops for ever over some damaged files, or ends the process: a file of text
+    attributes with a hole of zeros did.
+    """
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        waiting = pool.apply_async(function, args)
+        try:
+            return waiting.get(PATIENCE)
+        except multiprocessing.TimeoutError as error:
+            raise TimeoutError(f'nothing after {PATIENCE} s') from error
+
+
+def _read(path, layer_order):
+    with h5py.File(path) as file:
+        group = file.get('model_weights', file)  # the former if it is a whole model
+        if 'layer_names' in group.attrs:
+            return _read_legacy(group)
+        if 'layers' in group:
+            return _read_keras_3(group['layers'], layer_order)
+        found = ', '.join(group) or 'nothing'
     raise WeightsError(
         f"{path} holds {found}, expected Keras weights (an attribute 'layer_names' or a group "
         "'layers')"

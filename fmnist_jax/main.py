@@ -16,7 +16,7 @@ from ml_collections import config_flags
 
 from fmnist_jax import data
 from fmnist_jax.commandline import check_config_flags
-from fmnist_jax.settings import ConfigError, plain, refuse_row_fields, select_rows
+from fmnist_jax.settings import ConfigError, one_line, plain, refuse_row_fields, select_rows
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, "A table's file, such as configs/lenet.py.", lock_config=True
@@ -139,7 +139,8 @@ def main(argv=None):
     except (ConfigError, data.DataError, flags.Error, OSError) as error:
         if any(a in ('--debug', '--debug=true') for a in argv):
             traceback.print_exc()
-        _say(f'error: {error}')
+        # What absl says of a flag repeats the flag, whatever that is.
+        _say(f'error: {one_line(error) if isinstance(error, flags.Error) else error}')
         return 2
     return 0
 

@@ -7,12 +7,11 @@ Report 000 names bagging as what it could not afford. The seeds of a row are suc
 import os
 import pathlib
 import re
-import zipfile
-import zlib
 
 import numpy as np
 
 from fmnist_jax import data
+from fmnist_jax.settings import one_line
 
 
 def file_name(row_name):
@@ -40,11 +39,14 @@ def load(path):
     try:
         with np.load(path) as file:
             probabilities = file['probabilities']
-        if probabilities.ndim != 3:
+        if probabilities.ndim != 3 or probabilities.shape[2] != 10 or not probabilities.size:
             raise ValueError(f'shape {probabilities.shape}')
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        if probabilities.dtype != np.float16:
+            raise ValueError(f'numbers of type {probabilities.dtype}')
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
         raise data.DataError(
-            f'{path}: not the predictions of a row ({error!r}); delete it, tables do without'
+            f'{path}: not the predictions of a row ({type(error).__name__}: {one_line(error)}); '
+            'delete it, tables do without'
         ) from error
     return probabilities
 

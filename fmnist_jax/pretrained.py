@@ -143,8 +143,23 @@ def _check(layer, weights, wanted, problems):
             expected = f'expected {leaf.shape}'
             problems.append(f'{layer}: {name} has shape {array.shape}, {expected} (ours)')
             return None
-        arrays[name] = array.astype(np.float32)
+        arrays[name] = array.astype(np.float32) if array.dtype.kind == 'f' else array
+        wrong = _not_weights(name, arrays[name])
+        if wrong:
+            problems.append(f'{layer}: {name} {wrong}')
+            return None
     return arrays
+
+
+def _not_weights(name, array):
+    """Why numbers cannot be a layer's weights, or None: all that can be told without a checksum."""
+    if array.dtype != np.float32:
+        return f'holds {array.dtype}, expected floating-point numbers'
+    if not np.isfinite(array).all():
+        return 'holds numbers that are not finite'
+    if name == 'moving_variance' and (array < 0).any():
+        return 'holds negative variances'
+    return None
 
 
 def fetch(width_multiplier=1.0, cache_dir=None, address=ADDRESS):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fmnist_jax import data, evaluate, parallel, train
+from fmnist_jax import data, evaluate, memory, parallel, train
 from fmnist_jax.metrics import Metrics
 from fmnist_jax.settings import ConfigError, with_numbers
 from fmnist_jax.share import devices_per_seed
@@ -38,7 +38,7 @@ def lay_out(settings, devices=None):
     """Seeds over devices as the settings ask: parallel.Replicas.
 
     Raises:
-      ConfigError: config.devices_per_seed cannot be had.
+      ConfigError: config.devices_per_seed cannot be had, or more seeds than the memory holds.
     """
     available = len(jax.local_devices() if devices is None else devices)
     state = jax.eval_shape(lambda: train.init(settings, 0, settings.batch_size))
@@ -48,9 +48,11 @@ def lay_out(settings, devices=None):
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return parallel.make_replicas(
+    replicas = parallel.make_replicas(
         settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, sharing
     )
+    memory.check_state(settings, state, replicas)
+    return replicas
 
 
 def place(settings, dataset, replicas, pretrained=None):
@@ -86,7 +88,11 @@ def no_metrics(replicas):
 
 
 def compile_programs(settings, numbers, replicas, arrays):
-    """Compiles the programs for these settings' architecture and the arrays' shapes."""
+    """Compiles the programs for these settings' architecture and the arrays' shapes.
+
+    Raises:
+      memory.TooLarge: one of them needs more memory than a device has.
+    """
     num_train = arrays.train_indices.shape[-1]
     init, train_steps, finish_epoch, test = _functions(settings, replicas.share, num_train)
     total = 0.0
@@ -94,6 +100,7 @@ def compile_programs(settings, numbers, replicas, arrays):
     def build(function, axes, *args, **options):
         nonlocal total
         program, seconds = parallel.compile_for(replicas, function, axes, *args, **options)
+        memory.check_program(program, replicas.devices)
         total += seconds
         return program
 

@@ -70,6 +70,14 @@ class RowProgress:
                 flush=True,
             )
 
+    def note(self, text):
+        """Says something beside the progress."""
+        line = f'{self._name}: {text}'
+        if self._bar is None:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._bar.write(line, file=self._stream)
+
     def close(self):
         """Ends the bar's line."""
         if self._bar is not None:

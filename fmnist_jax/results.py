@@ -11,7 +11,15 @@ from importlib import metadata
 
 import filelock
 
-from fmnist_jax.settings import NOT_COMPARED, TABLE_ONLY, ConfigError, difference, plain
+from fmnist_jax.line_checks import check_config, check_line, check_lines_of_a_row, parse
+from fmnist_jax.settings import (
+    NOT_COMPARED,
+    TABLE_ONLY,
+    ConfigError,
+    difference,
+    one_line,
+    plain,
+)
 
 _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -24,28 +32,32 @@ def read(workdir):
     and `append` writes over it.
 
     Raises:
-      ConfigError: a line that is no result, with its file and number.
+      ConfigError: a line that is no result, with its file and number, or that does not go with
+        the other lines of its row.
     """
     path = pathlib.Path(workdir) / 'results.jsonl'
     if not path.exists():
         return []
-    results = []
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
-        if not line.endswith(b'\n'):
-            break
+    *lines, _torn = path.read_bytes().split(b'\n')
+    rows = {}
+    for number, line in enumerate(lines, 1):
         try:
-            result = json.loads(line)
-            result['row'], result['config_hash']
-            sum(value for value in result['test_accuracy'] if value is not None)  # all numbers
-        except (ValueError, KeyError, TypeError) as error:
+            result = parse(line)
+            check_line(result)
+        except ValueError as error:
             raise ConfigError(
-                f'{path}, line {number}: not a result line ({error!r}); '
+                f'{path}, line {number}: not a result line ({one_line(error)}); '
                 'mend or delete that line, or choose another --workdir'
             ) from error
-        results.append(result)
-    rows = {}
-    for result in results:
         rows.setdefault(result['row'], []).append(result)
+    for row, lines in rows.items():
+        try:
+            check_lines_of_a_row(lines)
+        except ValueError as error:
+            raise ConfigError(
+                f'{path}: {len(lines)} lines of the row {row!r} do not belong together '
+                f'({one_line(error)}); delete the wrong ones, or choose another --workdir'
+            ) from error
     return [_joined(lines) for lines in rows.values()]
 
 
@@ -100,12 +112,12 @@ def read_config(workdir):
     """
     path = pathlib.Path(workdir) / 'config.json'
     try:
-        config = json.loads(path.read_text())
-        config['title'], config['rows']
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        config = parse(path.read_bytes())
+        check_config(config)
+    except (OSError, ValueError) as error:
         raise ConfigError(
-            f'{path}: not the config of a workdir ({error!r}); delete it, and the next run of '
-            'its config writes it again'
+            f'{path}: not the config of a workdir ({one_line(error)}); delete it, and the next '
+            'run of its config writes it again'
         ) from error
     return config
 
@@ -239,6 +251,7 @@ def provenance(replicas):
         },
         'replicas': {
             'mode': replicas.mode,
+            'chunk': replicas.chunk,
             'per_device': replicas.per_device,
             'devices_per_seed': replicas.share.parts,
         },

@@ -23,6 +23,20 @@ class ConfigError(ValueError):
     """A config or flag that cannot be used; the message is for the user."""
 
 
+def one_line(text, most=500):
+    """Any text in one line; a long one is cut in its middle."""
+    text = ' '.join(str(text).split())
+    return text if len(text) <= most else f'{text[: most // 2]}…{text[-most // 2 :]}'
+
+
+def show(value):
+    """A value in one short line, whatever it is."""
+    try:
+        return one_line(repr(value), 100)
+    except Exception:  # Python refuses to print whole numbers of thousands of digits
+        return f'a {type(value).__name__}'
+
+
 def plain(config):
     """A ConfigDict as nested dicts that JSON can hold."""
     return json.loads(json.dumps(config.to_dict()))
@@ -58,9 +72,17 @@ def resolve(config, row):
             section = settings
             for name in sections:
                 section = section[name]
+            if isinstance(section[field], ConfigDict):
+                raise TypeError('a group of fields: set one of them')
+            if isinstance(value, bool) and isinstance(section[field], float):
+                raise TypeError(f'{value} is no number')  # ConfigDict would make 1.0 of it
             section[field] = value
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f'row {row["name"]!r}, field {path}: {error}') from error
+        except (KeyError, AttributeError) as error:
+            raise ConfigError(
+                f'row {row["name"]!r}, field {path}: no such field; {one_line(error)}'
+            ) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(f'row {row["name"]!r}, field {path}: {one_line(error)}') from error
     return settings
 
 

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from fmnist_jax import data, predictions, results, train
+from fmnist_jax import calibration, data, parameters, predictions, results, train
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
 from fmnist_jax.losses import probabilities
@@ -50,6 +50,8 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=())
         'also_reported': row['also_reported'],
         'train_images': num_train,
         **_predicted(workdir, row['name'], settings, outcome, dataset.test_labels, earlier),
+        **_calibrated(settings, outcome, dataset.test_labels),
+        'parameters_file': parameters.save(workdir, row['name'], settings, outcome.variables),
         'config_hash': settings_hash(settings),
         'config': plain(settings),
         'pretrained': pretrained and pretrained.source,
@@ -84,6 +86,27 @@ def _predicted(workdir, name, settings, outcome, labels, earlier):
         'predictions': file,
         'ensemble_accuracy': predictions.ensemble_accuracy(chances, labels),
         'ensemble_seeds': len(chances),
+    }
+
+
+def _calibrated(settings, outcome, labels):
+    """The seeds' common temperature and each one's calibration error on the test images.
+
+    Without validation images of its own (none, or the test images) a row has no temperature.
+    """
+
+    def errors(temperature):
+        chances = calibration.tempered(outcome.logits, temperature, settings.loss)
+        found = [calibration.calibration_error(seed, labels) for seed in chances]
+        return [None if error is None else round(error, 6) for error in found]
+
+    temperature = None
+    if outcome.validation is not None:
+        temperature = calibration.fit_temperature(*outcome.validation, settings.loss)
+    return {
+        'temperature': temperature and round(temperature, 4),
+        'calibration_error': errors(None),
+        'calibration_error_tempered': errors(temperature) if temperature else None,
     }
 
 

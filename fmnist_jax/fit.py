@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import parallel, train
+from fmnist_jax import evaluate, parallel, train
 from fmnist_jax.programs import compile_programs, place
 from fmnist_jax.settings import split_numbers
 
@@ -28,6 +28,8 @@ class Outcome(NamedTuple):
     tested_epoch: np.ndarray  # [S] the epoch whose parameters were tested
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
     parameters: int  # trainable, of one network
+    variables: dict  # {'params', 'batch_stats'}: the chosen ones, numpy [S, ...]
+    validation: tuple | None  # (logits [S, n, 10], labels [S, n]) of held-out training images
     train_seconds: float
     compile_seconds: float
 
@@ -65,9 +67,27 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None)
         tested,
         history,
         sum(leaf[0, 0].size for leaf in jax.tree.leaves(state.params)),
+        _chosen_variables(replicas, state),
+        _validated(programs, numbers, state, arrays, replicas, dataset),
         train_seconds,
         compile_seconds,
     )
+
+
+def _chosen_variables(replicas, state):
+    """The parameters that were tested, and batch norm's averages: numpy [S, ...]."""
+    best = evaluate.chosen(state)
+    return parallel.gather(replicas, {'params': best.params, 'batch_stats': best.batch_stats})
+
+
+def _validated(programs, numbers, state, arrays, replicas, dataset):
+    """(logits, labels) of each seed's validation images, which must not be the test images."""
+    if programs.validate is None:
+        return None
+    images, _ = arrays.validation
+    logits = programs.validate(numbers, state, arrays.validation_indices, images)
+    logits, indices = parallel.gather(replicas, (logits, arrays.validation_indices))
+    return logits, dataset.train_labels[indices]
 
 
 def _epochs(settings, numbers, programs, arrays, replicas, progress):

@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 from report_for_tests import line
 from settings_for_tests import small_settings
-from trained_for_tests import DATASET, train
+from trained_for_tests import DATASET
 
 from fmnist_jax import data, parallel, parameters, results
 from fmnist_jax.fit import fit
@@ -48,18 +48,8 @@ def test_without_images_held_out_nothing_is_validated_in_the_end(on_test):
     assert fit(settings, DATASET, replicas(settings)).validation is None
 
 
-@pytest.fixture(scope='module')
-def workdir(tmp_path_factory):
-    """A row of two seeds, to which a third came later; and a row without validation."""
-    folder = tmp_path_factory.mktemp('trained')
-    rows = {'a row/1': {}, 'all': {'dataset.num_validation': 0}}
-    train(folder, 2, **rows)
-    train(folder, 3, **{'a row/1': {}})
-    return folder
-
-
-def test_every_seed_of_a_row_is_kept_and_found(workdir):
-    networks = parameters.of_row(workdir, 'a row/1')
+def test_every_seed_of_a_row_is_kept_and_found(trained):
+    networks = parameters.of_row(trained, 'a row/1')
     assert networks.seeds == (0, 1, 2) and networks.class_names[9] == 'Ankle boot'
     assert networks.result['parameters_file'] == [
         'parameters/a_row_1_seeds_0_to_1.safetensors',
@@ -71,7 +61,7 @@ def test_every_seed_of_a_row_is_kept_and_found(workdir):
     np.testing.assert_allclose(accuracies, networks.result['test_accuracy'], atol=1e-6)
     first, last = networks.result['temperature']
     assert networks.temperatures == (first, first, last) and first != last
-    assert parameters.of_row(workdir, 'all').temperatures == (None, None)
+    assert parameters.of_row(trained, 'all').temperatures == (None, None)
     one = networks.seed(2)['params']['Dense_0']['kernel']
     np.testing.assert_array_equal(one, networks.variables['params']['Dense_0']['kernel'][2])
     with pytest.raises(
@@ -80,8 +70,8 @@ def test_every_seed_of_a_row_is_kept_and_found(workdir):
         networks.seed(3)
 
 
-def test_a_file_says_what_it_holds(workdir):
-    path = workdir / 'parameters' / 'a_row_1_seeds_0_to_1.safetensors'
+def test_a_file_says_what_it_holds(trained):
+    path = trained / 'parameters' / 'a_row_1_seeds_0_to_1.safetensors'
     with safetensors.safe_open(path, 'np') as file:
         about, names = file.metadata(), set(file.keys())
         assert file.get_tensor('params/Dense_1/bias').shape == (2, 10)
@@ -114,16 +104,16 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
 
 
-def copy_of(workdir, folder):
+def copy_of(trained, folder):
     path = folder / 'copy.safetensors'
-    source = workdir / 'parameters' / 'a_row_1_seeds_0_to_1.safetensors'
+    source = trained / 'parameters' / 'a_row_1_seeds_0_to_1.safetensors'
     path.write_bytes(source.read_bytes())
     return path
 
 
 @pytest.mark.parametrize('damage', ['cut', 'text', 'flipped', 'other', 'empty'])
-def test_a_damaged_file_is_named(workdir, tmp_path, damage):
-    path = copy_of(workdir, tmp_path)
+def test_a_damaged_file_is_named(trained, tmp_path, damage):
+    path = copy_of(trained, tmp_path)
     raw = bytearray(path.read_bytes())
     if damage == 'cut':
         path.write_bytes(raw[:-30])
@@ -139,8 +129,8 @@ def test_a_damaged_file_is_named(workdir, tmp_path, damage):
     assert '\n' not in str(e.value)
 
 
-def test_parameters_of_another_network_are_refused(workdir, tmp_path):
-    networks = parameters.load(copy_of(workdir, tmp_path))
+def test_parameters_of_another_network_are_refused(trained, tmp_path):
+    networks = parameters.load(copy_of(trained, tmp_path))
     path = tmp_path / 'other.safetensors'
     networks.settings.model.widths = (13,)
     about = parameters.metadata(networks.settings, seeds=[0, 1])
@@ -149,11 +139,13 @@ def test_parameters_of_another_network_are_refused(workdir, tmp_path):
         parameters.load(path)
 
 
-def test_what_is_not_there_is_told(workdir, tmp_path):
+def test_what_is_not_there_is_told(trained, tmp_path):
     with pytest.raises(ConfigError, match='no result lines there'):
         parameters.of_row(tmp_path, 'a')
-    with pytest.raises(ConfigError, match='--row=b: not in .*; its rows are a row/1, all'):
-        parameters.of_row(workdir, 'b')
+    with pytest.raises(
+        ConfigError, match='--row=b: not in .*; its rows are a row/1, all, diverged'
+    ):
+        parameters.of_row(trained, 'b')
     results.append(tmp_path, line('a'))
     with pytest.raises(ConfigError, match="the row 'a' is older than kept parameters"):
         parameters.of_row(tmp_path, 'a')

@@ -18,4 +18,4 @@ def train(workdir, num_seeds=2, say=lambda line: None, **rows):
     config.model.name, config.optimizer.learning_rate = 'fcn', 0.05
     tiny = {'model.widths': (12,)}
     config.rows = tuple(base.row(name, tiny | change) for name, change in rows.items())
-    return experiment.run(config, config.rows, workdir, lambda name: DATASET, say=say)
+    experiment.run(config, config.rows, workdir, lambda name: DATASET, say=say)

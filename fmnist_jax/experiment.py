@@ -90,23 +90,27 @@ def _predicted(workdir, name, settings, outcome, labels, earlier):
 
 
 def _calibrated(settings, outcome, labels):
-    """The seeds' common temperature and each one's calibration error on the test images.
+    """The seeds' common temperature, and calibration errors on the test images.
 
+    Each seed's as trained and at the temperature, and their mean probabilities' at the temperature.
     Without validation images of its own (none, or the test images) a row has no temperature.
     """
 
-    def errors(temperature):
-        chances = calibration.tempered(outcome.logits, temperature, settings.loss)
-        found = [calibration.calibration_error(seed, labels) for seed in chances]
-        return [None if error is None else round(error, 6) for error in found]
+    def error(chances):
+        found = None if chances is None else calibration.calibration_error(chances, labels)
+        return None if found is None else round(found, 6)
 
     temperature = None
     if outcome.validation is not None:
         temperature = calibration.fit_temperature(*outcome.validation, settings.loss)
+    trained, tempered = (
+        calibration.tempered(outcome.logits, t, settings.loss) for t in (None, temperature)
+    )
     return {
         'temperature': temperature and round(temperature, 4),
-        'calibration_error': errors(None),
-        'calibration_error_tempered': errors(temperature) if temperature else None,
+        'calibration_error': [error(seed) for seed in trained],
+        'calibration_error_tempered': temperature and [error(seed) for seed in tempered],
+        'ensemble_calibration_error': error(predictions.ensemble(tempered)),
     }
 
 

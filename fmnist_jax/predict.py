@@ -4,13 +4,16 @@ python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max_sgd_augment sho
 python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max_sgd_augment --format=json *.png
 python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max_sgd_augment images-idx3-ubyte.gz
 
-The probabilities are the mean over the row's seeds, each divided by the row's temperature first.
+The probabilities are the mean over the row's seeds, each seed's logits divided by the row's
+temperature. So each network is calibrated; their mean errs on the modest side, by as much as the
+printed calibration error on the test images says.
 A photo should show one item before a plain background: the networks have seen nothing else, and
 their probabilities are calibrated for such images only.
 """
 
 import argparse
 import json
+import signal
 import sys
 
 from fmnist_jax import data
@@ -115,10 +118,20 @@ def _calibrated_how(networks):
     return text
 
 
+def _error_of_mean(networks):
+    """How far the mean probabilities can be believed, in words; '' where it was not measured."""
+    error = networks.result.get('ensemble_calibration_error')
+    return (
+        ''
+        if error is None
+        else f'calibration error of the mean on test images {100 * error:.2f} %; '
+    )
+
+
 def _print_text(networks, predictions, seeds, unsure_below):
     names = ', '.join(map(str, seeds))
     print(f'{networks.result["model"]}, mean of {len(seeds)} networks (seeds {names})')
-    print(f'{_calibrated_how(networks)}; unsure: below {unsure_below:g}')
+    print(f'{_calibrated_how(networks)}; {_error_of_mean(networks)}unsure: below {unsure_below:g}')
     if networks.settings.loss == 'sigmoid':
         print('sigmoid loss: each class answers for itself, probabilities do not sum to 1')
     several = {p['file'] for p in predictions if p['index']}
@@ -139,6 +152,7 @@ def _print_json(networks, predictions, seeds, unsure_below):
         'temperatures': [
             t for k, t in zip(networks.seeds, networks.temperatures, strict=True) if k in seeds
         ],
+        'ensemble_calibration_error': networks.result.get('ensemble_calibration_error'),
         'unsure_below': unsure_below,
     }
     print(json.dumps(about | {'images': predictions}, indent=1))
@@ -165,5 +179,7 @@ def main(argv=None):
 if __name__ == '__main__':
     from fmnist_jax import parallel
 
+    if hasattr(signal, 'SIGPIPE'):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may stop reading
     parallel.set_up(1, data.cache_directory() / 'xla')
     sys.exit(main())

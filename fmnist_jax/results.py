@@ -72,6 +72,7 @@ def _joined(lines):
         joined.pop('ensemble_accuracy', None)  # it was of the first line's seeds alone
     for name in (name for name in _PER_SEED if name in joined):
         joined[name] = [value for line in lines for value in line[name]]
+    joined.pop('ensemble_calibration_error', None)  # nor is there one for all seeds
     for name in _CALIBRATION:
         joined.pop(name, None)
         if all(line.get(name) for line in lines):

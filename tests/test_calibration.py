@@ -74,6 +74,7 @@ def test_a_result_line_has_both_errors(tmp_path):
     assert held_out['temperature'][0] > 0
     for name in ('calibration_error', 'calibration_error_tempered'):
         assert len(held_out[name]) == 2 and all(0 < error < 1 for error in held_out[name])
+    assert 0 < held_out['ensemble_calibration_error'] < 1
     assert held_out['calibration_error'] != held_out['calibration_error_tempered']
     assert none['temperature'] == [None] and none['calibration_error_tempered'] is None
     assert None in diverging['calibration_error']

@@ -157,10 +157,11 @@ def test_what_is_not_there_is_told(trained, tmp_path):
 def test_seeds_that_join_an_older_row_count_alone(tmp_path):
     """The row's first line was written before parameters were kept."""
     more = {'history': {}, 'predictions': 'p', 'seeds': [0]}
-    results.append(tmp_path, line('a', [0.9], **more))
+    results.append(tmp_path, line('a', [0.9], **more, ensemble_calibration_error=0.2))
     kept = {'parameters_file': 'q', 'temperature': 1.5, 'calibration_error': [0.1]}
+    kept['ensemble_calibration_error'] = 0.1
     results.append(tmp_path, line('a', [0.8], **more, **kept))
     (row,) = results.read(tmp_path)
     assert row['test_accuracy'] == [0.9, 0.8]
     assert (row['parameters_file'], row['temperature']) == (['q'], [1.5])
-    assert 'calibration_error' not in row  # not of all seeds
+    assert not {'calibration_error', 'ensemble_calibration_error'} & row.keys()  # not of all seeds

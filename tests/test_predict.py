@@ -67,6 +67,7 @@ def test_text_names_the_class_and_marks_the_unsure(trained, files, capsys):
     heading, how, first, second, *_ = out.splitlines()
     assert heading == 'fcn, mean of 3 networks (seeds 0, 1, 2)'
     assert how.startswith('temperature ') and 'fitted on validation images' in how
+    assert 'calibration error of the mean' not in how  # a seed joined later: not measured
     assert first.startswith(f'{files[0]}: ') and first.count(',') == 2
     assert second.startswith(f'{files[1]}[0]: ')
     _, out, _ = run(capsys, trained, *files, '--unsure_below=1')
@@ -76,6 +77,7 @@ def test_text_names_the_class_and_marks_the_unsure(trained, files, capsys):
 def test_a_row_without_validation_says_so(trained, files, capsys):
     code, out, _ = run(capsys, trained, files[0], row='all')
     assert code == 0
+    assert 'calibration error of the mean on test images ' in out
     assert 'temperature 1: no validation images to fit it on, so probabilities as trained' in out
 
 

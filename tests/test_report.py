@@ -95,6 +95,7 @@ def test_calibration_is_shown_before_and_after_the_temperature(tmp_path):
         'temperature': 1.3,
         'calibration_error': [0.04, 0.06, None],  # a diverged seed has none
         'calibration_error_tempered': [0.01, 0.02, None],
+        'ensemble_calibration_error': 0.025,
     }
     held_out = line('a', **measured)
     without = {'temperature': None, 'calibration_error': [0.03], 'calibration_error_tempered': None}
@@ -107,6 +108,7 @@ def test_calibration_is_shown_before_and_after_the_temperature(tmp_path):
         first, second, third = csv.DictReader(file)
     assert (first['temperature'], first['calibration_error']) == ('1.3', '0.05')
     assert first['calibration_error_tempered'] == '0.015'
+    assert first['ensemble_calibration_error'] == '0.025'
     assert (second['temperature'], second['calibration_error']) == ('', '0.03')
     assert third['calibration_error'] == ''
     html = page.page([tmp_path])

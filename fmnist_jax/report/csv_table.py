@@ -36,6 +36,7 @@ def _numbers(workdir, title, row):
         'temperature': _mean(row.temperatures),
         'calibration_error': row.calibration_error,
         'calibration_error_tempered': row.calibration_error_tempered,
+        'ensemble_calibration_error': row.ensemble_calibration_error,
         'verdict': row.verdict,
         'train_seconds': row.train_seconds,
         'seconds_per_epoch': row.seconds_per_epoch,

@@ -46,6 +46,7 @@ class Row(NamedTuple):
     temperatures: tuple = ()  # one for each line of seeds, where validation gave one
     calibration_error: float | None = None  # mean over seeds, as trained
     calibration_error_tempered: float | None = None  # the same with the temperature
+    ensemble_calibration_error: float | None = None  # of the mean probabilities, so tempered
     train_seconds: float | None = None  # of all seeds together
     seconds_per_epoch: float | None = None  # of one seed's share
     result: dict | None = None  # the whole result line
@@ -98,6 +99,7 @@ def _from_result(result, workdir, data_dir):
         temperatures=_temperatures(result),
         calibration_error=_mean(result.get('calibration_error')),
         calibration_error_tempered=_mean(result.get('calibration_error_tempered')),
+        ensemble_calibration_error=result.get('ensemble_calibration_error'),
         train_seconds=result['train_seconds'],
         seconds_per_epoch=_seconds_per_epoch(result),
         result=result,

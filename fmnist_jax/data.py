@@ -47,6 +47,7 @@ CLASS_NAMES = {
     'mnist': tuple('0123456789'),
     'synthetic': synthetic.CLASS_NAMES,
 }
+_IDX_BYTES = b'\0\0\x08'  # how an IDX file of unsigned bytes begins
 
 
 class DataError(ValueError):
@@ -150,11 +151,11 @@ def read_folder(folder, checksums=None):
 
 
 def read_idx(path, md5=None):
-    """Reads one gzipped IDX file of unsigned bytes.
+    """Reads one IDX file of unsigned bytes, gzipped or not.
 
     Args:
       path: the file.
-      md5: expected MD5 of the gzipped file in hexadecimal, or None.
+      md5: expected MD5 of the file as it is in hexadecimal, or None.
 
     Returns:
       uint8 array, read-only, with the dimensions that the file states.
@@ -170,10 +171,10 @@ def read_idx(path, md5=None):
                 f'{path} is damaged or another file: MD5 {found} ({len(packed)} bytes), '
                 f'expected {md5}; delete it and fetch it again'
             )
-        raw = gzip.decompress(packed)
+        raw = packed if packed.startswith(_IDX_BYTES) else gzip.decompress(packed)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f'{path} cannot be read ({error}); fetch it again') from error
-    if raw[:3] != b'\0\0\x08' or raw[3:4] not in (b'\1', b'\2', b'\3') or len(raw) < 4 + 4 * raw[3]:
+    if raw[:3] != _IDX_BYTES or raw[3:4] not in (b'\1', b'\2', b'\3') or len(raw) < 4 + 4 * raw[3]:
         raise DataError(
             f'{path} starts with bytes {raw[:4].hex() or "(none)"}, expected an IDX header of '
             'unsigned bytes (00000803 for images, 00000801 for labels); fetch it again'

@@ -52,9 +52,20 @@ def finish_epoch(config, state, indices, images, labels, epoch, share=ALONE):
     return state._replace(best=best, stopped=stopped), measured
 
 
+def chosen(state):
+    """What is tested: has the `params` and `batch_stats` of the best epoch, or of the last."""
+    return state if state.best is None else state.best
+
+
+def validation_logits(config, state, indices, images, share=ALONE):
+    """The chosen parameters on the validation images: logits [n, 10]."""
+    best = chosen(state)
+    return predict(config, best.params, best.batch_stats, images, indices, share)
+
+
 def test(config, state, images, labels, share=ALONE):
     """The chosen parameters on the whole test set: (logits [n, 10], Metrics)."""
-    chosen = state if state.best is None else state.best
+    best = chosen(state)
     everything = jnp.arange(images.shape[0])
-    logits = predict(config, chosen.params, chosen.batch_stats, images, everything, share)
+    logits = predict(config, best.params, best.batch_stats, images, everything, share)
     return logits, metrics.evaluate(logits, labels, config.loss)

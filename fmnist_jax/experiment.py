@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from fmnist_jax import data, predictions, results, train
+from fmnist_jax import calibration, data, parameters, predictions, results, train
 from fmnist_jax.checkpoint import Checkpoints
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
@@ -54,6 +54,8 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=(),
         'also_reported': row['also_reported'],
         'train_images': num_train,
         **_predicted(workdir, row['name'], settings, outcome, dataset.test_labels, earlier),
+        **_calibrated(settings, outcome, dataset.test_labels),
+        'parameters_file': parameters.save(workdir, row['name'], settings, outcome.variables),
         'config_hash': settings_hash(settings),
         'config': plain(settings),
         'pretrained': pretrained and pretrained.source,
@@ -104,6 +106,31 @@ def _predicted(workdir, name, settings, outcome, labels, earlier):
         'predictions': file,
         'ensemble_accuracy': predictions.ensemble_accuracy(chances, labels),
         'ensemble_seeds': len(chances),
+    }
+
+
+def _calibrated(settings, outcome, labels):
+    """The seeds' common temperature, and calibration errors on the test images.
+
+    Each seed's as trained and at the temperature, and their mean probabilities' at the temperature.
+    Without validation images of its own (none, or the test images) a row has no temperature.
+    """
+
+    def error(chances):
+        found = None if chances is None else calibration.calibration_error(chances, labels)
+        return None if found is None else round(found, 6)
+
+    temperature = None
+    if outcome.validation is not None:
+        temperature = calibration.fit_temperature(*outcome.validation, settings.loss)
+    trained, tempered = (
+        calibration.tempered(outcome.logits, t, settings.loss) for t in (None, temperature)
+    )
+    return {
+        'temperature': temperature and round(temperature, 4),
+        'calibration_error': [error(seed) for seed in trained],
+        'calibration_error_tempered': temperature and [error(seed) for seed in tempered],
+        'ensemble_calibration_error': error(predictions.ensemble(tempered)),
     }
 
 

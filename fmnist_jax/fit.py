@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import memory, parallel, train
+from fmnist_jax import evaluate, memory, parallel, train
 from fmnist_jax.checkpoint import Checkpoint
 from fmnist_jax.programs import compile_programs, no_metrics, place
 from fmnist_jax.settings import split_numbers
@@ -29,6 +29,8 @@ class Outcome(NamedTuple):
     tested_epoch: np.ndarray  # [S] the epoch whose parameters were tested
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
     parameters: int  # trainable, of one network
+    variables: dict  # {'params', 'batch_stats'}: the chosen ones, numpy [S, ...]
+    validation: tuple | None  # (logits [S, n, 10], labels [S, n]) of held-out training images
     train_seconds: float
     compile_seconds: float
     resumed: list  # see checkpoint.Checkpoint
@@ -90,11 +92,29 @@ def _fit(settings, dataset, replicas, cache, progress, pretrained, checkpoints):
         tested,
         end.history,
         sum(leaf[0, 0].size for leaf in jax.tree.leaves(state.params)),
+        _chosen_variables(replicas, state),
+        _validated(programs, numbers, state, arrays, replicas, dataset),
         end.seconds,
         compile_seconds,
         end.resumed,
         replicas,
     )
+
+
+def _chosen_variables(replicas, state):
+    """The parameters that were tested, and batch norm's averages: numpy [S, ...]."""
+    best = evaluate.chosen(state)
+    return parallel.gather(replicas, {'params': best.params, 'batch_stats': best.batch_stats})
+
+
+def _validated(programs, numbers, state, arrays, replicas, dataset):
+    """(logits, labels) of each seed's validation images, which must not be the test images."""
+    if programs.validate is None:
+        return None
+    images, _ = arrays.validation
+    logits = programs.validate(numbers, state, arrays.validation_indices, images)
+    logits, indices = parallel.gather(replicas, (logits, arrays.validation_indices))
+    return logits, dataset.train_labels[indices]
 
 
 def _epochs(settings, numbers, programs, arrays, replicas, progress, checkpoints):

@@ -107,7 +107,7 @@ def _run(config, rows, workdir):
     text = report.table(results, config.title) + report.claims_text(workdir)
     (workdir / 'table.md').write_text(report.workdir_table(workdir))
     print(f'\n{text}')
-    print(f'Results: {workdir}/results.jsonl, table.md and predictions/')
+    print(f'Results: {workdir}/results.jsonl, table.md, predictions/ and parameters/')
 
 
 def _main(argv):

@@ -51,8 +51,21 @@ def load(path):
     return probabilities
 
 
+def ensemble(probabilities):
+    """The seeds' mean probabilities, without seeds that have a NaN or an infinity.
+
+    Args:
+      probabilities: [S, N, 10].
+
+    Returns:
+      float64 [N, 10], or None with fewer than two seeds left: one network is no ensemble.
+    """
+    finite = np.isfinite(probabilities).all((1, 2))
+    return probabilities[finite].mean(0, dtype=np.float64) if finite.sum() > 1 else None
+
+
 def ensemble_accuracy(probabilities, labels):
-    """Accuracy of the seeds' mean probabilities; a seed with a NaN or an infinity is left out.
+    """Accuracy of the seeds' mean probabilities (`ensemble`).
 
     The probabilities of the sigmoid loss do not sum to 1; their means are compared as they are.
 
@@ -61,7 +74,7 @@ def ensemble_accuracy(probabilities, labels):
       labels: [N] int.
 
     Returns:
-      A fraction, or None with fewer than two seeds left: one network is no ensemble.
+      A fraction, or None without an ensemble.
 
     Raises:
       DataError: they are not as many images as labels.
@@ -70,11 +83,8 @@ def ensemble_accuracy(probabilities, labels):
         raise data.DataError(
             f'predictions for {probabilities.shape[1]} images, but {len(labels)} test labels'
         )
-    finite = np.isfinite(probabilities).all((1, 2))
-    if finite.sum() < 2:
-        return None
-    mean = probabilities[finite].mean(0, dtype=np.float64)
-    return float((mean.argmax(-1) == labels).mean())
+    mean = ensemble(probabilities)
+    return None if mean is None else float((mean.argmax(-1) == labels).mean())
 
 
 def labels_at_hand(dataset_name, data_dir=None):

@@ -1,4 +1,4 @@
-"""What a row compiles and puts on the devices: four programs, the data set, the seeds' splits."""
+"""What a row compiles and puts on the devices: its programs, the data set, the seeds' splits."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ class Programs(NamedTuple):
     train_head: Any  # the same for the epochs in which the dense layer alone learns; or None
     finish_epoch: Any  # None without a validation set
     test: Any
+    validate: Any  # logits of the validation images in the end; None without such images
     seconds: float  # compile time
 
 
@@ -94,7 +95,8 @@ def compile_programs(settings, numbers, replicas, arrays):
       memory.TooLarge: one of them needs more memory than a device has.
     """
     num_train = arrays.train_indices.shape[-1]
-    init, train_steps, finish_epoch, test = _functions(settings, replicas.share, num_train)
+    functions = _functions(settings, replicas.share, num_train)
+    init, train_steps, finish_epoch, test, validation_logits = functions
     total = 0.0
 
     def build(function, axes, *args, **options):
@@ -127,7 +129,12 @@ def compile_programs(settings, numbers, replicas, arrays):
         axes = ('same', 0, 0, None, 'same')
         finish = build(finish_epoch, axes, numbers, state, *validation, epoch, donate=(1,))
     last = build(test, ('same', 0, None), numbers, state, arrays.test)
-    return Programs(first, steps, head, finish, last, total)
+    validate = None
+    if settings.dataset.num_validation and not settings.dataset.validate_on_test:
+        images, _ = arrays.validation
+        validation = (arrays.validation_indices, images)
+        validate = build(validation_logits, ('same', 0, 0, None), numbers, state, *validation)
+    return Programs(first, steps, head, finish, last, validate, total)
 
 
 def _functions(settings, share, num_train):
@@ -148,4 +155,7 @@ def _functions(settings, share, num_train):
     def test(numbers, state, data):
         return evaluate.test(bound(numbers), state, *data, share)
 
-    return init, train_steps, finish_epoch, test
+    def validation_logits(numbers, state, indices, images):
+        return evaluate.validation_logits(bound(numbers), state, indices, images, share)
+
+    return init, train_steps, finish_epoch, test, validation_logits

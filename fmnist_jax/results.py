@@ -63,14 +63,22 @@ def read(workdir):
 
 # What a result line holds for each seed; what counts once for the line; the rest is the first's.
 _PER_SEED = ('seeds', 'test_accuracy', 'test_loss', 'diverged', 'tested_epoch')
+_CALIBRATION = ('calibration_error', 'calibration_error_tempered')  # so, if all lines have it
 _PER_LINE = ('train_seconds', 'compile_seconds')
 
 
 def _joined(lines):
-    """The lines of one row as one, with `predictions` as the list of their files."""
+    """The lines of one row as one, with `predictions` as the list of their files.
+
+    Likewise `parameters_file` and, for each of those files, `temperature`: of lines that have them.
+    """
     joined = dict(lines[0])
     if 'predictions' in joined:
         joined['predictions'] = [line['predictions'] for line in lines]
+    kept = [line for line in lines if line.get('parameters_file')]
+    if kept:
+        joined['parameters_file'] = [line['parameters_file'] for line in kept]
+        joined['temperature'] = [line.get('temperature') for line in kept]
     if len(lines) == 1:
         return joined
     if lines[-1].get('ensemble_seeds') == sum(len(line['seeds']) for line in lines):
@@ -79,6 +87,11 @@ def _joined(lines):
         joined.pop('ensemble_accuracy', None)  # it was of the first line's seeds alone
     for name in (name for name in _PER_SEED if name in joined):
         joined[name] = [value for line in lines for value in line[name]]
+    joined.pop('ensemble_calibration_error', None)  # nor is there one for all seeds
+    for name in _CALIBRATION:
+        joined.pop(name, None)
+        if all(line.get(name) for line in lines):
+            joined[name] = [value for line in lines for value in line[name]]
     for name in (name for name in _PER_LINE if name in joined):
         joined[name] = round(sum(line[name] for line in lines), 2)
     joined['history'] = {}

@@ -42,6 +42,17 @@ def plain(config):
     return json.loads(json.dumps(config.to_dict()))
 
 
+def from_plain(tree):
+    """The ConfigDict that `plain` was given: JSON made lists of its tuples."""
+
+    def restored(value):
+        if isinstance(value, dict):
+            return {name: restored(inner) for name, inner in value.items()}
+        return tuple(map(restored, value)) if isinstance(value, list) else value
+
+    return ConfigDict(restored(tree))
+
+
 def select_rows(config, pattern):
     """The config's rows whose name matches the glob `pattern`, in their order.
 

@@ -45,3 +45,16 @@ def data_dir():
     if folder is None:
         pytest.skip('no real data: set FMNIST_DATA_DIR')
     return folder
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory):
+    """A workdir: a row of two seeds and one that joined later, one without validation images."""
+    from trained_for_tests import train
+
+    folder = tmp_path_factory.mktemp('trained')
+    nothing_held_out = {'dataset.num_validation': 0}
+    train(folder, 2, **{'a row/1': {}, 'all': nothing_held_out})
+    train(folder, 3, **{'a row/1': {}})
+    train(folder, 1, diverged=nothing_held_out | {'optimizer.learning_rate': 1e30})
+    return folder

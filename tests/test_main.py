@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from fmnist_jax import predictions, results
+from fmnist_jax import parameters, predictions, results
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIG = """
@@ -89,6 +89,8 @@ def test_a_table_from_start_to_end(tmp_path, config):
     ensemble = predictions.ensemble_accuracy(chances, labels)
     np.testing.assert_allclose(ensemble, slow['ensemble_accuracy'], atol=0.002)
     assert '| ensemble |' in done.stdout
+    networks = parameters.of_row(tmp_path / 'runs' / 'tiny', 'slow')
+    assert networks.seeds == (0, 1) and networks.temperatures == (slow['temperature'],) * 2
 
     # The second start runs the missing row alone, and leaves the lines that are there.
     again = run(tmp_path, f'--config={config}')

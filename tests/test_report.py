@@ -9,7 +9,7 @@ from report_for_tests import cells, fill, line
 from small_files import bare_environment, small
 
 from fmnist_jax import predictions, report, results
-from fmnist_jax.report import rows
+from fmnist_jax.report import csv_table, page, rows
 
 __all__ = ['bare_environment', 'small']  # fixtures
 
@@ -89,6 +89,32 @@ def test_a_damaged_line_is_named(tmp_path, damage, capsys):
     assert error.startswith(f'error: {tmp_path}/results.jsonl, ')
     assert "row 'b': a damaged line" in error or 'line 2: not a result line' in error
     assert error.count('\n') == 1
+
+
+def test_calibration_is_shown_before_and_after_the_temperature(tmp_path):
+    measured = {
+        'temperature': 1.3,
+        'calibration_error': [0.04, 0.06, None],  # a diverged seed has none
+        'calibration_error_tempered': [0.01, 0.02, None],
+        'ensemble_calibration_error': 0.025,
+    }
+    held_out = line('a', **measured)
+    without = {'temperature': None, 'calibration_error': [0.03], 'calibration_error_tempered': None}
+    fill(tmp_path, held_out, line('b', [0.9], **without), line('c'))
+    grid = cells(report.workdir_table(tmp_path))
+    column = [row[grid[0].index('calibration error')] for row in grid]
+    assert column[1:] == ['5.00 → 1.50', '3.00', '']
+    csv_table.write(tmp_path / 'rows.csv', [tmp_path])
+    with open(tmp_path / 'rows.csv') as file:
+        first, second, third = csv.DictReader(file)
+    assert (first['temperature'], first['calibration_error']) == ('1.3', '0.05')
+    assert first['calibration_error_tempered'] == '0.015'
+    assert first['ensemble_calibration_error'] == '0.025'
+    assert (second['temperature'], second['calibration_error']) == ('', '0.03')
+    assert third['calibration_error'] == ''
+    html = page.page([tmp_path])
+    assert '5.00 → 1.50' in html and 'divided by the temperature' in html
+    assert 'calibration' not in report.table([line('c')], 'Title')
 
 
 # --- ensembles of older lines -----------------------------------------------------------------

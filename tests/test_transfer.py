@@ -9,6 +9,7 @@ from settings_for_tests import small_dataset, small_settings
 from fmnist_jax import metrics, parallel, train
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
+from fmnist_jax.inference import seed_logits
 from fmnist_jax.settings import ConfigError
 
 DATASET = small_dataset(num_train=52)
@@ -109,6 +110,9 @@ def test_the_phases_run_in_the_compiled_loop_as_step_by_step():
     mine = settings(head_epochs=1, epochs=2, dataset__num_validation=20)
     replicas = parallel.make_replicas(1, devices=jax.local_devices()[:1])
     outcome = fit(mine, DATASET, replicas)
+    # What is kept of a network with batch norm is the network that was tested.
+    logits = seed_logits(mine, outcome.variables, DATASET.test_images)
+    np.testing.assert_allclose(logits, outcome.logits, atol=1e-4)
     whole = settings(epochs=2, dataset__num_validation=20)
     other = fit(whole, DATASET, replicas)
     losses = np.array(outcome.history['train_loss']), np.array(other.history['train_loss'])

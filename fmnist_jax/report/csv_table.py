@@ -6,6 +6,10 @@ import math
 from fmnist_jax.report.rows import read
 
 
+def _mean(values):
+    return sum(values) / len(values) if values else None
+
+
 def _numbers(workdir, title, row):
     """{column: value} of one row."""
     accuracy = row.accuracy
@@ -29,6 +33,10 @@ def _numbers(workdir, title, row):
         'tested_epoch': row.tested_epoch,
         'epochs_trained': row.epochs_trained,
         'ensemble': row.ensemble,
+        'temperature': _mean(row.temperatures),
+        'calibration_error': row.calibration_error,
+        'calibration_error_tempered': row.calibration_error_tempered,
+        'ensemble_calibration_error': row.ensemble_calibration_error,
         'verdict': row.verdict,
         'train_seconds': row.train_seconds,
         'seconds_per_epoch': row.seconds_per_epoch,

@@ -63,6 +63,7 @@ def how_obtained(rows):
         ('seeds of a row', _range(len(row.accuracies) for row in done)),
         ('epochs', _range(r['config'].get('epochs') for r in results)),
         ('batch size', _range(r['config'].get('batch_size') for r in results)),
+        ('temperature', _range(round(t, 2) for row in done for t in row.temperatures)),
         ('training time', duration(sum(row.train_seconds for row in done)) + ', all rows'),
         ('device', _distinct(map(_device, results))),
         ('versions', _distinct(map(_versions, results))),

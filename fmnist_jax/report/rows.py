@@ -43,6 +43,10 @@ class Row(NamedTuple):
     tested_epoch: float | None = None  # mean over seeds, where validation chose it
     epochs_trained: float | None = None  # mean over seeds
     ensemble: float | None = None  # accuracy of the seeds' mean probabilities
+    temperatures: tuple = ()  # one for each line of seeds, where validation gave one
+    calibration_error: float | None = None  # mean over seeds, as trained
+    calibration_error_tempered: float | None = None  # the same with the temperature
+    ensemble_calibration_error: float | None = None  # of the mean probabilities, so tempered
     train_seconds: float | None = None  # of all seeds together
     seconds_per_epoch: float | None = None  # of one seed's share
     result: dict | None = None  # the whole result line
@@ -92,6 +96,10 @@ def _from_result(result, workdir, data_dir):
         tested_epoch=summarize(result['tested_epoch']).mean if chosen else None,
         epochs_trained=_epochs_trained(result),
         ensemble=_ensemble(result, workdir, data_dir),
+        temperatures=_temperatures(result),
+        calibration_error=_mean(result.get('calibration_error')),
+        calibration_error_tempered=_mean(result.get('calibration_error_tempered')),
+        ensemble_calibration_error=result.get('ensemble_calibration_error'),
         train_seconds=result['train_seconds'],
         seconds_per_epoch=_seconds_per_epoch(result),
         result=result,
@@ -101,6 +109,19 @@ def _from_result(result, workdir, data_dir):
 def seed_accuracies(result):
     """The test accuracies of a result line's seeds, without those that have none."""
     return [value for value in result['test_accuracy'] if value is not None]
+
+
+def _mean(values):
+    """The mean of those values that are numbers, None without any."""
+    numbers = [value for value in values or () if value is not None]
+    return summarize(numbers).mean if numbers else None
+
+
+def _temperatures(result):
+    """From a line as it is written, with one number, or from lines read as one, with a list."""
+    found = result.get('temperature')
+    found = found if isinstance(found, list) else [found]
+    return tuple(value for value in found if value is not None)
 
 
 def _epochs_trained(result):

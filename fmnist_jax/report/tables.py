@@ -34,6 +34,12 @@ def _tested(row):
     return f'{number(row.tested_epoch, 1)} of {number(row.epochs_trained, 1)}'
 
 
+def _calibration(row):
+    """As trained, and with the temperature where there is one."""
+    before, after = map(percent, (row.calibration_error, row.calibration_error_tempered))
+    return f'{before} → {after}' if after else before
+
+
 def cells(row):
     """{heading: cell} of one row."""
     low, high = row.test_interval
@@ -46,6 +52,7 @@ def cells(row):
         'test set ±': percent((high - low) / 2),
         'tested epoch': _tested(row),
         'ensemble': percent(row.ensemble),
+        'calibration error': _calibration(row),
         'verdict': row.verdict,
         'train s': number(row.train_seconds, 0),
         's / epoch': number(row.seconds_per_epoch, 2),
@@ -65,6 +72,11 @@ _NOTES = {
         'tested epoch: the one that validation chose, of those trained; means over seeds.'
     ),
     'ensemble': 'ensemble: accuracy of the mean of all seeds\' probabilities ("bagging").',
+    'calibration error': (
+        "calibration error: the mean gap between a network's certainty and its accuracy (15 bins, "
+        'test images; mean over seeds) → with its logits divided by the temperature that '
+        'validation gave.'
+    ),
     'verdict': (
         "verdict: consistent if the report's single run lies where one more of our seeds would "
         '(95 % prediction interval, 0.005 wider for rounding), else higher or lower than ours. It '

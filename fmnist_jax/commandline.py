@@ -1,4 +1,4 @@
-"""Says what is wrong with a command line in one line: argparse's flags and `--config` flags."""
+"""Says what is wrong with a command line in one line: argparse's, `--config` and addresses."""
 
 import argparse
 import difflib
@@ -40,6 +40,18 @@ def _load(path):
         raise ConfigError(f'--config={path}: the file has no get_config()') from error
     except Exception as error:
         raise ConfigError(f'--config={path}: {type(error).__name__}: {error}') from error
+
+
+def host_and_port(flag, address):
+    """'HOST:PORT' of a flag -> (host, port).
+
+    Raises:
+      ConfigError: it is not of that form.
+    """
+    host, _, port = address.rpartition(':')
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f'--{flag}={address}: expected HOST:PORT, as in 10.0.0.7:6379, or auto')
+    return host.strip('[]'), int(port)
 
 
 def check_config_flags(argv):

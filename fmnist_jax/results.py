@@ -52,14 +52,15 @@ _PER_LINE = ('train_seconds', 'compile_seconds')
 
 
 def _joined(lines):
-    """The lines of one row as one, with `predictions` as the list of their files."""
+    """The lines of one row as one, by their first seed, with `predictions` as a list of files."""
+    newest, lines = lines[-1], sorted(lines, key=lambda line: line.get('seeds', [0])[0])
     joined = dict(lines[0])
     if 'predictions' in joined:
         joined['predictions'] = [line['predictions'] for line in lines]
     if len(lines) == 1:
         return joined
-    if lines[-1].get('ensemble_seeds') == sum(len(line['seeds']) for line in lines):
-        joined['ensemble_accuracy'] = lines[-1]['ensemble_accuracy']
+    if newest.get('ensemble_seeds') == sum(len(line['seeds']) for line in lines):
+        joined['ensemble_accuracy'] = newest['ensemble_accuracy']
     else:
         joined.pop('ensemble_accuracy', None)  # it was of the first line's seeds alone
     for name in (name for name in _PER_SEED if name in joined):

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 
+from fmnist_jax import progress
 from fmnist_jax.metrics import Metrics
 from fmnist_jax.progress import RowProgress
 
@@ -40,3 +41,31 @@ def test_lines_elsewhere():
     assert len(lines) == 2
     assert lines[0].startswith('relu: epoch 1/2 loss 1.000 validation 60.00% ')
     assert lines[1].endswith('at most 0 s left')
+
+
+def test_a_sweep_is_told_in_lines_without_a_terminal(monkeypatch):
+    stream = io.StringIO()
+    view = progress.SweepProgress([('a', 2, 10), ('b seed 3', 1, 20)], stream)
+    view.update({0: ('host', 5)})
+    assert stream.getvalue() == ''  # not at every look
+    monkeypatch.setattr(progress, '_SECONDS_BETWEEN_LINES', -1)
+    view.update({0: ('host', 5), 1: ('other', 0)})
+    view.finished(0, [0.5, None], 'host')
+    view.update({0: ('host', 5), 1: ('other', 10)})
+    view.close()
+    assert stream.getvalue().splitlines() == [
+        '0 of 2 tasks done, 2 running, 25%, 0 s',
+        'a: 50.00% on host (1 of 2 tasks done, 1 running)',
+        '1 of 2 tasks done, 1 running, 75%, 0 s',
+    ]
+
+
+def test_a_sweeps_bar_counts_the_epochs_of_all_seeds():
+    terminal = Terminal()
+    view = progress.SweepProgress([('a', 2, 10), ('b', 1, 20)], terminal)
+    view.update({0: ('host', 10), 1: ('host', 10)})
+    view.finished(0, [0.5, 0.5], 'host')
+    view.close()
+    assert 'a: 50.00% on host' in terminal.getvalue()
+    for part in ('0 of 2 tasks done, 2 running', '1 of 2 tasks done, 1 running', ' 75%'):
+        assert part in terminal.getvalue()

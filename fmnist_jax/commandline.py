@@ -1,4 +1,4 @@
-"""Says what is wrong with a command line in one line: argparse's flags and `--config` flags."""
+"""Says what is wrong with a command line in one line: argparse's, `--config` and addresses."""
 
 import argparse
 import difflib
@@ -46,6 +46,18 @@ def _load(path):
     except (Exception, SystemExit) as error:  # whatever a user's own code raises
         raise ConfigError(f'--config={path}: {type(error).__name__}: {one_line(error)}') from error
     return config
+
+
+def host_and_port(flag, address):
+    """'HOST:PORT' of a flag -> (host, port).
+
+    Raises:
+      ConfigError: it is not of that form.
+    """
+    host, _, port = address.rpartition(':')
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f'--{flag}={address}: expected HOST:PORT, as in 10.0.0.7:6379, or auto')
+    return host.strip('[]'), int(port)
 
 
 def check_config_flags(argv):

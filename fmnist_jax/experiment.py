@@ -1,137 +1,62 @@
-"""A table's rows: runs what is missing, keeps what is done."""
+"""A table's rows: plans what is missing, has it trained, keeps what is done."""
 
-import copy
 import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
 
-import numpy as np
+import jax
 
-from fmnist_jax import calibration, data, parameters, predictions, results, train
+from fmnist_jax import data, predictions, results, train
 from fmnist_jax.checkpoint import Checkpoints
 from fmnist_jax.checks import check
-from fmnist_jax.fit import fit
-from fmnist_jax.losses import probabilities
-from fmnist_jax.programs import lay_out
+from fmnist_jax.programs import lay_out, sharing
 from fmnist_jax.progress import RowProgress
-from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
+from fmnist_jax.settings import ConfigError, resolve, settings_hash
+from fmnist_jax.task import Task, keep, train_task
 
 
-def _rounded(values, digits=6):
-    """JSON has no NaN: a number that is none becomes null."""
-    return [round(float(v), digits) if np.isfinite(v) else None for v in values]
+class Executor(NamedTuple):
+    """Where tasks are trained."""
+
+    run: Callable  # (tasks, load_dataset, keep, workdir, say): calls keep(task, *train_task(...))
+    devices: int | None = None  # that a task has; None for those of this process
+    seeds_per_task: int = 0  # at most; 0 for all seeds of a row
 
 
-def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=(), say=print):
-    """Trains the seeds of one row and appends a result line to the workdir.
-
-    Args:
-      row, settings: the row and its settings.
-      dataset: data.Dataset.
-      workdir: folder of the results.
-      cache: see fit.
-      pretrained: pretrained.Pretrained that the seeds start from, or None.
-      earlier: files of the predictions of this row's other seeds, within the workdir.
-      say: prints one line for the user.
-    """
-    replicas = lay_out(settings)
-    num_train = len(dataset.train_labels) - settings.dataset.num_validation
-    steps = train.steps_per_epoch(settings, num_train)
-    progress = RowProgress(row['name'], settings.epochs, steps)
-    checkpoints = _checkpoints(row, settings, workdir, pretrained, say)
-    try:
-        variables = pretrained and pretrained.variables
-        outcome = fit(settings, dataset, replicas, cache, progress, variables, checkpoints)
-    finally:
-        progress.close()
-        checkpoints.close()
-    seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    result = {
-        'row': row['name'],
-        'model': settings.model.name,
-        'dataset': settings.dataset.name,
-        'seeds': list(seeds),
-        **_measured(outcome, dataset.test_labels),
-        'reported': row['reported'],
-        'also_reported': row['also_reported'],
-        'train_images': num_train,
-        **_predicted(workdir, row['name'], settings, outcome, dataset.test_labels, earlier),
-        **_calibrated(settings, outcome, dataset.test_labels),
-        'parameters_file': parameters.save(workdir, row['name'], settings, outcome.variables),
-        'config_hash': settings_hash(settings),
-        'config': plain(settings),
-        'pretrained': pretrained and pretrained.source,
-        **results.provenance(outcome.replicas),
-    }
-    results.append(workdir, result)
-    checkpoints.discard()
+def _run_here(tasks, load_dataset, keep, workdir, say):
+    """Trains the tasks in this process, one after the other, each with checkpoints."""
+    cache = {}
+    for task in tasks:
+        settings = task.own
+        dataset = load_dataset(settings.dataset.name)
+        num_train = len(dataset.train_labels) - settings.dataset.num_validation
+        steps = train.steps_per_epoch(settings, num_train)
+        progress = RowProgress(task.row['name'], settings.epochs, steps)
+        kept = _checkpoints(task, workdir, say)
+        try:
+            trained = train_task(task, dataset, lay_out(settings), cache, progress, kept)
+        finally:
+            progress.close()
+            kept.close()
+        keep(task, *trained)
+        kept.discard()
 
 
-def _checkpoints(row, settings, workdir, pretrained, say):
+def _checkpoints(task, workdir, say):
     """Where these seeds of the row are kept while they train."""
-    last = settings.seed + settings.num_seeds - 1
-    folder = workdir / 'checkpoints' / predictions.file_name(row['name'])
+    last = task.first + task.count - 1
+    folder = workdir / 'checkpoints' / predictions.file_name(task.row['name'])
     identity = {
-        'config_hash': settings_hash(settings),
-        'seeds': [settings.seed, last],
-        'pretrained': pretrained and pretrained.source,
+        'config_hash': settings_hash(task.settings),
+        'seeds': [task.first, last],
+        'pretrained': task.pretrained and task.pretrained.source,
     }
-    every, keep = settings.checkpoint_epochs, settings.checkpoints_kept
-    folder = folder / f'seeds_{settings.seed}_to_{last}'
+    every, keep = task.settings.checkpoint_epochs, task.settings.checkpoints_kept
+    folder = folder / f'seeds_{task.first}_to_{last}'
     return Checkpoints(folder, identity, results.code_commit(), every, keep, say)
 
 
-def _measured(outcome, labels):
-    """What a result line says of each seed's training and test."""
-    return {
-        'test_accuracy': _rounded(outcome.test_accuracy),
-        'test_loss': _rounded(outcome.test_loss),
-        'test_images': len(labels),
-        'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
-        'tested_epoch': outcome.tested_epoch.tolist(),
-        'parameters': outcome.parameters,
-        'train_seconds': round(outcome.train_seconds, 2),
-        'compile_seconds': round(outcome.compile_seconds, 2),
-        'history': outcome.history,
-        **({'resumed': outcome.resumed} if outcome.resumed else {}),
-    }
-
-
-def _predicted(workdir, name, settings, outcome, labels, earlier):
-    """Keeps the seeds' predictions; their ensemble, with the row's earlier seeds if at hand."""
-    chances = np.asarray(probabilities(outcome.logits, settings.loss))
-    last = settings.seed + settings.num_seeds - 1
-    file = predictions.save(workdir, f'{name} seeds {settings.seed} to {last}', chances)
-    if all((workdir / path).is_file() for path in earlier):
-        chances = np.concatenate([*[predictions.load(workdir / p) for p in earlier], chances])
-    return {
-        'predictions': file,
-        'ensemble_accuracy': predictions.ensemble_accuracy(chances, labels),
-        'ensemble_seeds': len(chances),
-    }
-
-
-def _calibrated(settings, outcome, labels):
-    """The seeds' common temperature, and calibration errors on the test images.
-
-    Each seed's as trained and at the temperature, and their mean probabilities' at the temperature.
-    Without validation images of its own (none, or the test images) a row has no temperature.
-    """
-
-    def error(chances):
-        found = None if chances is None else calibration.calibration_error(chances, labels)
-        return None if found is None else round(found, 6)
-
-    temperature = None
-    if outcome.validation is not None:
-        temperature = calibration.fit_temperature(*outcome.validation, settings.loss)
-    trained, tempered = (
-        calibration.tempered(outcome.logits, t, settings.loss) for t in (None, temperature)
-    )
-    return {
-        'temperature': temperature and round(temperature, 4),
-        'calibration_error': [error(seed) for seed in trained],
-        'calibration_error_tempered': temperature and [error(seed) for seed in tempered],
-        'ensemble_calibration_error': error(predictions.ensemble(tempered)),
-    }
+HERE = Executor(_run_here)
 
 
 def check_rows(config, rows):
@@ -148,22 +73,65 @@ def check_rows(config, rows):
             raise ConfigError(f'row {row["name"]!r}: {error}') from error
 
 
-def _missing_seeds(settings, done):
-    """Settings of the seeds that a row lacks, None if it has them all.
+def _missing(row, settings, done, seeds_per_task):
+    """The Tasks of the seeds that a row lacks, none if it has them all.
 
     Args:
-      settings: the row's settings.
+      row, settings: the row and its settings.
       done: its result, or None.
+      seeds_per_task: at most; 0 for all that are neighbours.
     """
-    have = len(done['seeds']) if done else 0
-    if have >= settings.num_seeds:
-        return None
-    missing = copy.deepcopy(settings)
-    missing.seed, missing.num_seeds = settings.seed + have, settings.num_seeds - have
-    return missing
+    have = done['seeds'] if done else ()
+    tasks = []
+    for seed in range(settings.seed, settings.seed + settings.num_seeds):
+        if seed in have:
+            continue
+        last = tasks[-1] if tasks else None
+        if last and seed == last.first + last.count and last.count != seeds_per_task:
+            tasks[-1] = last._replace(count=last.count + 1)
+        else:
+            tasks.append(Task(row, settings, seed, 1))
+    return tasks
 
 
-def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
+def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, executor=HERE):
+    """Finds what `workdir` lacks and checks that it can be trained; writes nothing.
+
+    Args and Raises: as for `run`.
+
+    Returns:
+      Tasks, in the order of the rows.
+    """
+    settings = {row['name']: resolve(config, row) for row in rows}
+    # A layout, a split or weights that cannot be had: told before anything is written.
+    for mine in settings.values():
+        together = min(mine.num_seeds, executor.seeds_per_task or mine.num_seeds)
+        sharing(mine, together, executor.devices or len(jax.local_devices()))
+        total = len(load_dataset(mine.dataset.name).train_labels)
+        data.split(total, mine.dataset.num_validation, mine.seed)
+    done = {result['row']: result for result in results.read(workdir)}
+    tasks = []
+    for row in rows:
+        mine, earlier = settings[row['name']], done.get(row['name'])
+        missing = _missing(row, mine, earlier, executor.seeds_per_task)
+        if missing and mine.pretrained:
+            weights = load_pretrained(mine)
+            if earlier:
+                results.check_pretrained(workdir, earlier, weights.source)
+            missing = [task._replace(pretrained=weights) for task in missing]
+        tasks += missing
+    results.check_claim(workdir, config)
+    for name in settings.keys() & done.keys():
+        results.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
+    lacking = {task.row['name']: task.first for task in reversed(tasks)}
+    if len(lacking) < len(rows):
+        say(f'{len(rows) - len(lacking)} of {len(rows)} rows are in {workdir} already')
+    for name in (name for name in lacking if name in done):
+        say(f'{name}: goes on with seed {lacking[name]}')
+    return tasks
+
+
+def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print, executor=HERE):
     """Runs the rows, and the seeds of a row, that `workdir` does not hold yet.
 
     Args:
@@ -173,6 +141,7 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
       load_dataset: name -> data.Dataset.
       load_pretrained: settings with `pretrained` -> pretrained.Pretrained.
       say: prints one line for the user.
+      executor: where to train; this process alone writes to the workdir.
 
     Returns:
       The results of the selected rows, in their order.
@@ -184,34 +153,15 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
     """
     workdir = pathlib.Path(workdir)
     results.code_commit()
-    settings = {row['name']: resolve(config, row) for row in rows}
-    # A layout, a split or weights that cannot be had: told before anything is written.
-    for mine in settings.values():
-        lay_out(mine)
-        total = len(load_dataset(mine.dataset.name).train_labels)
-        data.split(total, mine.dataset.num_validation, mine.seed)
-    done = {result['row']: result for result in results.read(workdir)}
-    missing = {name: _missing_seeds(mine, done.get(name)) for name, mine in settings.items()}
-    todo = {name: mine for name, mine in missing.items() if mine is not None}
-    weights = {name: load_pretrained(mine) for name, mine in todo.items() if mine.pretrained}
-    for name in weights.keys() & done.keys():
-        results.check_pretrained(workdir, done[name], weights[name].source)
+
+    def keep_one(task, result, arrays):
+        keep(workdir, task, result, arrays, load_dataset(result['dataset']).test_labels)
+
+    tasks = plan(config, rows, workdir, load_dataset, load_pretrained, say, executor)
     with results.lock(workdir):
         results.claim(workdir, config)
-        done = {result['row']: result for result in results.read(workdir)}  # others may have run
-        missing = {name: _missing_seeds(settings[name], done.get(name)) for name in todo}
-        todo = {name: mine for name, mine in missing.items() if mine is not None}
-        for name in settings.keys() & done.keys():
-            results.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
-        if len(todo) < len(rows):
-            say(f'{len(rows) - len(todo)} of {len(rows)} rows are in {workdir} already')
-        cache = {}
-        for row in (row for row in rows if row['name'] in todo):
-            mine = todo[row['name']]
-            earlier = done.get(row['name'], {}).get('predictions', ())
-            if row['name'] in done:
-                say(f'{row["name"]}: goes on with seed {mine.seed}')
-            dataset = load_dataset(mine.dataset.name)
-            run_row(row, mine, dataset, workdir, cache, weights.get(row['name']), earlier, say)
+        done = {result['row']: result['seeds'] for result in results.read(workdir)}
+        tasks = [t for t in tasks if t.first not in done.get(t.row['name'], ())]  # others may run
+        executor.run(tasks, load_dataset, keep_one, workdir, say)
     done = {result['row']: result for result in results.read(workdir)}
     return [done[row['name']] for row in rows]

@@ -7,6 +7,7 @@
 Any field of configs/base.py can be set: --config.epochs=2, --config.dataset.name=mnist.
 """
 
+import contextlib
 import pathlib
 import sys
 import traceback
@@ -44,6 +45,15 @@ _FRESH = flags.DEFINE_list(
 _CPU_DEVICES = flags.DEFINE_integer(
     'cpu_devices', None, 'Devices to make of the CPU; one per core if not given.', lower_bound=1
 )
+_CLUSTER = flags.DEFINE_string(
+    'cluster',
+    None,
+    "Train on a Ray cluster: HOST:PORT, or auto (RAY_ADDRESS, else this machine's). A task has one "
+    'GPU, or --cpu_devices cores where there are none.',
+)
+_SEEDS_PER_TASK = flags.DEFINE_integer(
+    'seeds_per_task', 0, 'With --cluster: seeds of a row in one task; 0 for all.', lower_bound=0
+)
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
 
@@ -77,13 +87,27 @@ def _synthetic_instead(config, error):
     return data.load('synthetic')
 
 
+def _executor():
+    """Where to train, as the flags say: a context that gives an experiment.Executor."""
+    from fmnist_jax import experiment
+
+    if not _CLUSTER.value:
+        if _SEEDS_PER_TASK.value:
+            raise ConfigError('--seeds_per_task needs --cluster')
+        return contextlib.nullcontext(experiment.HERE)
+    from fmnist_jax import cluster
+
+    return cluster.connect(_CLUSTER.value, _CPU_DEVICES.value, _SEEDS_PER_TASK.value)
+
+
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
     from fmnist_jax import experiment, parallel, pretrained, report
     from fmnist_jax.report import claims
     from fmnist_jax.train import model_of
 
-    parallel.set_up(_CPU_DEVICES.value, data.cache_directory() / 'xla')
+    platform = 'cpu' if _CLUSTER.value else None  # the GPUs are for the tasks
+    parallel.set_up(_CPU_DEVICES.value, data.cache_directory() / 'xla', platform)
 
     loaded = {}
 
@@ -103,7 +127,8 @@ def _run(config, rows, workdir):
     except data.DataUnavailable as error:
         loaded['synthetic'] = _synthetic_instead(config, error)
         workdir = workdir.with_name(workdir.name + '-synthetic')
-    results = experiment.run(config, rows, workdir, load, load_pretrained, _say)
+    with _executor() as executor:
+        results = experiment.run(config, rows, workdir, load, load_pretrained, _say, executor)
     text = report.table(results, config.title) + report.claims_text(workdir)
     (workdir / 'table.md').write_text(report.workdir_table(workdir))
     print(f'\n{text}')

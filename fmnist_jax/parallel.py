@@ -26,13 +26,16 @@ def cores():
     return os.cpu_count() or 1
 
 
-def set_up(cpu_devices=None, cache_folder=None):
+def set_up(cpu_devices=None, cache_folder=None, platform=None):
     """Makes devices of the CPU and keeps compiled programs; before the first device is used.
 
     Args:
       cpu_devices: one a core if None.
       cache_folder: for compiled programs; JAX_COMPILATION_CACHE_DIR goes before it.
+      platform: 'cpu' keeps off the GPUs, whose memory a process takes once it looks at them.
     """
+    if platform:
+        jax.config.update('jax_platforms', platform)
     jax.config.update('jax_num_cpu_devices', cpu_devices or cores())
     if cache_folder and not jax.config.jax_compilation_cache_dir:
         jax.config.update('jax_compilation_cache_dir', str(cache_folder))

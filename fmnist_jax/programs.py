@@ -35,6 +35,25 @@ class Arrays(NamedTuple):
     pretrained: Any  # variables that do not start at random, {} for none
 
 
+def _shapes(settings):
+    """The state of one seed, as shapes."""
+    return jax.eval_shape(lambda: train.init(settings, 0, settings.batch_size))
+
+
+def sharing(settings, num_seeds, available):
+    """Devices that share a seed's batches when `num_seeds` have `available` devices.
+
+    Raises:
+      ConfigError: config.devices_per_seed cannot be had.
+    """
+    state = _shapes(settings)
+    each = max(1, available // num_seeds)
+    try:
+        return devices_per_seed(settings, state.params, state.batch_stats, each)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 def lay_out(settings, devices=None):
     """Seeds over devices as the settings ask: parallel.Replicas.
 
@@ -42,17 +61,11 @@ def lay_out(settings, devices=None):
       ConfigError: config.devices_per_seed cannot be had, or more seeds than the memory holds.
     """
     available = len(jax.local_devices() if devices is None else devices)
-    state = jax.eval_shape(lambda: train.init(settings, 0, settings.batch_size))
-    try:
-        sharing = devices_per_seed(
-            *(settings, state.params, state.batch_stats, max(1, available // settings.num_seeds))
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    each = sharing(settings, settings.num_seeds, available)
     replicas = parallel.make_replicas(
-        settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, sharing
+        settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each
     )
-    memory.check_state(settings, state, replicas)
+    memory.check_state(settings, _shapes(settings), replicas)
     return replicas
 
 

@@ -68,10 +68,11 @@ _PER_LINE = ('train_seconds', 'compile_seconds')
 
 
 def _joined(lines):
-    """The lines of one row as one, with `predictions` as the list of their files.
+    """The lines of one row as one, by their first seed, with `predictions` as the list of files.
 
     Likewise `parameters_file` and, for each of those files, `temperature`: of lines that have them.
     """
+    newest, lines = lines[-1], sorted(lines, key=lambda line: line.get('seeds', [0])[0])
     joined = dict(lines[0])
     if 'predictions' in joined:
         joined['predictions'] = [line['predictions'] for line in lines]
@@ -81,8 +82,8 @@ def _joined(lines):
         joined['temperature'] = [line.get('temperature') for line in kept]
     if len(lines) == 1:
         return joined
-    if lines[-1].get('ensemble_seeds') == sum(len(line['seeds']) for line in lines):
-        joined['ensemble_accuracy'] = lines[-1]['ensemble_accuracy']
+    if newest.get('ensemble_seeds') == sum(len(line['seeds']) for line in lines):
+        joined['ensemble_accuracy'] = newest['ensemble_accuracy']
     else:
         joined.pop('ensemble_accuracy', None)  # it was of the first line's seeds alone
     for name in (name for name in _PER_SEED if name in joined):
@@ -161,28 +162,42 @@ def lock(workdir):
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(TABLE_ONLY)
 
 
-def claim(workdir, config):
-    """Makes `workdir` this config's own, or finds that it is.
+def check_claim(workdir, config):
+    """Finds that `workdir` is nobody's or this config's own, up to what does not count.
 
-    The config is kept in config.json. Rows may join or leave a table, its title and its claims may
-    change and more seeds may be asked for: they are not compared here (but see `check_row`).
+    Rows may join or leave a table, its title and its claims may change and more seeds may be asked
+    for: they are not compared here (but see `check_row`).
+
+    Returns:
+      (config.json as it is, None if it is not there; as it should be).
 
     Raises:
       ConfigError: the workdir holds results of another config; with the difference.
     """
-    path = pathlib.Path(workdir) / 'config.json'
     ours = plain(config)
     ours['rows'] = [{'name': r['name'], 'reported': r['reported']} for r in ours['rows']]
-    if path.exists():
-        theirs = read_config(workdir)
-        changes = difference(theirs | _NOT_COMPARED, ours | _NOT_COMPARED)
-        if changes:
-            raise ConfigError(
-                f'{workdir} holds results of another config; choose another --workdir or delete '
-                'it. Theirs -> yours:\n  ' + '\n  '.join(changes)
-            )
-        if theirs == ours:
-            return
+    if not (pathlib.Path(workdir) / 'config.json').exists():
+        return None, ours
+    theirs = read_config(workdir)
+    changes = difference(theirs | _NOT_COMPARED, ours | _NOT_COMPARED)
+    if changes:
+        raise ConfigError(
+            f'{workdir} holds results of another config; choose another --workdir or delete '
+            'it. Theirs -> yours:\n  ' + '\n  '.join(changes)
+        )
+    return theirs, ours
+
+
+def claim(workdir, config):
+    """Makes `workdir` this config's own, in its config.json, or finds that it is.
+
+    Raises:
+      ConfigError: as `check_claim`.
+    """
+    theirs, ours = check_claim(workdir, config)
+    if theirs == ours:
+        return
+    path = pathlib.Path(workdir) / 'config.json'
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix('.tmp')
     temporary.write_text(json.dumps(ours, indent=1) + '\n')

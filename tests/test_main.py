@@ -111,7 +111,7 @@ def test_a_table_from_start_to_end(tmp_path, config):
     *before, last = lines_of(tmp_path / 'runs' / 'tiny')
     assert before == lines and (last['row'], last['seeds']) == ('slow', [2])
     (row,) = [r for r in results.read(tmp_path / 'runs' / 'tiny') if r['row'] == 'slow']
-    assert row['seeds'] == [0, 1, 2]
+    assert row['seeds'] == [0, 1, 2] and row['config']['seed'] == last['config']['seed'] == 0
     assert row['test_accuracy'] == slow['test_accuracy'] + last['test_accuracy']
     assert row['predictions'] == [slow['predictions'], last['predictions']]
     assert last['ensemble_seeds'] == 3 and row['ensemble_accuracy'] == last['ensemble_accuracy']
@@ -145,6 +145,8 @@ def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):
         (['--config={}', '--config.dataset.num_validation=12000'], 'num_validation'),
         (['--config={}', '--workdir=/dev/null/x'], '/dev/null'),
         (['--config={}', '--cpu_devices=0'], 'cpu_devices'),
+        (['--config={}', '--seeds_per_task=1'], '--seeds_per_task needs --cluster'),
+        (['--config={}', '--cluster=here'], '--cluster=here: expected HOST:PORT'),
     ],
 )
 def test_a_mistake_gets_one_clear_error(tmp_path, config, arguments, message):

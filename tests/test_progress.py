@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 
+from fmnist_jax import progress
 from fmnist_jax.metrics import Metrics
 from fmnist_jax.progress import RowProgress
 
@@ -52,3 +53,31 @@ def test_a_resumed_run_counts_its_own_time(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == 'row: goes on after epoch 7'
     assert lines[1].endswith('10 s, at most 10 s left')  # one epoch took 10 s, one is left
+
+
+def test_a_sweep_is_told_in_lines_without_a_terminal(monkeypatch):
+    stream = io.StringIO()
+    view = progress.SweepProgress([('a', 2, 10), ('b seed 3', 1, 20)], stream)
+    view.update({0: ('host', 5)})
+    assert stream.getvalue() == ''  # not at every look
+    monkeypatch.setattr(progress, '_SECONDS_BETWEEN_LINES', -1)
+    view.update({0: ('host', 5), 1: ('other', 0)})
+    view.finished(0, [0.5, None], 'host')
+    view.update({0: ('host', 5), 1: ('other', 10)})
+    view.close()
+    assert stream.getvalue().splitlines() == [
+        '0 of 2 tasks done, 2 running, 25%, 0 s',
+        'a: 50.00% on host (1 of 2 tasks done, 1 running)',
+        '1 of 2 tasks done, 1 running, 75%, 0 s',
+    ]
+
+
+def test_a_sweeps_bar_counts_the_epochs_of_all_seeds():
+    terminal = Terminal()
+    view = progress.SweepProgress([('a', 2, 10), ('b', 1, 20)], terminal)
+    view.update({0: ('host', 10), 1: ('host', 10)})
+    view.finished(0, [0.5, 0.5], 'host')
+    view.close()
+    assert 'a: 50.00% on host' in terminal.getvalue()
+    for part in ('0 of 2 tasks done, 2 running', '1 of 2 tasks done, 1 running', ' 75%'):
+        assert part in terminal.getvalue()

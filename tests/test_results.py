@@ -42,6 +42,18 @@ def test_lines_with_other_seeds_of_a_row_come_as_one(tmp_path):
     assert first['predictions'] == ['p', 'q']
 
 
+def test_lines_of_a_row_are_ordered_by_their_seeds(tmp_path):
+    """On a cluster the first seeds may come last; the last line has the ensemble of all."""
+    line_of = {'history': {'train_loss': [[0.5]]}, 'diverged': [False], 'ensemble_accuracy': 0.5}
+    for seed, count in ((2, 1), (0, 2), (1, 3)):
+        own = {'seeds': [seed], 'predictions': f'{seed}.npz', 'ensemble_seeds': count}
+        results.append(tmp_path, line('a', [0.1 * seed], **line_of, **own))
+    (row,) = results.read(tmp_path)
+    assert (row['seeds'], row['test_accuracy']) == ([0, 1, 2], [0.0, 0.1, 0.2])
+    assert row['predictions'] == ['0.npz', '1.npz', '2.npz']
+    assert row['ensemble_accuracy'] == 0.5
+
+
 def test_an_ensemble_counts_for_a_row_only_if_all_seeds_are_in_it(tmp_path):
     def joined(folder, seeds_of_second_ensemble):
         first = {'seeds': [0, 1], 'ensemble_accuracy': 0.91, 'ensemble_seeds': 2, 'history': {}}

@@ -61,6 +61,7 @@ def get_config():
     config.replicas = 'auto'  # seeds of a device: vmap (at once) | map (in turn) | auto
     config.replicas_chunk = 0  # with map: seeds at once; 0 means one
     config.devices_per_seed = 0  # that share a seed's batches, if there are so many; 0 chooses
+    config.debug_nans = False  # stops at the first number that is not finite and says where
     config.dataset = _dataset()
     config.augment = _augment()
     config.model = _model()

@@ -37,6 +37,8 @@ def run_row(row, settings, dataset, workdir, cache, pretrained=None, earlier=())
     try:
         variables = pretrained and pretrained.variables
         outcome = fit(settings, dataset, replicas, cache, progress, variables)
+    except ConfigError as error:
+        raise ConfigError(f'row {row["name"]!r}: {error}') from error
     finally:
         progress.close()
     seeds = range(settings.seed, settings.seed + settings.num_seeds)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import memory, parallel, train
+from fmnist_jax import memory, nan_search, parallel, train
 from fmnist_jax.programs import compile_programs, place
 from fmnist_jax.settings import split_numbers
 
@@ -48,7 +48,7 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None)
       pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each; or None.
 
     Raises:
-      ConfigError: a single seed does not fit.
+      ConfigError: a single seed does not fit; what settings.debug_nans found.
     """
     cache = {} if cache is None else cache
     program, _ = split_numbers(settings)
@@ -105,11 +105,19 @@ def _epochs(settings, numbers, programs, arrays, replicas, progress):
     def advance(state, epoch, start, stop):
         head_only = epoch <= settings.head_epochs
         program = programs.train_head if head_only else programs.train_steps
+        before = nan_search.keep(replicas, state) if settings.debug_nans else None
         state, measured = program(
             *(numbers, state, seeds, arrays.train_indices, arrays.train),
             *(np.int32(epoch), np.int32(start), np.int32(stop)),
         )
-        return state, parallel.gather(replicas, measured)  # waits until it is done
+        measured = parallel.gather(replicas, measured)  # waits until it is done
+        if before is not None:
+            after = nan_search.keep(replicas, state)
+            train_set = (parallel.gather(replicas, arrays.train_indices), *_first(arrays.train))
+            nan_search.check(
+                *(settings, numbers, before, after, measured, train_set, epoch, start, stop)
+            )
+        return state, measured
 
     for epoch in range(1, settings.epochs + 1):
         active = ~parallel.gather(replicas, state.stopped)
@@ -122,12 +130,20 @@ def _epochs(settings, numbers, programs, arrays, replicas, progress):
             state, measured = programs.finish_epoch(
                 *(numbers, state, arrays.validation_indices, arrays.validation, np.int32(epoch))
             )
-            entries |= _means('validation', parallel.gather(replicas, measured), active)
+            measured = parallel.gather(replicas, measured)
+            if settings.debug_nans:
+                nan_search.check_validation(settings, measured, epoch)
+            entries |= _means('validation', measured, active)
         for name, values in entries.items():
             history.setdefault(name, []).append(values)
         if progress:
             progress.epoch(epoch, history)
     return state, history, epochs_run
+
+
+def _first(shared):
+    """One copy of the arrays that every device has a copy of."""
+    return jax.tree.map(lambda array: array[0], shared)
 
 
 def _run_epoch(advance, state, epoch, steps, pace, progress):

@@ -14,6 +14,8 @@ from ml_collections import ConfigDict
 
 # What a config says about its table, and no run depends on.
 TABLE_ONLY = ('title', 'rows', 'claims')
+# What no number of a result depends on.
+NO_RESULT = ('debug_nans',)
 
 
 class ConfigError(ValueError):
@@ -104,7 +106,8 @@ def refuse_row_fields(rows, overridden):
 
 def settings_hash(settings):
     """Twelve hexadecimal digits that tell settings apart, whatever the number of seeds."""
-    text = json.dumps(plain(settings) | {'num_seeds': None}, sort_keys=True)
+    fields = {name: v for name, v in plain(settings).items() if name not in NO_RESULT}
+    text = json.dumps(fields | {'num_seeds': None}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -140,7 +143,8 @@ def difference(old, new):
     return [
         f'{path}: {old.get(path, missing)} -> {new.get(path, missing)}'
         for path in sorted(old.keys() | new.keys())
-        if (path in new or path not in _YOUNGER)
+        if path not in NO_RESULT
+        and (path in new or path not in _YOUNGER)
         and old.get(path, missing) != new.get(path, missing)
     ]
 
@@ -160,7 +164,7 @@ def split_numbers(settings):
         for path, v in flat.items()
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
-    not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained'}
+    not_program = {*NO_RESULT, 'seed', 'dataset.name', 'dataset.fallback', 'pretrained'}
     fixed = {path: v for path, v in flat.items() if path not in numbers.keys() | not_program}
     return json.dumps([fixed, sorted(numbers)], sort_keys=True), numbers
 

@@ -63,6 +63,7 @@ def get_config():
     config.devices_per_seed = 0  # that share a seed's batches, if there are so many; 0 chooses
     config.checkpoint_epochs = 0  # a checkpoint every so many epochs; 0: about once a minute
     config.checkpoints_kept = 2  # latest ones, beside the best; 0: no checkpoints
+    config.debug_nans = False  # stops at the first number that is not finite and says where
     config.dataset = _dataset()
     config.augment = _augment()
     config.model = _model()

@@ -35,6 +35,8 @@ def _run_here(tasks, load_dataset, keep, workdir, say):
         kept = _checkpoints(task, workdir, say)
         try:
             trained = train_task(task, dataset, lay_out(settings), cache, progress, kept)
+        except ConfigError as error:
+            raise ConfigError(f'row {task.row["name"]!r}: {error}') from error
         finally:
             progress.close()
             kept.close()

@@ -35,6 +35,7 @@ _CHOICES = {
 }
 
 _SWITCHES = (
+    'debug_nans',
     'dataset.validate_on_test',
     'augment.flip',
     'model.batch_norm',

@@ -1,23 +1,16 @@
-"""All seeds of a row: compile once, then epochs in Python and steps on the device."""
+"""All seeds of a row, or all trials of a search: compiled once, trained together."""
 
 import math
-import time
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import evaluate, memory, parallel, train
-from fmnist_jax.checkpoint import Checkpoint
-from fmnist_jax.programs import compile_programs, no_metrics, place
+from fmnist_jax import evaluate, memory, parallel
+from fmnist_jax.epochs import Run, run_epochs
+from fmnist_jax.programs import compile_programs, place
 from fmnist_jax.settings import split_numbers
-
-# A call of the compiled loop lasts about this long, so that the bar moves and Ctrl-C is heard.
-_SECONDS_PER_CALL = 1.0
-# And at least so many steps: each call gets its working memory anew from the system, which costs
-# CNN_2 a quarter of its speed in calls of a single step.
-_STEPS_PER_CALL = 8
 
 
 class Outcome(NamedTuple):
@@ -53,15 +46,63 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
       checkpoints: checkpoint.Checkpoints to go on from and to write; or None.
 
     Raises:
-      ConfigError: a single seed does not fit.
+      ConfigError: a single seed does not fit; what settings.debug_nans found.
     """
+    numbers = {path: np.float32(value) for path, value in split_numbers(settings)[1].items()}
+    seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
+
+    def train_and_test(replicas, cache):
+        run, compile_seconds = _prepare(
+            *(settings, numbers, seeds, dataset, replicas, cache, pretrained)
+        )
+        state, end = run_epochs(run, progress, checkpoints)
+        return _outcome(run, state, end, dataset, compile_seconds)
+
+    return _where_it_fits(train_and_test, settings, replicas, cache, progress)
+
+
+def fit_trials(settings, numbers, dataset, replicas, stop=None, cache=None, progress=None):
+    """Trains trials of a search together, each with settings.num_seeds seeds; tests nothing.
+
+    Args:
+      settings: of any of the trials: they differ in numbers alone (settings.split_numbers).
+      numbers: each trial's numbers, {'section.field': float}.
+      dataset: data.Dataset.
+      replicas: parallel.Replicas for trials * seeds.
+      stop: (epoch, history) -> bool [trials * seeds], those that are to stop; or None.
+      cache, progress: as for `fit`.
+
+    Returns:
+      Validation accuracy float [trials, seeds] at the epoch that would be tested; NaN where a seed
+      diverged.
+    """
+    each = settings.num_seeds
+    seeds = np.tile(np.arange(settings.seed, settings.seed + each, dtype=np.int32), len(numbers))
+    columns = {
+        path: np.repeat(np.array([trial[path] for trial in numbers], np.float32), each)
+        for path in numbers[0]
+    }
+
+    def train_trials(replicas, cache):
+        spread = parallel.spread(replicas, columns)
+        run, _ = _prepare(settings, spread, seeds, dataset, replicas, cache, None)
+        state, end = run_epochs(run, progress, None, stop)
+        tested = _tested_epoch(replicas, state, end)
+        accuracy = np.array(end.history['validation_accuracy'], np.float64)  # [epochs, replicas]
+        return accuracy[tested - 1, np.arange(replicas.count)].reshape(-1, each)
+
+    return _where_it_fits(train_trials, settings, replicas, cache, progress)
+
+
+def _where_it_fits(train, settings, replicas, cache, progress):
+    """train(replicas, cache), with fewer replicas at a time as long as memory does not suffice."""
     cache = {} if cache is None else cache
     program, _ = split_numbers(settings)
     while True:
         while (program, replicas) in cache:  # it is known that this does not fit
             replicas = cache[program, replicas]
         try:
-            return _fit(settings, dataset, replicas, cache, progress, pretrained, checkpoints)
+            return train(replicas, cache)
         except (memory.TooLarge, MemoryError, jax.errors.JaxRuntimeError) as error:
             fewer, said = memory.fewer_at_once(replicas, error)
         cache[program, replicas] = fewer
@@ -69,129 +110,54 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
             progress.note(said)
 
 
-def _fit(settings, dataset, replicas, cache, progress, pretrained, checkpoints):
-    """As `fit`, with the seeds laid out as `replicas` says."""
-    key, numbers = split_numbers(settings)
-    numbers = {path: np.float32(value) for path, value in numbers.items()}
-    arrays = place(settings, dataset, replicas, pretrained)
-    key = (key, replicas, str(jax.tree.map(jnp.shape, arrays)))
-    compile_seconds = 0.0
+def _prepare(settings, numbers, seeds, dataset, replicas, cache, pretrained):
+    """What trains, compiled if need be: (Run, seconds it took to compile)."""
+    arrays = place(settings, dataset, replicas, pretrained, seeds)
+    shapes = str(jax.tree.map(jnp.shape, (numbers, arrays)))
+    key = (split_numbers(settings)[0], replicas, shapes)
+    seconds = 0.0
     if key not in cache:
         cache[key] = compile_programs(settings, numbers, replicas, arrays)
-        compile_seconds = cache[key].seconds
-    programs = cache[key]
-    state, end = _epochs(settings, numbers, programs, arrays, replicas, progress, checkpoints)
-    logits, measured = parallel.gather(replicas, programs.test(numbers, state, arrays.test))
-    tested = np.asarray(end.epochs_run)
-    if state.best is not None:
-        tested = parallel.gather(replicas, state.best.epoch)
+        seconds = cache[key].seconds
+    seeds = parallel.spread(replicas, seeds)
+    return Run(settings, numbers, seeds, cache[key], arrays, replicas), seconds
+
+
+def _outcome(run, state, end, dataset, compile_seconds):
+    """Tests the chosen parameters of every seed."""
+    best = evaluate.chosen(state)
+    variables = {'params': best.params, 'batch_stats': best.batch_stats}
+    tested = run.programs.test(run.numbers, state, run.arrays.test)
+    logits, measured = parallel.gather(run.replicas, tested)
     return Outcome(
         logits,
         measured.loss / measured.count,
         measured.correct / measured.count,
-        tested,
+        _tested_epoch(run.replicas, state, end),
         end.history,
-        sum(leaf[0, 0].size for leaf in jax.tree.leaves(state.params)),
-        _chosen_variables(replicas, state),
-        _validated(programs, numbers, state, arrays, replicas, dataset),
+        sum(math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)),
+        parallel.gather(run.replicas, variables),
+        _validated(run, state, dataset),
         end.seconds,
         compile_seconds,
         end.resumed,
-        replicas,
+        run.replicas,
     )
 
 
-def _chosen_variables(replicas, state):
-    """The parameters that were tested, and batch norm's averages: numpy [S, ...]."""
-    best = evaluate.chosen(state)
-    return parallel.gather(replicas, {'params': best.params, 'batch_stats': best.batch_stats})
+def _tested_epoch(replicas, state, end):
+    """[S] the epoch whose parameters count, from 1."""
+    if state.best is None:
+        return np.asarray(end.epochs_run)
+    return parallel.gather(replicas, state.best.epoch)
 
 
-def _validated(programs, numbers, state, arrays, replicas, dataset):
+def _validated(run, state, dataset):
     """(logits, labels) of each seed's validation images, which must not be the test images."""
-    if programs.validate is None:
+    if run.programs.validate is None:
         return None
-    images, _ = arrays.validation
-    logits = programs.validate(numbers, state, arrays.validation_indices, images)
-    logits, indices = parallel.gather(replicas, (logits, arrays.validation_indices))
+    images, _ = run.arrays.validation
+    indices = run.arrays.validation_indices
+    logits = run.programs.validate(run.numbers, state, indices, images)
+    logits, indices = parallel.gather(run.replicas, (logits, indices))
     return logits, dataset.train_labels[indices]
-
-
-def _epochs(settings, numbers, programs, arrays, replicas, progress, checkpoints):
-    """The epoch loop: (final state on the devices, Checkpoint of where it ended, without state)."""
-    began = time.perf_counter()
-    first = settings.seed
-    seeds = np.arange(first, first + replicas.count, dtype=np.int32)
-    seeds = parallel.spread(replicas, seeds)
-    state = programs.init(numbers, seeds, arrays.pretrained)
-    here = Checkpoint(0, None, {}, [0] * replicas.count, 0.0, [])
-    found = checkpoints and checkpoints.restore(parallel.gather(replicas, state))
-    if found:
-        state, here = parallel.spread(replicas, found.state), found._replace(state=None)
-        if progress:
-            progress.resume(here.epoch)
-    began -= here.seconds
-    steps = train.steps_per_epoch(settings, arrays.train_indices.shape[-1])
-    nothing, pace = no_metrics(replicas), 1
-
-    def advance(state, measured, epoch, start, stop):
-        head_only = epoch <= settings.head_epochs
-        program = programs.train_head if head_only else programs.train_steps
-        return program(
-            *(numbers, state, measured, seeds, arrays.train_indices, arrays.train),
-            *(np.int32(epoch), np.int32(start), np.int32(stop)),
-        )
-
-    for epoch in range(here.epoch + 1, settings.epochs + 1):
-        active = ~parallel.gather(replicas, state.stopped)
-        if not active.any():
-            break
-        run = _run_epoch(advance, state, nothing, replicas, epoch, steps, pace, progress)
-        state, measured, pace = run
-        entries = _means('train', measured, active)
-        if programs.finish_epoch is not None:
-            state, measured = programs.finish_epoch(
-                *(numbers, state, arrays.validation_indices, arrays.validation, np.int32(epoch))
-            )
-            entries |= _means('validation', parallel.gather(replicas, measured), active)
-        for name, values in entries.items():
-            here.history.setdefault(name, []).append(values)
-        epochs_run = [int(n + on) for n, on in zip(here.epochs_run, active, strict=True)]
-        seconds = time.perf_counter() - began
-        here = here._replace(epoch=epoch, epochs_run=epochs_run, seconds=seconds)
-        if progress:
-            progress.epoch(epoch, here.history)
-        if checkpoints and checkpoints.due(epoch):
-            checkpoints.save(here._replace(state=parallel.gather(replicas, state)))
-    return state, here._replace(seconds=time.perf_counter() - began)
-
-
-def _run_epoch(advance, state, measured, replicas, epoch, steps, pace, progress):
-    """One epoch in calls of about a second: (state, summed Metrics [S], steps per call)."""
-    start = 0
-    while start < steps:
-        stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
-        began = time.perf_counter()
-        state, measured = advance(state, measured, epoch, start, stop)
-        seen = parallel.gather(replicas, measured)  # waits until it is done
-        seconds = time.perf_counter() - began
-        # At most doubled a call: the first one may be slow for reasons of its own.
-        pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
-        if progress:
-            progress.steps(stop - start, seen)
-        start = stop
-    return state, seen, pace
-
-
-def _means(name, measured, active):
-    """Loss and accuracy per seed as JSON can hold them: None for no number."""
-
-    def numbers(sums):
-        with np.errstate(divide='ignore', invalid='ignore'):
-            means = sums / measured.count
-        return [
-            float(f'{m:.6g}') if on and math.isfinite(m) else None
-            for m, on in zip(means, active, strict=True)
-        ]
-
-    return {f'{name}_loss': numbers(measured.loss), f'{name}_accuracy': numbers(measured.correct)}

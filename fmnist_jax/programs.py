@@ -69,14 +69,16 @@ def lay_out(settings, devices=None):
     return replicas
 
 
-def place(settings, dataset, replicas, pretrained=None):
+def place(settings, dataset, replicas, pretrained=None, seeds=None):
     """Puts the data set on the devices once, with each seed's split as indices.
 
     pretrained: {'params', 'batch_stats'} to start from (pretrained.Pretrained.variables).
+    seeds: [S] int, whose splits they are; those of the settings if None.
     """
     total = len(dataset.train_labels)
-    seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    splits = [data.split(total, settings.dataset.num_validation, seed) for seed in seeds]
+    if seeds is None:
+        seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    splits = [data.split(total, settings.dataset.num_validation, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     train_set = parallel.share(replicas, (dataset.train_images, dataset.train_labels))
     test_set = parallel.share(replicas, (dataset.test_images, dataset.test_labels))
@@ -104,6 +106,12 @@ def no_metrics(replicas):
 def compile_programs(settings, numbers, replicas, arrays):
     """Compiles the programs for these settings' architecture and the arrays' shapes.
 
+    Args:
+      settings: a row's settings.
+      numbers: its numbers as float32; where seeds differ in them, arrays from `parallel.spread`.
+      replicas: parallel.Replicas.
+      arrays: Arrays.
+
     Raises:
       memory.TooLarge: one of them needs more memory than a device has.
     """
@@ -120,11 +128,12 @@ def compile_programs(settings, numbers, replicas, arrays):
         return program
 
     seeds = parallel.spread(replicas, np.zeros(replicas.count, np.int32))
+    own = 0 if any(np.ndim(number) for number in numbers.values()) else 'same'
     epoch = np.int32(1)
     start = (numbers, seeds, arrays.pretrained)
-    first = build(init, ('same', 0, None), *start, runs_once=True)
+    first = build(init, (own, 0, None), *start, runs_once=True)
     state = first(*start)
-    step_axes = ('same', 0, 0, 0, 0, None, 'same', 'same', 'same')
+    step_axes = (own, 0, 0, 0, 0, None, 'same', 'same', 'same')
     nothing = no_metrics(replicas)
     step_args = (
         *(numbers, state, nothing, seeds, arrays.train_indices, arrays.train),
@@ -139,14 +148,14 @@ def compile_programs(settings, numbers, replicas, arrays):
     finish = None
     if arrays.validation_indices.shape[-1]:
         validation = (arrays.validation_indices, arrays.validation)
-        axes = ('same', 0, 0, None, 'same')
+        axes = (own, 0, 0, None, 'same')
         finish = build(finish_epoch, axes, numbers, state, *validation, epoch, donate=(1,))
-    last = build(test, ('same', 0, None), numbers, state, arrays.test)
+    last = build(test, (own, 0, None), numbers, state, arrays.test)
     validate = None
     if settings.dataset.num_validation and not settings.dataset.validate_on_test:
         images, _ = arrays.validation
         validation = (arrays.validation_indices, images)
-        validate = build(validation_logits, ('same', 0, 0, None), numbers, state, *validation)
+        validate = build(validation_logits, (own, 0, 0, None), numbers, state, *validation)
     return Programs(first, steps, head, finish, last, validate, total)
 
 

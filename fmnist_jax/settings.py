@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 # What a config says about its table, and no run depends on.
 TABLE_ONLY = ('title', 'rows', 'claims')
 # What says how a run is kept and no result depends on; nor do a seed's numbers on `num_seeds`.
-NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept')
+NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept', 'debug_nans')
 NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))
 
 
@@ -118,10 +118,8 @@ def refuse_row_fields(rows, overridden):
 
 def settings_hash(settings):
     """Twelve hexadecimal digits that tell settings apart, whatever the number of seeds."""
-    compared = plain(settings) | {'num_seeds': None}
-    for field in NO_RESULT:
-        del compared[field]
-    text = json.dumps(compared, sort_keys=True)
+    fields = {name: v for name, v in plain(settings).items() if name not in NO_RESULT}
+    text = json.dumps(fields | {'num_seeds': None}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -157,7 +155,8 @@ def difference(old, new):
     return [
         f'{path}: {old.get(path, missing)} -> {new.get(path, missing)}'
         for path in sorted(old.keys() | new.keys())
-        if (path in new or path not in _YOUNGER)
+        if path not in NO_RESULT
+        and (path in new or path not in _YOUNGER)
         and old.get(path, missing) != new.get(path, missing)
     ]
 

@@ -93,7 +93,8 @@ class Contestant:
 
     def _call(self, start, stop):
         self.state, measured = self.programs.train_steps(
-            *(self.numbers, self.state, self.seeds, self.arrays.train_indices, self.arrays.train),
+            *(self.numbers, self.state, programs.no_metrics(self.replicas), self.seeds),
+            *(self.arrays.train_indices, self.arrays.train),
             *(np.int32(self.epoch), np.int32(start), np.int32(stop)),
         )
         return parallel.gather(self.replicas, measured)  # waits until it is done

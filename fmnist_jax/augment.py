@@ -7,6 +7,7 @@ Used by report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 # Each operation has its own stream, so switching one on or off leaves the others' draws alone.
 _CROP, _FLIP, _ROTATION = range(3)
@@ -115,7 +116,19 @@ def resize(images, size):
     Raises:
       ValueError: size is smaller than the images (those libraries differ on down-scaling).
     """
-    n, height, width, channels = images.shape
+    _, height, width, _ = images.shape
     if size < max(height, width):
         raise ValueError(f'dataset.image_size={size}: expected {max(height, width)} or more')
-    return jax.image.resize(images, (n, size, size, channels), 'bilinear')
+    rows, columns = _bilinear(height, size), _bilinear(width, size)
+    return jnp.einsum('nhwc,ih,jw->nijc', images, rows, columns, precision='highest')
+
+
+def _bilinear(pixels, size):
+    """How much each of `pixels` counts for each of `size` new ones: float32 [size, pixels].
+
+    The products that jax.image.resize computes, too; that one cannot be exported to ONNX with the
+    number of images left open.
+    """
+    centres = ((np.arange(size) + 0.5) * pixels / size - 0.5).clip(0, pixels - 1)
+    distances = np.abs(centres[:, None] - np.arange(pixels))
+    return np.maximum(0, 1 - distances).astype(np.float32)

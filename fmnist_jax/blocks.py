@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from fmnist_jax.convolution import in_blocks
+
 # Bytes of a block's inputs and outputs: they and what is computed from them stay in a core's
 # second-level cache (1 MB where this was measured).
 _BLOCK_BYTES = 800_000
@@ -66,7 +68,7 @@ def with_sums(function, params, images, weights=None):
     Returns:
       (outputs [N, H, W, C], their weighted sum and sum of squares, float32 [C] each).
     """
-    if jax.default_backend() != 'cpu':
+    if not in_blocks():
         outputs = function(params, images)
         return outputs, *sums(outputs, weights)
     if weights is None:

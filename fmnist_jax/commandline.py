@@ -26,8 +26,12 @@ def _config_path(argv):
     return None
 
 
-def _load(path):
-    """The config of a file, so that what is wrong with the file is told in its own words."""
+def load_config(path):
+    """The config of a file, so that what is wrong with the file is told in its own words.
+
+    Raises:
+      ConfigError: it is not there, or is no config.
+    """
     file = pathlib.Path(path)
     if not file.is_file():
         known = sorted(str(p) for p in pathlib.Path('configs').glob('*.py') if p.stem != 'base')
@@ -71,7 +75,7 @@ def check_config_flags(argv):
     path = _config_path(argv)
     if path is None:
         raise ConfigError('--config=FILE is missing, for example --config=configs/quickstart.py')
-    config = _load(path)
+    config = load_config(path)
     fields = list(flatten(config.to_dict()))
     for argument in argv[1:]:
         name = argument.partition('=')[0].lstrip('-').removeprefix('no')

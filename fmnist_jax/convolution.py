@@ -8,6 +8,8 @@ at a time so that the patches stay in the processor's cache; its gradient is two
 products, which JAX derives by itself. On other backends it is `lax.conv`.
 """
 
+import contextlib
+import contextvars
 import functools
 import math
 
@@ -19,6 +21,22 @@ import jax.numpy as jnp
 IMAGES_PER_BLOCK = 8
 # A matrix product with fewer columns than this leaves vector registers empty.
 _COLUMNS = 32
+_portable = contextvars.ContextVar('portable', default=False)
+
+
+@contextlib.contextmanager
+def portable():
+    """What is traced here runs on every backend and for any number of images (see portable.py)."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
+
+
+def in_blocks():
+    """Whether layers are to be traced as loops over blocks of images that fit a CPU's cache."""
+    return jax.default_backend() == 'cpu' and not _portable.get()
 
 
 def convolve(images, kernel, padding=0, stride=1):
@@ -33,7 +51,7 @@ def convolve(images, kernel, padding=0, stride=1):
     Returns:
       [N, (H + padding on both sides - kh) // stride + 1, likewise for W, features].
     """
-    if jax.default_backend() != 'cpu':
+    if not in_blocks():
         return _lax(images, kernel, padding, stride)
     images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
     if images.shape[0] <= 2 * IMAGES_PER_BLOCK:
@@ -59,7 +77,7 @@ def depthwise(images, kernel, padding=0, stride=1):
     Args:
       kernel: [kh, kw, 1, C].
     """
-    if jax.default_backend() != 'cpu':
+    if not in_blocks():
         return _lax(images, kernel, padding, stride, groups=images.shape[-1])
     if stride == 1:
         return _depthwise_stride_1(images, kernel, _sides(padding))

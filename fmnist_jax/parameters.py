@@ -109,7 +109,7 @@ def _digest(tensors):
 
 
 def load(path):
-    """The Networks of a file that `save` wrote.
+    """The Networks of a file: a row's, which `save` wrote, or one network's (see export.py).
 
     Raises:
       DataError: it is not there, damaged, or holds something else.
@@ -124,8 +124,17 @@ def load(path):
         found = _digest(tensors)
         if found != about['sha256']:
             raise ValueError(f'SHA-256 {found}, expected {about["sha256"]}')
+        if 'seed' in about:  # one network, without an axis for seeds
+            tensors = {name: array[None] for name, array in tensors.items()}
+            about['seeds'], about['temperatures'] = (
+                f'[{about["seed"]}]',
+                f'[{about["temperature"]}]',
+            )
         settings = from_plain(json.loads(about['settings']))
-        seeds, classes = (tuple(json.loads(about[name])) for name in ('seeds', 'class_names'))
+        seeds, classes, temperatures = (
+            tuple(json.loads(about.get(name, '[]')))
+            for name in ('seeds', 'class_names', 'temperatures')
+        )
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f'{path}: not the parameters of a row, or damaged ({error}); copy it again, or train '
@@ -133,7 +142,7 @@ def load(path):
         ) from error
     variables = {name: {} for name in _VARIABLES} | unflatten_dict(tensors, sep='/')
     _check_fit(path, settings, variables, len(seeds))
-    return Networks(settings, seeds, variables, classes)
+    return Networks(settings, seeds, variables, classes, temperatures)
 
 
 def _check_fit(path, settings, variables, count):

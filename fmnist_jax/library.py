@@ -1,0 +1,90 @@
+"""The package from Python: settings, training and probabilities in a line each.
+
+The commands do the same with files around it; see `fmnist_jax.__init__` for all names.
+"""
+
+import contextlib
+import functools
+import pathlib
+
+import jax
+
+from fmnist_jax import calibration, data, inference, parallel
+from fmnist_jax.checks import check
+from fmnist_jax.commandline import load_config
+from fmnist_jax.fit import fit
+from fmnist_jax.programs import lay_out
+from fmnist_jax.settings import ConfigError, resolve, select_rows
+
+_DEFAULTS = pathlib.Path(__file__).parent.parent / 'configs' / 'base.py'
+
+
+@functools.cache
+def _use_all_cores():
+    """Each core becomes a device, as for the commands, unless JAX has been set up or used before.
+
+    And compiled programs are kept for the next start.
+    """
+    if jax.config.jax_num_cpu_devices < 1:
+        with contextlib.suppress(RuntimeError):
+            parallel.set_up(cache_folder=data.cache_directory() / 'xla')
+
+
+def make_settings(changes=None, config=None, row=None):
+    """Settings of a training.
+
+    Args:
+      changes: {'section.field': value}, such as {'model.name': 'lenet5', 'epochs': 3}: any field
+        of configs/base.py.
+      config: path of a table's config, such as 'configs/lenet.py'; the defaults if None.
+      row: name of one of its rows, whose changes come first.
+
+    Returns:
+      ConfigDict.
+
+    Raises:
+      ConfigError: no such config, row or field, or settings that cannot train.
+    """
+    _use_all_cores()
+    table = load_config(config or _DEFAULTS)
+    chosen = {} if row is None else select_rows(table, row)[0]['change']
+    changes = {'name': 'changes', 'change': {**chosen, **(changes or {})}}
+    settings = resolve(table, changes)
+    check(settings)
+    return settings
+
+
+def fit_seeds(settings, dataset, progress=None, pretrained=None):
+    """Trains all seeds of the settings together and tests each.
+
+    Args:
+      settings: of `make_settings`.
+      dataset: data.Dataset, of `load_data` or of arrays like its.
+      progress, pretrained: see fit.fit.
+
+    Returns:
+      fit.Outcome: `test_accuracy` [S], `history`, `logits`, `variables` and more.
+
+    Raises:
+      ConfigError: a layout over the devices that cannot be had, or pretrained weights that the
+        settings ask for are not given.
+      DataError: fewer images than the validation set is to have.
+    """
+    _use_all_cores()
+    data.split(len(dataset.train_labels), settings.dataset.num_validation, settings.seed)
+    if settings.pretrained and pretrained is None:
+        raise ConfigError(f'config.pretrained={settings.pretrained!r}: give the weights, too')
+    return fit(settings, dataset, lay_out(settings), progress=progress, pretrained=pretrained)
+
+
+def predict_images(settings, variables, images, temperature=None):
+    """Probabilities of every seed: float32 [S, N, 10].
+
+    Args:
+      settings: of `make_settings`.
+      variables: {'params', 'batch_stats'}, arrays [S, ...], such as Outcome.variables.
+      images: uint8 [N, 28, 28], light items on black.
+      temperature: what the logits are divided by; None for 1.
+    """
+    logits = inference.seed_logits(settings, variables, images)
+    return calibration.tempered(logits, temperature, settings.loss)

@@ -4,8 +4,6 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-
 from fmnist_jax import data, results, train
 from fmnist_jax.checks import check
 from fmnist_jax.programs import lay_out, sharing
@@ -22,23 +20,24 @@ class Executor(NamedTuple):
     seeds_per_task: int = 0  # at most; 0 for all seeds of a row
 
 
-def _run_here(tasks, load_dataset, keep):
-    """Trains the tasks in this process, one after the other."""
+def run_here(tasks, load_dataset, keep, show=True):
+    """Trains the tasks in this process, one after the other; shows a bar if told so."""
     cache = {}
     for task in tasks:
         settings = task.own
         dataset = load_dataset(settings.dataset.name)
         num_train = len(dataset.train_labels) - settings.dataset.num_validation
         steps = train.steps_per_epoch(settings, num_train)
-        progress = RowProgress(task.row['name'], settings.epochs, steps)
+        progress = RowProgress(task.row['name'], settings.epochs, steps) if show else None
         try:
             trained = train_task(task, dataset, lay_out(settings), cache, progress)
         finally:
-            progress.close()
+            if progress:
+                progress.close()
         keep(*trained)
 
 
-HERE = Executor(_run_here)
+HERE = Executor(run_here)
 
 
 def check_rows(config, rows):
@@ -86,8 +85,11 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, execut
     settings = {row['name']: resolve(config, row) for row in rows}
     # A layout, a split or weights that cannot be had: told before anything is written.
     for mine in settings.values():
-        together = min(mine.num_seeds, executor.seeds_per_task or mine.num_seeds)
-        sharing(mine, together, executor.devices or len(jax.local_devices()))
+        if executor.devices:
+            together = min(mine.num_seeds, executor.seeds_per_task or mine.num_seeds)
+            sharing(mine, together, executor.devices)
+        else:
+            lay_out(mine)
         total = len(load_dataset(mine.dataset.name).train_labels)
         data.split(total, mine.dataset.num_validation, mine.seed)
     done = {result['row']: result for result in results.read(workdir)}

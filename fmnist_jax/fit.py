@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -64,7 +65,7 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None)
         measured.correct / measured.count,
         tested,
         history,
-        sum(leaf[0, 0].size for leaf in jax.tree.leaves(state.params)),
+        sum(math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)),
         train_seconds,
         compile_seconds,
     )
@@ -93,7 +94,9 @@ def _epochs(settings, numbers, programs, arrays, replicas, progress):
         if not active.any():
             break
         epochs_run += active
-        state, measured, pace = _run_epoch(advance, state, epoch, steps, pace, progress)
+        state, measured, pace = _run_epoch(
+            *(advance, state, epoch, steps, pace, progress, partial(parallel.slowest, replicas))
+        )
         entries = _means('train', measured, active)
         if programs.finish_epoch is not None:
             state, measured = programs.finish_epoch(
@@ -107,14 +110,14 @@ def _epochs(settings, numbers, programs, arrays, replicas, progress):
     return state, history, epochs_run
 
 
-def _run_epoch(advance, state, epoch, steps, pace, progress):
+def _run_epoch(advance, state, epoch, steps, pace, progress, slowest):
     """One epoch in calls of about a second: (state, summed Metrics [S], steps per call)."""
     start, total = 0, None
     while start < steps:
         stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
         state, measured = advance(state, epoch, start, stop)
-        seconds = time.perf_counter() - began
+        seconds = slowest(time.perf_counter() - began)
         # At most doubled a call: the first one may be slow for reasons of its own.
         pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
         total = measured if total is None else jax.tree.map(np.add, total, measured)

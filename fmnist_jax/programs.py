@@ -51,13 +51,16 @@ def lay_out(settings, devices=None):
     """Seeds over devices as the settings ask: parallel.Replicas.
 
     Raises:
-      ConfigError: config.devices_per_seed cannot be had.
+      ConfigError: config.devices_per_seed cannot be had, or some hosts would have nothing to do.
     """
-    available = len(jax.local_devices() if devices is None else devices)
+    available = len(jax.devices() if devices is None else devices)
     each = sharing(settings, settings.num_seeds, available)
-    return parallel.make_replicas(
-        settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each
-    )
+    try:
+        return parallel.make_replicas(
+            settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def place(settings, dataset, replicas, pretrained=None):

@@ -64,15 +64,19 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
         if stop:
             stopped = parallel.gather(run.replicas, state.stopped) | stop(epoch, here.history)
             state = state._replace(stopped=parallel.spread(run.replicas, stopped))
-        if checkpoints and checkpoints.due(epoch):
-            checkpoints.save(here._replace(state=parallel.gather(run.replicas, state)))
+        due = bool(checkpoints and checkpoints.due(epoch))
+        if parallel.of_first_host(run.replicas, due):
+            whole = here._replace(state=parallel.gather(run.replicas, state))
+            if checkpoints:
+                checkpoints.save(whole)
     return state, here._replace(seconds=time.perf_counter() - began)
 
 
 def _start(run, progress, checkpoints):
     """The state before the first epoch, or after the last one of an earlier run."""
     state = run.programs.init(run.numbers, run.seeds, run.arrays.pretrained)
-    found = checkpoints and checkpoints.restore(parallel.gather(run.replicas, state))
+    like = parallel.gather(run.replicas, state)
+    found = parallel.of_first_host(run.replicas, checkpoints and checkpoints.restore(like))
     if not found:
         return state, Checkpoint(0, None, {}, [0] * run.replicas.count, 0.0, [])
     if progress:
@@ -92,7 +96,7 @@ def _train(run, state, epoch, pace, progress):
         seen = parallel.gather(run.replicas, measured)  # waits until it is done
         if before is not None:
             _search_nans(run, before, state, seen, epoch, start, stop)
-        seconds = time.perf_counter() - began
+        seconds = parallel.slowest(run.replicas, time.perf_counter() - began)
         # At most doubled a call: the first one may be slow for reasons of its own.
         pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
         if progress:

@@ -4,8 +4,6 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-
 from fmnist_jax import data, predictions, results, train
 from fmnist_jax.checkpoint import Checkpoints
 from fmnist_jax.checks import check
@@ -23,25 +21,32 @@ class Executor(NamedTuple):
     seeds_per_task: int = 0  # at most; 0 for all seeds of a row
 
 
-def _run_here(tasks, load_dataset, keep, workdir, say):
-    """Trains the tasks in this process, one after the other, each with checkpoints."""
+def run_here(tasks, load_dataset, keep, workdir, say, show=True):
+    """Trains the tasks in this process, one after the other: the `run` of an Executor.
+
+    Args:
+      tasks, load_dataset, keep, say: see Executor and `run`.
+      workdir: where checkpoints are written; None for none.
+      show: a progress bar.
+    """
     cache = {}
     for task in tasks:
         settings = task.own
         dataset = load_dataset(settings.dataset.name)
         num_train = len(dataset.train_labels) - settings.dataset.num_validation
         steps = train.steps_per_epoch(settings, num_train)
-        progress = RowProgress(task.row['name'], settings.epochs, steps)
-        kept = _checkpoints(task, workdir, say)
+        progress = RowProgress(task.row['name'], settings.epochs, steps) if show else None
+        kept = workdir and _checkpoints(task, workdir, say)
         try:
             trained = train_task(task, dataset, lay_out(settings), cache, progress, kept)
         except ConfigError as error:
             raise ConfigError(f'row {task.row["name"]!r}: {error}') from error
         finally:
-            progress.close()
-            kept.close()
+            for open_one in filter(None, (progress, kept)):
+                open_one.close()
         keep(task, *trained)
-        kept.discard()
+        if kept:
+            kept.discard()
 
 
 def _checkpoints(task, workdir, say):
@@ -58,7 +63,7 @@ def _checkpoints(task, workdir, say):
     return Checkpoints(folder, identity, results.code_commit(), every, keep, say)
 
 
-HERE = Executor(_run_here)
+HERE = Executor(run_here)
 
 
 def check_rows(config, rows):
@@ -107,8 +112,11 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, execut
     settings = {row['name']: resolve(config, row) for row in rows}
     # A layout, a split or weights that cannot be had: told before anything is written.
     for mine in settings.values():
-        together = min(mine.num_seeds, executor.seeds_per_task or mine.num_seeds)
-        sharing(mine, together, executor.devices or len(jax.local_devices()))
+        if executor.devices:
+            together = min(mine.num_seeds, executor.seeds_per_task or mine.num_seeds)
+            sharing(mine, together, executor.devices)
+        else:
+            lay_out(mine)
         total = len(load_dataset(mine.dataset.name).train_labels)
         data.split(total, mine.dataset.num_validation, mine.seed)
     done = {result['row']: result for result in results.read(workdir)}

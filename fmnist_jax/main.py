@@ -7,7 +7,6 @@
 Any field of configs/base.py can be set: --config.epochs=2, --config.dataset.name=mnist.
 """
 
-import contextlib
 import pathlib
 import sys
 import traceback
@@ -54,6 +53,14 @@ _CLUSTER = flags.DEFINE_string(
 _SEEDS_PER_TASK = flags.DEFINE_integer(
     'seeds_per_task', 0, 'With --cluster: seeds of a row in one task; 0 for all.', lower_bound=0
 )
+_COORDINATOR = flags.DEFINE_string(
+    'coordinator',
+    None,
+    'Train on several hosts together, this command on each: HOST:PORT of host 0, or auto (Slurm, '
+    'Open MPI, Kubernetes, TPUs).',
+)
+_NUM_HOSTS = flags.DEFINE_integer('num_hosts', None, 'With --coordinator: how many hosts.')
+_HOST = flags.DEFINE_integer('host', None, 'With --coordinator: which one this is, from 0.')
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
 
@@ -87,17 +94,30 @@ def _synthetic_instead(config, error):
     return data.load('synthetic')
 
 
-def _executor():
-    """Where to train, as the flags say: a context that gives an experiment.Executor."""
+def _check_machines():
+    """Refuses flags about machines that do not go together."""
+    if _CLUSTER.value and _COORDINATOR.value:
+        raise ConfigError('--cluster and --coordinator: one or the other')
+    if _SEEDS_PER_TASK.value and not _CLUSTER.value:
+        raise ConfigError('--seeds_per_task needs --cluster')
+    if not _COORDINATOR.value and (_NUM_HOSTS.value, _HOST.value) != (None, None):
+        raise ConfigError('--num_hosts and --host need --coordinator=HOST:PORT')
+
+
+def _train(*inputs):
+    """experiment.run where the flags say; None on a host that writes nothing."""
     from fmnist_jax import experiment
 
-    if not _CLUSTER.value:
-        if _SEEDS_PER_TASK.value:
-            raise ConfigError('--seeds_per_task needs --cluster')
-        return contextlib.nullcontext(experiment.HERE)
-    from fmnist_jax import cluster
+    if _COORDINATOR.value:
+        from fmnist_jax import hosts
 
-    return cluster.connect(_CLUSTER.value, _CPU_DEVICES.value, _SEEDS_PER_TASK.value)
+        return hosts.run(*inputs)
+    if _CLUSTER.value:
+        from fmnist_jax import cluster
+
+        with cluster.connect(_CLUSTER.value, _CPU_DEVICES.value, _SEEDS_PER_TASK.value) as executor:
+            return experiment.run(*inputs, executor)
+    return experiment.run(*inputs)
 
 
 def _run(config, rows, workdir):
@@ -108,6 +128,10 @@ def _run(config, rows, workdir):
 
     platform = 'cpu' if _CLUSTER.value else None  # the GPUs are for the tasks
     parallel.set_up(_CPU_DEVICES.value, data.cache_directory() / 'xla', platform)
+    if _COORDINATOR.value:
+        from fmnist_jax import hosts
+
+        hosts.connect(_COORDINATOR.value, _NUM_HOSTS.value, _HOST.value, _say)
 
     loaded = {}
 
@@ -127,8 +151,9 @@ def _run(config, rows, workdir):
     except data.DataUnavailable as error:
         loaded['synthetic'] = _synthetic_instead(config, error)
         workdir = workdir.with_name(workdir.name + '-synthetic')
-    with _executor() as executor:
-        results = experiment.run(config, rows, workdir, load, load_pretrained, _say, executor)
+    results = _train(config, rows, workdir, load, load_pretrained, _say)
+    if results is None:
+        return
     text = report.table(results, config.title) + report.claims_text(workdir)
     (workdir / 'table.md').write_text(report.workdir_table(workdir))
     print(f'\n{text}')
@@ -149,13 +174,13 @@ def _main(argv):
     if _LIST.value:
         return _list_rows(config, rows)
     refuse_row_fields(rows, overridden)
+    _check_machines()
     name = pathlib.Path(flags.FLAGS['config'].config_filename).stem
     _run(config, rows, pathlib.Path(_WORKDIR.value or f'runs/{name}'))
 
 
-def main(argv=None):
-    """The command: returns the exit code (0 done, 2 the user's mistake, 130 interrupted)."""
-    argv = sys.argv if argv is None else argv
+def _exit_code(argv):
+    """Runs the command and tells in one line what went wrong."""
     try:
         _main(argv)
     except KeyboardInterrupt:
@@ -166,8 +191,25 @@ def main(argv=None):
             traceback.print_exc()
         # What absl says of a flag repeats the flag, whatever that is.
         _say(f'error: {one_line(error) if isinstance(error, flags.Error) else error}')
-        return 2
+        return 1 if isinstance(error, ConnectionError) else 2
     return 0
+
+
+def main(argv=None):
+    """The command: returns the exit code.
+
+    0 done, 1 a machine was lost, 2 the user's mistake, 130 interrupted.
+    """
+    try:
+        code = _exit_code(sys.argv if argv is None else argv)
+    except Exception:
+        if 'fmnist_jax.hosts' not in sys.modules:
+            raise
+        traceback.print_exc()
+        code = 1
+    if code and 'fmnist_jax.hosts' in sys.modules:  # --coordinator was given
+        sys.modules['fmnist_jax.hosts'].leave(code)
+    return code
 
 
 if __name__ == '__main__':

@@ -49,8 +49,9 @@ def limit(devices):
         if count < 1:
             raise ConfigError(f'{VARIABLE}={given}: expected a number of bytes, such as 4e9')
         return count
-    own = (devices[0].memory_stats() or {}).get('bytes_limit')
-    return own or int(_PART_OF_MACHINE * _machine()) // len(devices)
+    here = [device for device in devices if device.process_index == jax.process_index()]
+    own = (here[0].memory_stats() or {}).get('bytes_limit')
+    return own or int(_PART_OF_MACHINE * _machine()) // len(here)
 
 
 def _machine():

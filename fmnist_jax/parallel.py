@@ -1,6 +1,7 @@
 """Replicas: one seed's pure function run for many seeds, over the devices there are.
 
-The only file that says `pmap` and `vmap`. Arrays of all seeds have the shape
+The only file that says `pmap` and `vmap` (and `shard_map`, where the devices belong to several
+hosts, each with a process of its own that runs all of this). Arrays of all seeds have the shape
 [devices, seeds per device, ...]: `pmap` spreads the first axis, `vmap` or `lax.map` the
 second. Seeds never talk to each other; only where devices share a seed (share.py) is there a
 collective, in which one device waits for another. On a CPU each core is a device: a core that
@@ -9,12 +10,16 @@ trains its own seeds needs no barrier in every operation (LeNet-5 on two cores: 
 
 import functools
 import os
+import pickle
 import time
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from fmnist_jax.share import ALONE, AXIS, Share
 
@@ -67,16 +72,33 @@ def make_replicas(count, mode='auto', chunk=0, devices=None, devices_per_seed=1)
       mode: 'vmap', 'map' or 'auto' (one after the other on a CPU, whose caches hold one
         network; all at once elsewhere).
       chunk: seeds at once with 'map'.
-      devices: jax devices, all local ones by default.
+      devices: jax devices; by default all, those of other hosts (hosts.py) too.
       devices_per_seed: that share each seed's batches; more than 1 needs as many for each.
+
+    Raises:
+      ValueError: some hosts would have nothing to do.
     """
-    devices = tuple(jax.local_devices() if devices is None else devices)
+    devices = tuple(jax.devices() if devices is None else devices)
     if mode == 'auto':
         mode = 'map' if devices[0].platform == 'cpu' else 'vmap'
     per_device = -(-count // len(devices))
     needed = -(-count // per_device) * devices_per_seed
     share = Share(devices_per_seed, needed)
-    return Replicas(count, devices[:needed], per_device, mode, chunk, share)
+    return Replicas(count, _of_each_host(devices, needed), per_device, mode, chunk, share)
+
+
+def _of_each_host(devices, needed):
+    """The first `needed` devices, as many of each host."""
+    hosts = {}
+    for device in devices:
+        hosts.setdefault(device.process_index, []).append(device)
+    each, rest = divmod(needed, len(hosts))
+    if rest:
+        raise ValueError(
+            f'{needed} devices would train these seeds, which {len(hosts)} hosts cannot share '
+            f'evenly: choose config.num_seeds, or config.devices_per_seed, for {len(devices)}'
+        )
+    return tuple(device for mine in hosts.values() for device in mine[:each])
 
 
 def spread(replicas, tree):
@@ -108,7 +130,34 @@ def gather(replicas, tree):
         array = np.asarray(array)[:: replicas.share.parts]
         return array.reshape(replicas.padded, *array.shape[2:])[: replicas.count]
 
+    if _several_hosts(replicas):  # a host sees its own devices' part alone
+        tree = multihost_utils.process_allgather(tree, tiled=True)
     return jax.tree.map(collect, tree)
+
+
+def of_first_host(replicas, value):
+    """The first host's value (anything that can be pickled), for all of them."""
+    if not _several_hosts(replicas):
+        return value
+    raw = np.frombuffer(pickle.dumps(value), np.uint8)
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(raw))))
+    raw = np.pad(raw[:size], (0, max(0, size - len(raw))))
+    return pickle.loads(multihost_utils.broadcast_one_to_all(raw).tobytes())
+
+
+def slowest(replicas, seconds):
+    """The longest time of all hosts, so that all of them decide the same by it."""
+    if not _several_hosts(replicas):
+        return seconds
+    return float(multihost_utils.process_allgather(np.float32(seconds)).max())
+
+
+def _several_hosts(replicas):
+    return len({device.process_index for device in replicas.devices}) > 1
+
+
+def _mesh(devices):
+    return Mesh(np.array(devices), (AXIS,))
 
 
 @functools.cache
@@ -121,6 +170,11 @@ def _on_devices(replicas, tree):
     """First axis over the devices, by the layout that pmap itself uses."""
     if not jax.tree.leaves(tree):
         return tree  # pmap refuses to map nothing
+    if _several_hosts(replicas):
+        layout = NamedSharding(_mesh(replicas.devices), P(AXIS))
+        return jax.tree.map(
+            lambda a: jax.make_array_from_callback(a.shape, layout, lambda part: a[part]), tree
+        )
     return _identity(replicas.devices)(tree)
 
 
@@ -148,6 +202,29 @@ def _over_seeds(function, replicas, axes):
     return mapped
 
 
+def _map_over_hosts(function, devices, axes, donate):
+    """What pmap does, for arrays that are spread over the devices of several hosts.
+
+    pmap itself takes and gives each host's part of an array, but once compiled the whole.
+    """
+
+    def on_one_device(*args):
+        own = [
+            jax.tree.map(lambda leaf: leaf[0], a) if axis == 0 else a
+            for a, axis in zip(args, axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], function(*own))
+
+    spread = jax.shard_map(
+        on_one_device,
+        mesh=_mesh(devices),
+        in_specs=tuple(P(AXIS) if axis == 0 else P() for axis in axes),
+        out_specs=P(AXIS),
+        check_vma=False,  # pmap does not check either
+    )
+    return jax.jit(spread, donate_argnums=donate)
+
+
 def compile_for(replicas, function, axes, *args, donate=(), runs_once=False):
     """Compiles one seed's `function` for all seeds.
 
@@ -166,13 +243,17 @@ def compile_for(replicas, function, axes, *args, donate=(), runs_once=False):
     start = time.perf_counter()
     seed_axes = tuple(0 if axis == 0 else None for axis in axes)
     device_axes = tuple(None if axis == 'same' else 0 for axis in axes)
-    program = jax.pmap(
-        _over_seeds(function, replicas, seed_axes),
-        axis_name=AXIS,
-        in_axes=device_axes,
-        devices=replicas.devices,
-        donate_argnums=donate,
-    )
+    mapped = _over_seeds(function, replicas, seed_axes)
+    if _several_hosts(replicas):
+        program = _map_over_hosts(mapped, replicas.devices, device_axes, donate)
+    else:
+        program = jax.pmap(
+            mapped,
+            axis_name=AXIS,
+            in_axes=device_axes,
+            devices=replicas.devices,
+            donate_argnums=donate,
+        )
     options = {}
     if runs_once:
         options['xla_backend_optimization_level'] = 0

@@ -58,13 +58,17 @@ def lay_out(settings, devices=None):
     """Seeds over devices as the settings ask: parallel.Replicas.
 
     Raises:
-      ConfigError: config.devices_per_seed cannot be had, or more seeds than the memory holds.
+      ConfigError: config.devices_per_seed cannot be had, more seeds than the memory holds, or some
+        hosts would have nothing to do.
     """
-    available = len(jax.local_devices() if devices is None else devices)
+    available = len(jax.devices() if devices is None else devices)
     each = sharing(settings, settings.num_seeds, available)
-    replicas = parallel.make_replicas(
-        settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each
-    )
+    try:
+        replicas = parallel.make_replicas(
+            settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     memory.check_state(settings, _shapes(settings), replicas)
     return replicas
 

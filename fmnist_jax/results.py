@@ -260,21 +260,27 @@ def code_commit():
     return head.stdout.strip() + ('+' if changed.stdout.strip() else '')
 
 
-def provenance(replicas):
-    """How and when numbers were made: device, versions, commit, time."""
-    device = replicas.devices[0]
-    versions = {}
+def versions():
+    """{library: its version, None if it is not installed}."""
+    found = {}
     for name in _LIBRARIES:
         try:
-            versions[name] = metadata.version(name)
+            found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            versions[name] = None
+            found[name] = None
+    return found
+
+
+def provenance(replicas):
+    """How and when numbers were made: devices, versions, commit, time."""
+    device = replicas.devices[0]
     now = datetime.datetime.now(datetime.UTC)
     return {
         'device': {
             'platform': device.platform,
             'kind': device.device_kind,
             'count': len(replicas.devices),
+            'hosts': len({device.process_index for device in replicas.devices}),
             'cpu_cores': os.cpu_count(),
         },
         'replicas': {
@@ -283,7 +289,7 @@ def provenance(replicas):
             'per_device': replicas.per_device,
             'devices_per_seed': replicas.share.parts,
         },
-        'versions': versions,
+        'versions': versions(),
         'commit': code_commit(),
         'finished': now.isoformat(timespec='seconds'),
     }

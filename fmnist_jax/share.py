@@ -91,7 +91,7 @@ def devices_per_seed(config, params, batch_stats, available):
     """Devices that share a seed's batches: as asked for, or chosen; at most `available`.
 
     A convolutional net on a CPU is fastest with a part of the batch on each core; elsewhere one
-    device is more than a seed can fill.
+    device is more than a seed can fill. Who starts several hosts wants all of them used.
 
     Raises:
       ValueError: config.devices_per_seed cannot be had; names it.
@@ -101,7 +101,8 @@ def devices_per_seed(config, params, batch_stats, available):
     possible = [k for k in range(1, available + 1) if parts % k == 0]
     if config.devices_per_seed == 0:
         convolutional = any(leaf.ndim == 4 for leaf in jax.tree.leaves(params))
-        return max(possible) if convolutional and jax.default_backend() == 'cpu' else 1
+        on_cpu = jax.default_backend() == 'cpu'
+        return max(possible) if (convolutional and on_cpu) or jax.process_count() > 1 else 1
     if config.devices_per_seed not in possible:
         raise ValueError(
             f'config.devices_per_seed={config.devices_per_seed}: expected one of '

@@ -100,11 +100,11 @@ def test_a_machine_that_dies_loses_no_row_and_changes_no_number(
         for seed in (0, 1):  # alone on one device, as each task was: the same bits
             task = Task(row, settings, seed, 1)
             layout = programs.lay_out(task.own, jax.local_devices()[:1])
-            expected, chances = train_task(task, DATASET, layout, cache)
+            expected, arrays = train_task(task, DATASET, layout, cache)
             assert [result['test_loss'][seed]] == expected['test_loss']
             history = result['history']['train_loss']
             assert [[epoch[seed]] for epoch in history] == expected['history']['train_loss']
-            np.testing.assert_array_equal(files[seed], chances.astype(np.float16))
+            np.testing.assert_array_equal(files[seed], arrays.probabilities.astype(np.float16))
         assert result['ensemble_accuracy'] is not None  # of both seeds, whichever came last
     # Both seeds of a row together on one machine: the same up to rounding.
     layout = programs.lay_out(settings, jax.local_devices()[:1])

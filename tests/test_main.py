@@ -146,6 +146,8 @@ def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):
         (['--config={}', '--workdir=/dev/null/x'], '/dev/null'),
         (['--config={}', '--cpu_devices=0'], 'cpu_devices'),
         (['--config={}', '--seeds_per_task=1'], '--seeds_per_task needs --cluster'),
+        (['--config={}', '--host=1'], '--num_hosts and --host need --coordinator=HOST:PORT'),
+        (['--config={}', '--cluster=a:1', '--coordinator=a:1'], '--cluster and --coordinator: one'),
         (['--config={}', '--cluster=here'], '--cluster=here: expected HOST:PORT'),
     ],
 )

@@ -41,13 +41,29 @@ def claim(text, *comparisons):
     return {'text': text, 'comparisons': [list(pair) for pair in comparisons]}
 
 
+def between(field, low, high, log=False):
+    """A number that a search may choose from an interval: whole if both ends are.
+
+    Args:
+      field: 'section.field'.
+      low, high: both included.
+      log: try orders of magnitude evenly.
+    """
+    return {'field': field, 'low': low, 'high': high, 'log': log}
+
+
+def among(field, *values):
+    """A field that a search may set to one of the values."""
+    return {'field': field, 'values': list(values)}
+
+
 def get_config():
     """The defaults: one row, LeNet-5 as report 003 describes it."""
     config = ConfigDict()
     config.title = 'one run'  # heading of the table
     config.seed = 0  # the first seed
     config.num_seeds = 5  # trained together
-    config.epochs = 10
+    config.epochs = 10  # times through the training images
     config.batch_size = 128  # images; the last batch of an epoch may be smaller
     config.loss = 'softmax'  # softmax | sigmoid (binary cross-entropy on one-hot labels)
     config.label_smoothing = 0.0  # in [0, 1)
@@ -71,6 +87,7 @@ def get_config():
     config.schedule = _schedule()
     config.rows = (row('run', {}),)
     config.claims = ()  # the report's conclusions about the rows
+    config.search = ()  # between(...) and among(...): what fmnist_jax.search may choose
     return config
 
 
@@ -81,7 +98,7 @@ def _dataset():
     dataset.num_validation = 6000  # of the training images; 0 for none
     dataset.validate_on_test = False  # the test images as validation set (report 004)
     dataset.mean = 0.0  # inputs are (pixels / 255 - mean) / std
-    dataset.std = 1.0
+    dataset.std = 1.0  # see mean
     dataset.image_size = 28  # pixels; larger is bilinear up-scaling on the device
     dataset.channels = 1  # 3 repeats the grey image
     return dataset
@@ -102,7 +119,7 @@ def _model():
     model.pooling = placeholder(str)  # max | average
     model.dropout = placeholder(float)  # probability of dropping
     model.dropout_after = placeholder(str)  # each | last hidden layer
-    model.batch_norm = placeholder(bool)
+    model.batch_norm = placeholder(bool)  # behind every hidden layer
     # pytorch | keras | glorot_uniform | he_normal | random_normal
     model.initialization = placeholder(str)
     model.widths = placeholder(tuple)  # features per layer (mlp, simple and tuned CNN)
@@ -119,9 +136,9 @@ def _optimizer():
     optimizer = ConfigDict()
     optimizer.name = 'sgd'  # sgd | rmsprop | adam | adamw
     optimizer.framework = 'pytorch'  # whose constants and update rule: pytorch | keras
-    optimizer.learning_rate = 0.1
-    optimizer.momentum = 0.0
-    optimizer.nesterov = False
+    optimizer.learning_rate = 0.1  # before its schedule
+    optimizer.momentum = 0.0  # of SGD and RMSProp
+    optimizer.nesterov = False  # looks ahead with the momentum (SGD)
     optimizer.l2 = 0.0  # times the parameters, added to the gradient (coupled)
     optimizer.weight_decay = 0.0  # decoupled (adamw)
     optimizer.clip_norm = 0.0  # largest global norm of the gradient
@@ -132,6 +149,6 @@ def _schedule():
     schedule = ConfigDict()
     schedule.name = 'constant'  # or exponential, step, cosine, warmup_cosine, triangular
     schedule.decay_rate = 1.0  # exponential: per epoch; step: per `every_epochs`
-    schedule.every_epochs = 1
+    schedule.every_epochs = 1  # of step
     schedule.warmup_epochs = 0.0  # warmup_cosine; triangular: epoch of the peak
     return schedule

@@ -1,5 +1,6 @@
 """All seeds of a row, or all trials of a search: compiled once, trained together."""
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from fmnist_jax import evaluate, memory, parallel
 from fmnist_jax.epochs import Run, run_epochs
-from fmnist_jax.programs import compile_programs, place
+from fmnist_jax.programs import compile_programs, lay_out, place
 from fmnist_jax.settings import split_numbers
 
 
@@ -61,16 +62,15 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
     return _where_it_fits(train_and_test, settings, replicas, cache, progress)
 
 
-def fit_trials(settings, numbers, dataset, replicas, stop=None, cache=None, progress=None):
+def fit_trials(settings, numbers, dataset, stop=None, cache=None, progress=None, pretrained=None):
     """Trains trials of a search together, each with settings.num_seeds seeds; tests nothing.
 
     Args:
       settings: of any of the trials: they differ in numbers alone (settings.split_numbers).
       numbers: each trial's numbers, {'section.field': float}.
       dataset: data.Dataset.
-      replicas: parallel.Replicas for trials * seeds.
       stop: (epoch, history) -> bool [trials * seeds], those that are to stop; or None.
-      cache, progress: as for `fit`.
+      cache, progress, pretrained: as for `fit`.
 
     Returns:
       Validation accuracy float [trials, seeds] at the epoch that would be tested; NaN where a seed
@@ -85,13 +85,15 @@ def fit_trials(settings, numbers, dataset, replicas, stop=None, cache=None, prog
 
     def train_trials(replicas, cache):
         spread = parallel.spread(replicas, columns)
-        run, _ = _prepare(settings, spread, seeds, dataset, replicas, cache, None)
+        run, _ = _prepare(settings, spread, seeds, dataset, replicas, cache, pretrained)
         state, end = run_epochs(run, progress, None, stop)
         tested = _tested_epoch(replicas, state, end)
         accuracy = np.array(end.history['validation_accuracy'], np.float64)  # [epochs, replicas]
         return accuracy[tested - 1, np.arange(replicas.count)].reshape(-1, each)
 
-    return _where_it_fits(train_trials, settings, replicas, cache, progress)
+    together = copy.deepcopy(settings)
+    together.num_seeds = each * len(numbers)
+    return _where_it_fits(train_trials, settings, lay_out(together), cache, progress)
 
 
 def _where_it_fits(train, settings, replicas, cache, progress):

@@ -159,7 +159,8 @@ def lock(workdir):
         held.release()
 
 
-_NOT_COMPARED = NOT_COMPARED | dict.fromkeys(TABLE_ONLY)
+# A search's space is compared: its trials are drawn from it.
+_NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 
 
 def check_claim(workdir, config):

@@ -13,7 +13,7 @@ import json
 from ml_collections import ConfigDict
 
 # What a config says about its table, and no run depends on.
-TABLE_ONLY = ('title', 'rows', 'claims')
+TABLE_ONLY = ('title', 'rows', 'claims', 'search')
 # What says how a run is kept and no result depends on; nor do a seed's numbers on `num_seeds`.
 NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept', 'debug_nans')
 NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))
@@ -125,6 +125,7 @@ def settings_hash(settings):
 
 # Fields younger than some committed results, with the value that means what there was before.
 _YOUNGER = {
+    'search': [],
     'compute': 'float32',
     'devices_per_seed': 0,
     'head_epochs': 0,

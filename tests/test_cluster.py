@@ -184,7 +184,7 @@ def test_ctrl_c_keeps_finished_rows_and_frees_the_cluster(machines, tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert 'Finished rows are kept' in errors and 'Traceback' not in errors
+    assert 'What is finished is kept' in errors and 'Traceback' not in errors
     assert [result['row'] for result in results.read(file.parent)] == ['short']
     with cluster.connect(machines.address):
         import ray

@@ -227,7 +227,7 @@ def test_ctrl_c_keeps_finished_rows(tmp_path, config):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert 'Finished rows are kept' in errors and 'Traceback' not in errors
+    assert 'What is finished is kept' in errors and 'Traceback' not in errors
     assert [r['row'] for r in lines_of(tmp_path / 'runs' / 'tiny')] == ['slow']
 
 

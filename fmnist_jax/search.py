@@ -1,0 +1,248 @@
+"""Searches for hyper-parameters: many trials in one program, judged on validation images alone.
+
+    python -m fmnist_jax.search --config=configs/cnn2_search.py --trials=50
+
+A trial trains `config.num_seeds` seeds with the values that Optuna chose from `config.search`; its
+value is the mean accuracy on their validation images, at the epoch that would be tested. Trials
+that differ in numbers alone (learning rate, L2, dropout) are trained `--together` in one program.
+Hopeless ones are stopped between epochs. The study lies in the workdir: the same command goes on
+there, and several at a time, also on other machines with the same folder, share it. In the end the
+best trial is trained with fresh seeds and tested, once.
+"""
+
+import copy
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+from absl import flags
+
+from fmnist_jax import run_flags
+from fmnist_jax import study as studies
+from fmnist_jax.settings import ConfigError, resolve, split_numbers
+
+_TRIALS = flags.DEFINE_integer('trials', 50, 'Trials of the study, old ones too.', lower_bound=1)
+_TOGETHER = flags.DEFINE_integer(
+    'together', 4, 'Trials asked for at once, trained together where they can be.', lower_bound=1
+)
+_SAMPLER = flags.DEFINE_enum('sampler', 'tpe', studies.SAMPLERS, 'How trials are chosen.')
+_PRUNER = flags.DEFINE_enum('pruner', 'median', studies.PRUNERS, 'How hopeless trials are found.')
+_STORAGE = flags.DEFINE_string(
+    'storage', '', 'Where the study is, as sqlite:///study.db; a file in the workdir if not given.'
+)
+_BEST_SEEDS = flags.DEFINE_integer(
+    'best_seeds', 5, 'Fresh seeds of the best trial; 0: it is not trained.', lower_bound=0
+)
+
+
+class Candidate(NamedTuple):
+    """A trial and the settings it asks for."""
+
+    trial: Any  # optuna.Trial
+    settings: Any
+
+
+def check_space(config):
+    """Refuses a config whose `search` names no field, or values that cannot train.
+
+    Raises:
+      ConfigError: with the field.
+    """
+    from fmnist_jax.checks import check
+
+    if not config.search:
+        raise ConfigError('config.search is empty: this config is for fmnist_jax.main')
+    corners = [
+        {e['field']: e['values'][i] if 'values' in e else e[end] for e in config.search}
+        for i, end in ((0, 'low'), (-1, 'high'))
+    ]
+    for corner in corners:
+        settings = resolve(config, _row('search', corner))
+        try:
+            check(settings)
+        except ConfigError as error:
+            raise ConfigError(f'config.search: {error}') from error
+    if not (settings.dataset.num_validation or settings.dataset.validate_on_test):
+        raise ConfigError('config.dataset.num_validation=0: a search needs validation images')
+    if settings.dataset.validate_on_test:
+        raise ConfigError('config.dataset.validate_on_test: a search must not see the test images')
+
+
+def _row(name, change, reported=None):
+    return {'name': name, 'change': change, 'reported': reported, 'also_reported': {}}
+
+
+def groups(candidates):
+    """Candidates that one program can train: lists of those that differ in numbers alone."""
+    found = {}
+    for candidate in candidates:
+        found.setdefault(split_numbers(candidate.settings)[0], []).append(candidate)
+    return list(found.values())
+
+
+class _Watch:
+    """Reports every trial of a group to Optuna after each epoch, and stops the hopeless."""
+
+    def __init__(self, group, seeds):
+        self._group, self._seeds = group, seeds
+        self.pruned = np.zeros(len(group), bool)
+
+    def stop(self, epoch, history):
+        """bool [trials * seeds]: which replicas are to stop after this epoch."""
+        for i, value in enumerate(_by_trial(history['validation_accuracy'][-1], self._seeds)):
+            trial = self._group[i].trial
+            if self.pruned[i] or value is None:  # None: every seed has stopped on its own
+                continue
+            trial.report(value, epoch)
+            self.pruned[i] = trial.should_prune()
+        return np.repeat(self.pruned, self._seeds)
+
+
+def _by_trial(accuracies, seeds):
+    """Mean over each trial's seeds; a seed that diverged counts as 0, None if all have stopped."""
+    parts = [accuracies[i : i + seeds] for i in range(0, len(accuracies), seeds)]
+    return [
+        None if all(v is None for v in part) else sum(v or 0.0 for v in part) / seeds
+        for part in parts
+    ]
+
+
+def run_group(group, dataset, cache=None, progress=None, pretrained=None):
+    """Trains the trials of a group together.
+
+    Args:
+      group: Candidates that one program can train.
+      dataset: data.Dataset; its test images are not touched.
+      cache, progress, pretrained: see fit.fit.
+
+    Returns:
+      For each trial (mean validation accuracy, per seed, whether it was pruned).
+    """
+    from fmnist_jax.fit import fit_trials
+
+    settings = group[0].settings
+    watch = _Watch(group, settings.num_seeds)
+    numbers = [split_numbers(candidate.settings)[1] for candidate in group]
+    try:
+        accuracy = fit_trials(settings, numbers, dataset, watch.stop, cache, progress, pretrained)
+    finally:
+        if progress:
+            progress.close()
+    means = [float(np.mean(np.nan_to_num(seeds))) for seeds in accuracy]
+    return list(zip(means, accuracy.tolist(), watch.pruned.tolist(), strict=True))
+
+
+def _progress(name, settings, dataset):
+    """What shows the progress of a group of trials."""
+    from fmnist_jax.progress import RowProgress
+    from fmnist_jax.train import steps_per_epoch
+
+    num_train = len(dataset.train_labels) - settings.dataset.num_validation
+    return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
+
+
+def _search(config, study, load, load_pretrained):
+    """Runs trials until the study has enough that are complete, pruned or running elsewhere."""
+    cache = {}
+    while True:
+        have = studies.counts(study)
+        left = _TRIALS.value - have['complete'] - have['pruned'] - have['running']
+        if left <= 0:
+            return
+        candidates = []
+        for _ in range(min(_TOGETHER.value, left)):
+            trial, change = studies.ask(study, config.search)
+            settings = resolve(config, _row(f'trial {trial.number}', change))
+            candidates.append(Candidate(trial, settings))
+        for group in groups(candidates):
+            _run_and_tell(group, study, load, load_pretrained, cache)
+
+
+def _run_and_tell(group, study, load, load_pretrained, cache):
+    """Trains a group and tells Optuna how its trials went."""
+    settings = group[0].settings
+    weights = load_pretrained(settings).variables if settings.pretrained else None
+    dataset = load(settings.dataset.name)
+    numbers = ', '.join(str(candidate.trial.number) for candidate in group)
+    progress = _progress(f'trial{"s" * (len(group) > 1)} {numbers}', settings, dataset)
+    done = run_group(group, dataset, cache, progress, weights)
+    for candidate, (value, seeds, pruned) in zip(group, done, strict=True):
+        candidate.trial.set_user_attr('validation_accuracy', np.nan_to_num(seeds).tolist())
+        studies.tell(study, candidate.trial, value, pruned)
+        state = 'pruned' if pruned else f'{100 * value:.2f} % of the validation images'
+        run_flags.say(f'trial {candidate.trial.number}: {state}')
+
+
+def best_config(config, trial, num_seeds):
+    """The config that trains a trial with fresh seeds: one row, named after the trial.
+
+    Its seeds come after those that the trials were judged by; the number that a report prints for
+    the config's first row, if any, stands beside it.
+    """
+    best = copy.deepcopy(config)
+    best.unlock()
+    best.seed, best.num_seeds = config.seed + config.num_seeds, num_seeds
+    best.rows = (_row(f'trial_{trial.number}', dict(trial.params), config.rows[0]['reported']),)
+    best.claims = best.search = ()
+    best.lock()
+    return best
+
+
+def _train_best(config, study, workdir, load, load_pretrained):
+    """Trains the best trial with fresh seeds, tests it and prints the table."""
+    from fmnist_jax import experiment, report
+
+    trial = studies.best(study)
+    if trial is None or not _BEST_SEEDS.value:
+        return
+    running = studies.counts(study)['running']
+    if running:
+        run_flags.say(f'{running} trials run elsewhere; who ends last trains the best one')
+        return
+    best = best_config(config, trial, _BEST_SEEDS.value)
+    folder = workdir / 'best'
+    found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
+    (folder / 'table.md').write_text(report.workdir_table(folder))
+    print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
+
+
+def _run(config, workdir):
+    """The whole search."""
+    from fmnist_jax import data, parallel, results
+    from fmnist_jax.search_figures import draw
+
+    check_space(config)
+    sampler = studies.make_sampler(_SAMPLER.value, config.seed)
+    pruner = studies.make_pruner(_PRUNER.value)
+    load, load_pretrained = run_flags.loaders()
+    load(config.dataset.name)
+    parallel.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
+    results.claim(workdir, config)
+    study = studies.open_study(workdir, _STORAGE.value, sampler, pruner)
+    dead = studies.give_up_dead_trials(study)
+    if dead:
+        run_flags.say(f'{dead} trials of a process that was killed are tried again')
+    _search(config, study, load, load_pretrained)
+    have = studies.counts(study)
+    heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
+    table = f'# {heading}\n\n{studies.table(study)}'
+    (workdir / 'search.md').write_text(table)
+    print(table)
+    draw(study, workdir / 'figures')
+    _train_best(config, study, workdir, load, load_pretrained)
+    print(f'Study: {workdir}/ (search.md, figures/, best/)')
+
+
+def _main(argv):
+    config = run_flags.parse(argv, __doc__, sys.modules[__name__])
+    if config is not None:
+        _run(config, run_flags.workdir())
+
+
+def main(argv=None):
+    """The command: returns the exit code (0 done, 2 the user's mistake, 130 interrupted)."""
+    return run_flags.exit_code(_main, sys.argv if argv is None else argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Trials of a hyper-parameter search in an Optuna study: asked for, reported, told, shown."""
+
+import os
+import pathlib
+import socket
+
+from fmnist_jax.markdown import markdown
+from fmnist_jax.settings import ConfigError
+
+SAMPLERS = ('tpe', 'gp', 'random')
+PRUNERS = ('median', 'hyperband', 'none')
+
+
+def optuna():
+    """The library, which is an extra.
+
+    Raises:
+      ConfigError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError("the search needs Optuna: pip install -e '.[search]'") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def make_sampler(name, seed):
+    """tpe: tree of Parzen estimators; gp: Gaussian process; random. Reproducible by the seed.
+
+    Raises:
+      ConfigError: gp without PyTorch, which Optuna's needs.
+    """
+    samplers = optuna().samplers
+    if name == 'random':
+        return samplers.RandomSampler(seed=seed)
+    if name == 'gp':
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise ConfigError(
+                "--sampler=gp: Optuna's needs PyTorch: pip install torch; or --sampler=tpe"
+            ) from error
+        return samplers.GPSampler(seed=seed, n_startup_trials=10)
+    # Trials that run side by side count as bad ones until they are done, so they differ.
+    return samplers.TPESampler(seed=seed, n_startup_trials=10, constant_liar=True)
+
+
+def make_pruner(name):
+    """What gives a trial up between epochs: below the median of earlier ones, or Hyperband."""
+    pruners = optuna().pruners
+    if name == 'none':
+        return pruners.NopPruner()
+    if name == 'hyperband':
+        return pruners.HyperbandPruner(min_resource=1)
+    return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+
+
+def open_study(workdir, storage, sampler, pruner):
+    """The study of a workdir, which any number of processes may share.
+
+    Args:
+      workdir: folder; holds the study's journal unless `storage` names another place.
+      storage: '' or an address such as sqlite:///runs/search/study.db.
+      sampler, pruner: of Optuna.
+
+    Raises:
+      ConfigError: what is there cannot be read.
+    """
+    library = optuna()
+    try:
+        if not storage:
+            path = pathlib.Path(workdir) / 'study.journal'
+            backend = library.storages.journal.JournalFileBackend(str(path))
+            storage = library.storages.JournalStorage(backend)
+        return library.create_study(
+            study_name='search',
+            storage=storage,
+            sampler=sampler,
+            pruner=pruner,
+            direction='maximize',
+            load_if_exists=True,
+        )
+    except Exception as error:  # a damaged journal or database, an unknown kind of storage
+        where = storage if isinstance(storage, str) else path
+        raise ConfigError(f'{where}: not a study of Optuna ({error}); see --storage') from error
+
+
+def ask(study, space):
+    """A new trial and what it changes: (optuna.Trial, {'section.field': value}).
+
+    Args:
+      study: Optuna's.
+      space: the config's `search` (configs.base.between, configs.base.among).
+    """
+    trial = study.ask()
+    trial.set_user_attr('process', [socket.gethostname(), os.getpid()])
+    change = {}
+    for entry in space:
+        field = entry['field']
+        if 'values' in entry:
+            change[field] = trial.suggest_categorical(field, list(entry['values']))
+        elif isinstance(entry['low'], int):
+            change[field] = trial.suggest_int(field, entry['low'], entry['high'], log=entry['log'])
+        else:
+            low, high, log = entry['low'], entry['high'], entry['log']
+            change[field] = trial.suggest_float(field, low, high, log=log)
+    return trial, change
+
+
+def tell(study, trial, value, pruned):
+    """Ends a trial: with its value, or as given up."""
+    states = optuna().trial.TrialState
+    if pruned:
+        study.tell(trial, state=states.PRUNED)
+    else:
+        study.tell(trial, value)
+
+
+def give_up_dead_trials(study):
+    """Trials of processes of this machine that were killed: failed, and queued to be run again.
+
+    Returns:
+      How many.
+    """
+    states = optuna().trial.TrialState
+    dead = [
+        trial
+        for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,))
+        if _is_dead(trial.user_attrs.get('process'))
+    ]
+    for trial in dead:
+        study.tell(trial.number, state=states.FAIL)
+        if trial.params:
+            study.enqueue_trial(trial.params)
+    return len(dead)
+
+
+def _is_dead(process):
+    """Whether a process, [machine, number], was one of this machine and is not there any more."""
+    if process is None or process[0] != socket.gethostname():
+        return False
+    try:
+        os.kill(process[1], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return process[1] == os.getpid()  # our own number, but an earlier process's trial
+
+
+def counts(study):
+    """{'complete', 'pruned', 'running', 'failed', 'waiting'}: how many trials of each."""
+    names = {'FAIL': 'failed'}
+    found = dict.fromkeys(('complete', 'pruned', 'running', 'failed', 'waiting'), 0)
+    for trial in study.get_trials(deepcopy=False):
+        found[names.get(trial.state.name, trial.state.name.lower())] += 1
+    return found
+
+
+def best(study):
+    """The complete trial with the highest value, None if there is none."""
+    states = optuna().trial.TrialState
+    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
+    return max(complete, key=lambda trial: trial.value, default=None)
+
+
+def table(study, most=10):
+    """The best complete trials, as Markdown."""
+    states = optuna().trial.TrialState
+    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
+    complete = sorted(complete, key=lambda trial: -trial.value)[:most]
+    fields = sorted({field for trial in complete for field in trial.params})
+    rows = [
+        (
+            str(trial.number),
+            f'{100 * trial.value:.2f}',
+            *[_shown(trial.params.get(field)) for field in fields],
+        )
+        for trial in complete
+    ]
+    return markdown(('trial', 'validation accuracy, %', *fields), rows)
+
+
+def _shown(value):
+    return f'{value:.4g}' if isinstance(value, float) else str(value)

@@ -1,0 +1,205 @@
+"""The search: trials trained together, judged by validation alone, shared and resumed."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from settings_for_tests import small_dataset, small_settings
+
+from configs import base
+from fmnist_jax import parallel, search, study
+from fmnist_jax.fit import fit, fit_trials
+from fmnist_jax.settings import ConfigError, split_numbers
+
+optuna = pytest.importorskip('optuna')
+
+ROOT = pathlib.Path(__file__).parent.parent
+DATASET = small_dataset()
+RATES = (0.01, 0.1, 0.3)
+CONFIG = """
+from configs import base
+from configs.base import among, between
+
+def get_config():
+    config = base.get_config()
+    config.title = 'A search'
+    config.num_seeds = 1
+    config.epochs = 2
+    config.model.name = 'fcn'
+    config.model.widths = (8,)
+    config.dataset.name = 'synthetic'
+    config.search = (
+        between('optimizer.learning_rate', 0.001, 1.0, log=True),
+        between('model.dropout', 0.1, 0.5),
+        among('batch_size', 128, 256),
+    )
+    return config
+"""
+
+
+@pytest.mark.parametrize(('mode', 'devices'), [('map', 2), ('vmap', 1)])
+def test_trials_together_are_the_rows_one_by_one(monkeypatch, mode, devices):
+    """Each with its own learning rate and dropout, in one program."""
+    change = {'num_seeds': 2, 'selection': 'val_accuracy', 'replicas': mode, 'model__dropout': 0.2}
+    mine = [small_settings(**change, optimizer__learning_rate=rate) for rate in RATES]
+    local = jax.local_devices()[:devices]
+    monkeypatch.setattr(jax, 'devices', lambda: local)
+    numbers = [split_numbers(settings)[1] for settings in mine]
+    together = fit_trials(mine[0], numbers, DATASET)
+    assert together.shape == (3, 2)
+    for settings, accuracy in zip(mine, together, strict=True):
+        alone = fit(settings, DATASET, parallel.make_replicas(2, mode, devices=local))
+        best = np.max(np.array(alone.history['validation_accuracy'], float), axis=0)
+        np.testing.assert_allclose(accuracy, best, atol=1e-6)
+
+
+def test_a_stopped_trial_trains_no_more():
+    mine = small_settings(epochs=4, num_seeds=1)
+    numbers = [split_numbers(mine)[1]] * 2
+    seen = []
+
+    def stop(epoch, history):
+        seen.append(history['validation_accuracy'][-1])
+        return np.array([False, epoch >= 2])
+
+    accuracy = fit_trials(mine, numbers, DATASET, stop)
+    assert [row[1] is None for row in seen] == [False, False, True, True]
+    assert all(row[0] is not None for row in seen)
+    assert accuracy[1, 0] == pytest.approx(seen[1][1])  # of its last epoch
+
+
+def test_groups_hold_what_one_program_can_train():
+    rates = [small_settings(optimizer__learning_rate=rate) for rate in RATES]
+    other = small_settings(batch_size=8)
+    candidates = [search.Candidate(i, s) for i, s in enumerate([rates[0], other, *rates[1:]])]
+    assert [[c.trial for c in group] for group in search.groups(candidates)] == [[0, 2, 3], [1]]
+
+
+def test_a_hopeless_trial_is_pruned(tmp_path):
+    made = study.open_study(
+        tmp_path, '', study.make_sampler('random', 0), study.make_pruner('median')
+    )
+    for _ in range(6):
+        trial = made.ask()
+        for epoch in range(1, 4):
+            trial.report(0.9, epoch)
+        made.tell(trial, 0.9)
+    good, bad = made.ask(), made.ask()
+    group = [search.Candidate(t, None) for t in (good, bad)]
+    watch = search._Watch(group, seeds=2)
+    assert watch.stop(1, {'validation_accuracy': [[0.9, 0.9, 0.1, 0.1]]}).tolist() == [False] * 4
+    stopped = watch.stop(2, {'validation_accuracy': [[0.9, 0.92, 0.2, None]]})
+    assert stopped.tolist() == [False, False, True, True]
+    assert watch.stop(3, {'validation_accuracy': [[None, None, None, None]]}).tolist() == [
+        *(False, False, True, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'search': ()}, 'config.search is empty'),
+        ({'search': (base.between('optimizer.rate', 0.1, 1.0),)}, 'optimizer.rate: no such field'),
+        ({'search': (base.between('batch_size', 0, 8),)}, 'config.batch_size=0: expected 1 to'),
+        ({'search': (base.between('epochs', 1, 2),), 'dataset.num_validation': 0}, 'needs valid'),
+        (
+            {'search': (base.between('epochs', 1, 2),), 'dataset.validate_on_test': True},
+            'must not see the test images',
+        ),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_told(change, message):
+    config = base.get_config()
+    for path, value in change.items():
+        *sections, field = path.split('.')
+        section = config
+        for name in sections:
+            section = section[name]
+        section[field] = value
+    with pytest.raises(ConfigError, match=message):
+        search.check_space(config)
+
+
+def test_the_best_trial_gets_fresh_seeds():
+    config = base.get_config()
+    config.num_seeds = 3
+    config.rows = (base.row('a', {}, reported=0.9291),)
+    trial = optuna.trial.create_trial(
+        params={'optimizer.learning_rate': 0.1},
+        distributions={'optimizer.learning_rate': optuna.distributions.FloatDistribution(0.01, 1)},
+        value=0.9,
+    )
+    best = search.best_config(config, trial, 5)
+    assert (best.seed, best.num_seeds) == (3, 5)  # the trials had 0, 1 and 2
+    assert best.rows[0]['change'] == {'optimizer.learning_rate': 0.1}
+    assert best.rows[0]['reported'] == 0.9291
+
+
+def test_a_journal_that_is_none_is_named(tmp_path):
+    (tmp_path / 'study.journal').write_text('nothing\\n' * 3)
+    with pytest.raises(ConfigError, match='study.journal: not a study of Optuna'):
+        study.open_study(tmp_path, '', study.make_sampler('tpe', 0), study.make_pruner('none'))
+
+
+@pytest.fixture
+def command(tmp_path):
+    (tmp_path / 'configs').mkdir()
+    base_text = (ROOT / 'configs' / 'base.py').read_text()
+    (tmp_path / 'configs' / 'base.py').write_text(base_text)
+    (tmp_path / 'configs' / 'tiny.py').write_text(CONFIG)
+    words = [sys.executable, '-m', 'fmnist_jax.search', '--config=configs/tiny.py']
+    environment = os.environ | {
+        'FMNIST_CACHE_DIR': str(tmp_path / 'cache'),
+        'PYTHONPATH': str(ROOT),
+    }
+
+    def start(*arguments):
+        return subprocess.Popen(
+            [*words, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
+    folder = tmp_path / 'runs' / 'tiny'
+    first = command('--trials=40', '--together=3', '--best_seeds=0')
+    deadline = time.monotonic() + 120
+    journal = folder / 'study.journal'
+    while time.monotonic() < deadline:
+        if journal.exists() and '"values"' in journal.read_text():  # a trial is told
+            break
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    done = journal.read_text().count('"values"')
+    pair = [command('--trials=14', '--together=3', '--best_seeds=2') for _ in range(2)]
+    texts = [process.communicate(timeout=200) for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], texts
+    made = study.open_study(folder, '', None, None)
+    have = study.counts(made)
+    assert have['complete'] + have['pruned'] == max(14, done) and have['running'] == 0
+    assert any('of a process that was killed are tried again' in errors for _, errors in texts)
+    lines = (folder / 'best' / 'results.jsonl').read_text().splitlines()
+    result = json.loads(lines[-1])
+    assert result['row'] == f'trial_{study.best(made).number}' and result['seeds'] == [1, 2]
+    assert sum('best trial, fresh seeds' in out for out, _ in texts) >= 1
+    assert (folder / 'search.md').read_text().count('\n|') > 3
+    assert {p.stem for p in (folder / 'figures').glob('*.svg')} == {
+        *('history', 'importance', 'parallel')
+    }
+    wrong = command('--trials=14', '--config.epochs=3')
+    _, errors = wrong.communicate(timeout=100)
+    assert wrong.returncode == 2 and 'epochs: 2 -> 3' in errors and 'Traceback' not in errors

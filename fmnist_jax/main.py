@@ -14,7 +14,7 @@ import traceback
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import data
+from fmnist_jax import data, files
 from fmnist_jax.commandline import check_config_flags
 from fmnist_jax.settings import ConfigError, one_line, plain, refuse_row_fields, select_rows
 
@@ -105,8 +105,8 @@ def _run(config, rows, workdir):
         workdir = workdir.with_name(workdir.name + '-synthetic')
     results = experiment.run(config, rows, workdir, load, load_pretrained, _say)
     text = report.table(results, config.title) + report.claims_text(workdir)
-    (workdir / 'table.md').write_text(report.workdir_table(workdir))
     print(f'\n{text}')
+    files.write(workdir / 'table.md', report.workdir_table(workdir))
     print(f'Results: {workdir}/results.jsonl, table.md and predictions/')
 
 

@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 from importlib import metadata
 
+from fmnist_jax import files
 from fmnist_jax.line_checks import check_config, check_line, check_lines_of_a_row, parse
 from fmnist_jax.settings import TABLE_ONLY, ConfigError, difference, one_line, plain
 
@@ -83,15 +84,8 @@ def _joined(lines):
 
 def append(workdir, result):
     """Adds one line, all of it or nothing: it is on the disk when this returns."""
-    path = pathlib.Path(workdir) / 'results.jsonl'
     line = json.dumps(result, allow_nan=False).encode() + b'\n'
-    with open(path, 'ab+') as file:
-        file.seek(0)
-        whole = file.read().rfind(b'\n') + 1
-        file.truncate(whole)
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    files.append_line(pathlib.Path(workdir) / 'results.jsonl', line)
 
 
 def read_config(workdir):
@@ -138,9 +132,7 @@ def claim(workdir, config):
         if theirs == ours:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix('.tmp')
-    temporary.write_text(json.dumps(ours, indent=1) + '\n')
-    temporary.replace(path)
+    files.write(path, json.dumps(ours, indent=1) + '\n')
 
 
 def check_row(workdir, result, settings, config_hash):

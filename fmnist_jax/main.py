@@ -13,7 +13,7 @@ import traceback
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import data, run_flags
+from fmnist_jax import data, files, run_flags
 from fmnist_jax.settings import ConfigError, plain, refuse_row_fields, select_rows
 
 _ROWS = flags.DEFINE_string('rows', '*', "Which rows to run, as a glob: 'relu*'.")
@@ -114,8 +114,8 @@ def _run(config, rows, workdir):
     if results is None:
         return
     text = report.table(results, config.title) + report.claims_text(workdir)
-    (workdir / 'table.md').write_text(report.workdir_table(workdir))
     print(f'\n{text}')
+    files.write(workdir / 'table.md', report.workdir_table(workdir))
     print(f'Results: {workdir}/results.jsonl, table.md, predictions/ and parameters/')
 
 

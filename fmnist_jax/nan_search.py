@@ -78,7 +78,7 @@ def _search(config, state, seed, data, epoch, start, stop):
     for i in range(start, stop):
         after, measured = run(state, i)
         if _names((measured.loss, _trained(after))):
-            first = _first(config, state, seed, data, epoch, i)
+            first = _first(config, state, after, seed, data, epoch, i)
             text = f'step {i + 1}: not finite first in {first}'
             return text + ('' if loss is None else f'; the loss of the step before was {loss:.3g}')
         loss = float(measured.loss / measured.count)
@@ -89,14 +89,14 @@ def _search(config, state, seed, data, epoch, start, stop):
     )
 
 
-def _first(config, state, seed, data, epoch, i):
+def _first(config, state, after, seed, data, epoch, i):
     """The first piece of a step that holds a number that is not finite, in words."""
     indices, images, labels = data
     chosen, mask = train.batch_of(config, seed, indices, epoch, i)
     augment_key, dropout_key = train.step_keys(seed, state.step)
-    inputs = train.prepare(images[chosen], config, augment_key)
-    batch = (inputs, labels[chosen], mask)
-    grads, measured, batch_stats = train.gradient(state, *batch, dropout_key, config)
+    inputs = jax.jit(lambda x, key: train.prepare(x, config, key))(images[chosen], augment_key)
+    gradient = jax.jit(lambda *args: train.gradient(*args, config))
+    grads, measured, batch_stats = gradient(state, inputs, labels[chosen], mask, dropout_key)
     pieces = (
         ('the parameters before it', lambda: _names(_trained(state))),
         ('the inputs', lambda: ['pixels'] if _names(inputs) else []),
@@ -109,7 +109,6 @@ def _first(config, state, seed, data, epoch, i):
         names = find()
         if names:
             return f'{what} {_listed(names)}'
-    after, _ = train.train_steps(config, state, metrics.zeros(), seed, *data, epoch, i, i + 1)
     return f'what the optimizer made of finite gradients: {_listed(_names(_trained(after)))}'
 
 
@@ -121,21 +120,31 @@ def _layers(config, state, inputs, mask, key):
     size = micro_batch_size(config, state.params, state.batch_stats)
     parts = inputs.shape[0] // size
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
-    for part in range(parts):
-        here = slice(part * size, (part + 1) * size)
-        part_key = key if size == config.batch_size else jax.random.fold_in(key, part)
+    names = ['the inputs']
+
+    @jax.jit
+    def are_finite(inputs, mask, key):
+        """For each layer, in the order of computation, whether its values are; fills `names`."""
         _, updated = train.model_of(config).apply(
-            *(variables, inputs[here], True, Batch(None if mask is None else mask[here])),
-            rngs={'dropout': part_key},
+            *(variables, inputs, True, Batch(mask)),
+            rngs={'dropout': key},
             mutable=['batch_stats', 'intermediates'],
             capture_intermediates=True,
         )
-        behind = 'the inputs'
+        found = []
         for name, calls in updated['intermediates'].items():
-            inner = calls if name == '__call__' else calls.get('__call__', ())
-            if any(_names(values(output)) for output in inner):
-                return [f'{name.replace("__call__", "the network")}, behind {behind}']
-            behind = name
+            names.append(name.replace('__call__', 'the network'))
+            outputs = calls if name == '__call__' else calls.get('__call__', ())
+            found.append(jnp.array([jnp.isfinite(values(x)).all() for x in outputs]).all())
+        return found
+
+    for part in range(parts):
+        here = slice(part * size, (part + 1) * size)
+        part_key = key if size == config.batch_size else jax.random.fold_in(key, part)
+        found = are_finite(inputs[here], None if mask is None else mask[here], part_key)
+        for number, finite in enumerate(found, 1):
+            if not finite:
+                return [f'{names[number]}, behind {names[number - 1]}']
     return []
 
 

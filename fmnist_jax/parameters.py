@@ -7,7 +7,6 @@ model, data set, input scaling, classes, seeds, and a checksum, which the format
 
 import hashlib
 import json
-import os
 import pathlib
 from typing import Any, NamedTuple
 
@@ -15,9 +14,9 @@ import jax
 import numpy as np
 import safetensors
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import save_file
+from safetensors.numpy import save as save_tensors
 
-from fmnist_jax import results
+from fmnist_jax import files, results
 from fmnist_jax.data import CLASS_NAMES, DataError
 from fmnist_jax.predictions import file_name
 from fmnist_jax.settings import ConfigError, from_plain, plain
@@ -89,14 +88,7 @@ def write(path, variables, about):
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     about = about | {'sha256': _digest(tensors)}
     text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in about.items()}
-    temporary = path.with_suffix('.tmp')
-    try:
-        save_file(tensors, temporary, text)
-        with open(temporary, 'rb+') as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write(path, save_tensors(tensors, text))
 
 
 def _digest(tensors):

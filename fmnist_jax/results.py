@@ -11,6 +11,7 @@ from importlib import metadata
 
 import filelock
 
+from fmnist_jax import files
 from fmnist_jax.line_checks import check_config, check_line, check_lines_of_a_row, parse
 from fmnist_jax.settings import (
     NOT_COMPARED,
@@ -107,15 +108,8 @@ def _joined(lines):
 
 def append(workdir, result):
     """Adds one line, all of it or nothing: it is on the disk when this returns."""
-    path = pathlib.Path(workdir) / 'results.jsonl'
     line = json.dumps(result, allow_nan=False).encode() + b'\n'
-    with open(path, 'ab+') as file:
-        file.seek(0)
-        whole = file.read().rfind(b'\n') + 1
-        file.truncate(whole)
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    files.append_line(pathlib.Path(workdir) / 'results.jsonl', line)
 
 
 def read_config(workdir):
@@ -200,9 +194,7 @@ def claim(workdir, config):
         return
     path = pathlib.Path(workdir) / 'config.json'
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix('.tmp')
-    temporary.write_text(json.dumps(ours, indent=1) + '\n')
-    temporary.replace(path)
+    files.write(path, json.dumps(ours, indent=1) + '\n')
 
 
 def check_row(workdir, result, settings, config_hash):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from fmnist_jax import run_flags
+from fmnist_jax import files, run_flags
 from fmnist_jax import study as studies
 from fmnist_jax.settings import ConfigError, resolve, split_numbers
 
@@ -202,7 +202,7 @@ def _train_best(config, study, workdir, load, load_pretrained):
     best = best_config(config, trial, _BEST_SEEDS.value)
     folder = workdir / 'best'
     found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
-    (folder / 'table.md').write_text(report.workdir_table(folder))
+    files.write(folder / 'table.md', report.workdir_table(folder))
     print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
 
 
@@ -226,7 +226,7 @@ def _run(config, workdir):
     have = studies.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
     table = f'# {heading}\n\n{studies.table(study)}'
-    (workdir / 'search.md').write_text(table)
+    files.write(workdir / 'search.md', table)
     print(table)
     draw(study, workdir / 'figures')
     _train_best(config, study, workdir, load, load_pretrained)

@@ -95,7 +95,7 @@ def test_a_users_own_file(tmp_path, monkeypatch):
         ((base.row('a b', {}), base.row('a/b', {})), "rows 'a b' and 'a/b': their files would"),
         (({'name': 'a'},), "config.rows, row 1: {'name': 'a'}; expected row(name"),
         ((base.row('a', {}, reported=91.0),), "row 'a': reported=91.0; expected a fraction"),
-        ((base.row('a' * 100, {}),), 'expected 1 to 99 letters'),
+        ((base.row('a' * 100, {}),), 'expected 1 to 99 printable letters'),
         ((), 'config.rows is empty'),
     ],
 )

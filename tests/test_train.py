@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import data, evaluate, metrics, parallel, share, train
+from fmnist_jax import data, evaluate, metrics, parallel, programs, share, train
 from fmnist_jax.fit import fit
+from fmnist_jax.settings import split_numbers
 
 DATASET = small_dataset()
 IMAGES, LABELS = jnp.asarray(DATASET.train_images), jnp.asarray(DATASET.train_labels)
@@ -159,6 +160,30 @@ def test_batch_norm_runs_are_the_same_under_vmap_and_map():
 def test_the_same_seeds_give_the_same_bits():
     settings = small_settings(model__dropout=0.2)
     np.testing.assert_array_equal(run_fit(settings).logits, run_fit(settings).logits)
+
+
+def test_the_same_seeds_give_the_same_bytes_of_parameters():
+    """Compiled and trained twice, with everything random switched on."""
+    mine = small_settings(
+        **{'model__name': 'tuned_cnn', 'model__widths': (4, 4), 'model__dense': 8},
+        **{'model__dropout': 0.2, 'augment__flip': True, 'augment__rotation': 0.3},
+        **{'optimizer__name': 'adam', 'optimizer__learning_rate': 0.01, 'num_seeds': 2},
+    )
+    replicas = parallel.make_replicas(2, devices=cores(2))
+    trained = []
+    for _ in range(2):
+        _, numbers = split_numbers(mine)
+        numbers = {path: np.float32(value) for path, value in numbers.items()}
+        arrays = programs.place(mine, DATASET, replicas)
+        compiled = programs.compile_programs(mine, numbers, replicas, arrays)
+        seeds = parallel.spread(replicas, np.arange(2, dtype=np.int32))
+        state = compiled.init(numbers, seeds, arrays.pretrained)
+        data_ = (arrays.train_indices, arrays.train)
+        state, _ = compiled.train_steps(
+            *(numbers, state, programs.no_metrics(replicas), seeds, *data_, *np.int32([1, 0, 5]))
+        )
+        trained.append([np.array(leaf).tobytes() for leaf in jax.tree.leaves(state)])
+    assert trained[0] == trained[1]
 
 
 def test_padded_evaluation_covers_every_image():

@@ -8,6 +8,7 @@ import gzip
 import json
 import pathlib
 import struct
+import tempfile
 from unittest import mock
 
 import h5py
@@ -118,7 +119,7 @@ def weights(folder, count):
 
 def _workdir(folder):
     """A workdir with two rows, the second in two lines."""
-    workdir = pathlib.Path(folder) / 'workdir'
+    workdir = pathlib.Path(tempfile.mkdtemp(dir=folder))
     config = base.get_config()
     config.rows = (base.row('a', {}, 0.9), base.row('b', {}, 0.8))
     config.claims = (base.claim('a is better', ('a', 'b')),)

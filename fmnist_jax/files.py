@@ -1,0 +1,71 @@
+"""Writes files whole or not at all, whatever the disk does; what fails names the file."""
+
+import contextlib
+import os
+import pathlib
+
+
+@contextlib.contextmanager
+def named(path):
+    """Errors of the system get the file's name: a full disk's alone says none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def write(path, content):
+    """Writes a file beside its place and moves it there: the old one stays until the new one is.
+
+    Args:
+      path: pathlib.Path.
+      content: str or bytes.
+
+    Raises:
+      OSError: names `path`; nothing is left behind.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(path.name + '.tmp')
+    content = content.encode() if isinstance(content, str) else content
+    with named(path):
+        try:
+            with open(temporary, 'wb') as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # a full disk may be told only now
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def append_line(path, line):
+    """Adds a line to a file, all of it or nothing: it is on the disk when this returns.
+
+    What stands behind the last line's end was cut off by a kill: it is written over.
+
+    Args:
+      path: pathlib.Path.
+      line: bytes with its line end.
+
+    Raises:
+      OSError: names `path`; the file is as it was.
+    """
+    with named(path), open(path, 'ab+') as file:
+        file.seek(0)
+        whole = file.read().rfind(b'\n') + 1
+        file.truncate(whole)
+        try:
+            _write_all(file.fileno(), line)  # unbuffered: closing would try again
+            os.fsync(file.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                file.truncate(whole)
+            raise
+
+
+def _write_all(descriptor, content):
+    """os.write may write a part: the next call says why."""
+    while content:
+        content = content[os.write(descriptor, content) :]

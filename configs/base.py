@@ -108,6 +108,7 @@ def _augment():
     augment = ConfigDict()  # training images only
     augment.flip = False  # left-right, each image with probability 1/2
     augment.rotation = 0.0  # standard deviation of a normal angle, radians
+    augment.erase = 0.0  # probability that a random rectangle becomes noise
     augment.crop_padding = 0  # pixels of black around, then a random 28x28 crop
     return augment
 

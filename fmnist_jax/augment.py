@@ -3,6 +3,7 @@
 Images are float32 [N, H, W, C] in [0, 1]; 0 is the black background, and what comes in from
 outside an image is black. Every image of a batch draws its own random numbers.
 Used by report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip).
+Random erasing is no report's: Zhong et al., Random Erasing Data Augmentation, 2017.
 """
 
 import jax
@@ -10,17 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 
 # Each operation has its own stream, so switching one on or off leaves the others' draws alone.
-_CROP, _FLIP, _ROTATION = range(3)
+_CROP, _FLIP, _ROTATION, _ERASE = range(4)
 
 
 def augment(key, images, config):
-    """Crops, flips and rotates a batch of training images, in that order.
+    """Crops, flips, rotates and erases parts of a batch of training images, in that order.
 
     Args:
       key: jax.random key.
       images: [N, H, W, C] float32.
-      config: attributes `crop_padding` (int, pixels, 0 off), `flip` (bool) and `rotation`
-        (spread of the angle in radians; the Python number 0.0 is off, any other may be traced).
+      config: attributes `crop_padding` (int, pixels, 0 off), `flip` (bool), `rotation` (spread of
+        the angle in radians) and `erase` (probability); of the last two the Python number 0.0 is
+        off, any other may be traced.
 
     Returns:
       [N, H, W, C] float32.
@@ -29,9 +31,16 @@ def augment(key, images, config):
         images = random_crop(jax.random.fold_in(key, _CROP), images, config.crop_padding)
     if config.flip:
         images = random_flip(jax.random.fold_in(key, _FLIP), images)
-    if not (isinstance(config.rotation, (int, float)) and config.rotation == 0):
+    if _is_on(config.rotation):
         images = random_rotation(jax.random.fold_in(key, _ROTATION), images, config.rotation)
+    if _is_on(config.erase):
+        images = random_erasing(jax.random.fold_in(key, _ERASE), images, config.erase)
     return images
+
+
+def _is_on(number):
+    """A traced number is on, whatever it is."""
+    return not (isinstance(number, (int, float)) and number == 0)
 
 
 def random_crop(key, images, padding):
@@ -106,6 +115,36 @@ def rotate(images, angles):
     above = (1 - right) * neighbour(0) + right * neighbour(channels)
     below = (1 - right) * neighbour(row) + right * neighbour(row + channels)
     return ((1 - down) * above + down * below).reshape(images.shape)
+
+
+def random_erasing(key, images, probability):
+    """Fills a rectangle of each image with noise, with some probability.
+
+    As in the paper: an area of 2 to 40 % of the image, sides in a proportion of 0.3 to 3.3 (evenly
+    on a logarithmic scale), anywhere inside, every pixel uniform in [0, 1).
+
+    Args:
+      key: jax.random key.
+      images: [N, H, W, C].
+      probability: that an image loses a part.
+    """
+    n, height, width, _ = images.shape
+    which, shape, noise = jax.random.split(key, 3)
+    area, proportion, top, left = jax.random.uniform(shape, (4, n))
+    area = 0.02 + 0.38 * area
+    proportion = 0.3 * (3.3 / 0.3) ** proportion
+    tall = jnp.minimum(1, jnp.sqrt(area * proportion))[:, None]
+    wide = jnp.minimum(1, jnp.sqrt(area / proportion))[:, None]
+
+    def inside(pixels, part, start):
+        """[N, pixels] bool: whose centres lie in a stretch of `part` of them."""
+        centres = (jnp.arange(pixels) + 0.5) / pixels
+        start = (1 - part) * start[:, None]
+        return (centres >= start) & (centres < start + part)
+
+    erased = inside(height, tall, top)[:, :, None] & inside(width, wide, left)[:, None, :]
+    erased &= jax.random.bernoulli(which, probability, (n, 1, 1))
+    return jnp.where(erased[..., None], jax.random.uniform(noise, images.shape), images)
 
 
 def resize(images, size):

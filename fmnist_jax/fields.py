@@ -69,6 +69,7 @@ _WHOLE = {  # (least, most)
 _INTERVALS = {
     'a number': lambda value: True,
     '0 or more': lambda value: value >= 0,
+    '0 to 1': lambda value: 0 <= value <= 1,
     'more than 0': lambda value: value > 0,
     '0 to below 1': lambda value: value >= 0 and np.float32(value) < 1,
     '0.1 to 4': lambda value: 0.1 <= value <= 4,
@@ -78,6 +79,7 @@ _NUMBERS = {
     'dataset.mean': 'a number',
     'dataset.std': 'more than 0',
     'augment.rotation': '0 or more',
+    'augment.erase': '0 to 1',
     'model.dropout': '0 to below 1',
     'model.width_multiplier': '0.1 to 4',
     'optimizer.learning_rate': '0 or more',

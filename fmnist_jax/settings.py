@@ -123,18 +123,8 @@ def settings_hash(settings):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-# Fields younger than some committed results, with the value that means what there was before.
-_YOUNGER = {
-    'search': [],
-    'compute': 'float32',
-    'devices_per_seed': 0,
-    'head_epochs': 0,
-    'pretrained': '',
-    'model.blocks': None,
-    'model.frozen_batch_norm': None,
-    'model.frozen_blocks': None,
-    'model.width_multiplier': None,
-}
+# A field younger than a committed result counts there as off (0, no, empty) or as one of these.
+_BEFORE = {'compute': 'float32'}
 
 
 def flatten(tree, prefix=''):
@@ -149,16 +139,16 @@ def flatten(tree, prefix=''):
 def difference(old, new):
     """What differs between two configs as nested dicts, one 'field: old -> new' a line.
 
-    A field that the old one is too old to have counts as what it meant before it was there.
+    A field that the old one is too old to have counts as off there, or as `_BEFORE` says.
     """
-    old, new = _YOUNGER | flatten(old), flatten(new)
+    old, new = flatten(old), flatten(new)
+    for path in new.keys() - old.keys():
+        old[path] = _BEFORE.get(path, None if new[path] else new[path])
     missing = '(none)'
     return [
         f'{path}: {old.get(path, missing)} -> {new.get(path, missing)}'
-        for path in sorted(old.keys() | new.keys())
-        if path not in NO_RESULT
-        and (path in new or path not in _YOUNGER)
-        and old.get(path, missing) != new.get(path, missing)
+        for path in sorted(old)
+        if path not in NO_RESULT and old[path] != new.get(path, missing)
     ]
 
 

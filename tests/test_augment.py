@@ -10,15 +10,25 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from fmnist_jax.augment import augment, random_crop, random_flip, random_rotation, resize, rotate
+from fmnist_jax.augment import (
+    augment,
+    random_crop,
+    random_erasing,
+    random_flip,
+    random_rotation,
+    resize,
+    rotate,
+)
 
 KEY = jax.random.key(0)
-ALL_ON = {'flip': True, 'rotation': 0.4, 'crop_padding': 3}
+ALL_ON = {'flip': True, 'rotation': 0.4, 'erase': 0.5, 'crop_padding': 3}
 jitted_rotate = jax.jit(rotate)
 
 
 def augment_config(**changes):
-    return types.SimpleNamespace(**{'flip': False, 'rotation': 0.0, 'crop_padding': 0} | changes)
+    return types.SimpleNamespace(
+        **{'flip': False, 'rotation': 0.0, 'erase': 0.0, 'crop_padding': 0} | changes
+    )
 
 
 def draw_images(n=8, height=6, width=7, channels=2):
@@ -58,6 +68,31 @@ def test_flip_of_an_image_made_by_hand():
     is_mirrored = (got == mirrored).all((1, 2))
     assert ((got == image).all((1, 2)) | is_mirrored).all()
     assert 160 < is_mirrored.sum() < 240  # 4 standard deviations of Binomial(400, 1/2)
+
+
+# --- Erasing ---
+
+
+def test_an_erased_part_is_one_rectangle_of_the_papers_size():
+    images = the_same_image(400, height=28, width=28, channels=1) + 1  # noise is below 1
+    got = np.asarray(random_erasing(KEY, images, 1.0))
+    erased = (got != images)[..., 0]
+    areas = erased.mean((1, 2))
+    assert 0.01 < areas.min() < 0.04 and 0.3 < areas.max() < 0.45
+    for mask in erased:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        assert mask[np.ix_(rows, columns)].all() and mask.sum() == len(rows) * len(columns)
+        assert np.ptp(rows) == len(rows) - 1 and np.ptp(columns) == len(columns) - 1
+        assert 0.2 < len(rows) / len(columns) < 5
+    assert erased.any((0, 1)).all() and erased.any((0, 2)).all()  # up to every border
+    assert got[erased].min() >= 0 and got[erased].max() < 1 and got[erased].std() > 0.25
+
+
+def test_erasing_leaves_the_others_alone():
+    images = the_same_image(400, height=28, width=28, channels=2)
+    changed = (np.asarray(random_erasing(KEY, images, 0.3)) != images).any((1, 2, 3))
+    assert 83 < changed.sum() < 157  # 4 standard deviations of Binomial(400, 0.3)
+    np.testing.assert_array_equal(random_erasing(KEY, images, 0.0), images)
 
 
 # --- Crop ---

@@ -22,6 +22,7 @@ PARAMETERS = {
     'cnn_5': 1_853_002,
     'mobilenet': 3_217_226,
     'simplified_mobilenet': 136_778,
+    'small_resnet': 77_754,  # by hand: 176 + 4,672 + 14,528 + 57,728 + 650
     'base_cnn': 28_394,
     'tuned_cnn': 1_030_218,
 }

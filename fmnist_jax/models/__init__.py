@@ -15,6 +15,7 @@ from fmnist_jax.models.lenet import LeNet5
 from fmnist_jax.models.mlp import MLP
 from fmnist_jax.models.mobilenet import MobileNet
 from fmnist_jax.models.simple_cnn import SimpleCNN
+from fmnist_jax.models.small_resnet import SmallResNet
 from fmnist_jax.models.tuned_cnn import TunedCNN
 
 MODELS = {
@@ -31,6 +32,7 @@ MODELS = {
     'cnn_5': partial(CNNVariant, variant='cnn_5'),
     'mobilenet': MobileNet,
     'simplified_mobilenet': partial(MobileNet, blocks=5),
+    'small_resnet': SmallResNet,
     'base_cnn': partial(TunedCNN, widths=(32, 32, 32), dense=32),
     'tuned_cnn': partial(TunedCNN, widths=(64, 64), dense=128),
 }

@@ -179,8 +179,9 @@ def _orbax():
     """Imported when the first checkpoint is due: half a second that short rows do not need."""
     import orbax.checkpoint as ocp
 
-    for name in ('absl', 'asyncio'):  # their threads' tracebacks: what they raise we tell in a line
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Tracebacks of its threads: what they raise is told in one line here.
+    logging.getLogger('absl').addFilter(lambda record: 'orbax' not in record.pathname)
+    logging.getLogger('asyncio').setLevel(logging.CRITICAL)
     hook = sys.unraisablehook
 
     def quieter(unraisable):

@@ -78,6 +78,11 @@ def _wait_for(address, coordinator):
             time.sleep(0.2)
 
 
+def joined():
+    """Whether `connect` has joined this process to others."""
+    return jax.distributed.is_initialized()
+
+
 def leave(code):
     """Ends this process at once: the usual way out waits for hosts that will not come."""
     sys.stdout.flush()

@@ -141,13 +141,19 @@ def main(argv=None):
     try:
         code = run_flags.exit_code(_main, sys.argv if argv is None else argv)
     except Exception:
-        if 'fmnist_jax.hosts' not in sys.modules:
+        if not _joined_hosts():
             raise
         traceback.print_exc()
         code = 1
-    if code and 'fmnist_jax.hosts' in sys.modules:  # --coordinator was given
+    if code and _joined_hosts():
         sys.modules['fmnist_jax.hosts'].leave(code)
     return code
+
+
+def _joined_hosts():
+    """Whether this process is one of several hosts' (--coordinator)."""
+    hosts = sys.modules.get('fmnist_jax.hosts')
+    return hosts is not None and hosts.joined()
 
 
 if __name__ == '__main__':

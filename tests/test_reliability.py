@@ -27,7 +27,7 @@ def undisturbed(faults, tmp_path_factory):
 
 @pytest.mark.parametrize('during_save', [False, True])
 def test_a_killed_run_goes_on_and_ends_the_same(faults, undisturbed, tmp_path, during_save):
-    faults.kill(tmp_path, undisturbed, EPOCHS, 2, during_save)
+    faults.kill(tmp_path, undisturbed, EPOCHS, 1, during_save)
 
 
 def test_a_second_process_on_a_workdir_is_refused(faults, undisturbed, tmp_path):

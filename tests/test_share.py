@@ -19,16 +19,16 @@ def run(settings, devices):
 
 
 @pytest.mark.parametrize(
-    ('change', 'tolerance'),
+    ('seeds', 'devices', 'each', 'change', 'tolerance'),
     [
         # drops and flips are drawn for the whole batch; the last batch is half empty
-        ({'model__name': 'fcn', 'model__dropout': 0.3, 'augment__flip': True}, 1e-5),
-        ({'model__name': 'lenet5', 'model__dropout': 0.3, 'micro_batch': 2}, 1e-4),
-        ({'model__name': 'fcn', 'model__batch_norm': True, 'model__dropout': 0.3}, 1e-3),
-        ({'model__name': 'cnn_4'}, 1e-3),
+        (1, 8, 8, {'model__name': 'fcn', 'model__dropout': 0.3, 'augment__flip': True}, 1e-5),
+        (2, 4, 2, {'model__name': 'lenet5', 'model__dropout': 0.3, 'micro_batch': 2}, 1e-4),
+        (2, 4, 2, {'model__name': 'fcn', 'model__batch_norm': True, 'model__dropout': 0.3}, 1e-3),
+        (1, 8, 8, {'model__name': 'fcn', 'model__batch_norm': True, 'model__dropout': 0.3}, 1e-3),
+        (1, 2, 2, {'model__name': 'cnn_4'}, 1e-3),
     ],
 )
-@pytest.mark.parametrize(('seeds', 'devices', 'each'), [(1, 2, 2), (1, 8, 8), (2, 4, 2)])
 def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, each):
     if change['model__name'] != 'fcn':
         change = change | {'model__widths': None}

@@ -130,12 +130,15 @@ def assert_same_runs(a, b, tolerance=1e-5):
         )
 
 
-@pytest.mark.parametrize('model', ['fcn', 'lenet5'])
+@pytest.mark.parametrize(
+    'model',
+    [
+        {'model__name': 'fcn', 'model__widths': (12,)},
+        {'model__name': 'tuned_cnn', 'model__widths': (4, 4), 'model__dense': 8},
+    ],
+)
 def test_vmapped_mapped_spread_and_single_seeds_are_the_same_runs(model):
-    widths = (12,) if model == 'fcn' else None
-    settings = small_settings(
-        model__name=model, model__widths=widths, model__dropout=0.2, augment__flip=True
-    )
+    settings = small_settings(**model, model__dropout=0.2, augment__flip=True)
     vmapped = run_fit(settings, 'vmap', cores(1))
     assert_same_runs(vmapped, run_fit(settings, 'map', cores(1)))
     assert_same_runs(vmapped, run_fit(settings, 'map', cores(2)))  # 3 seeds on 2 devices

@@ -144,10 +144,8 @@ def test_vmapped_mapped_spread_and_single_seeds_are_the_same_runs(model):
     assert_same_runs(vmapped, run_fit(settings, 'map', cores(2)))  # 3 seeds on 2 devices
     assert_same_runs(vmapped, run_fit(settings, 'vmap', cores(8)))
     for seed in range(3):
-        alone = small_settings(**{
-            'model__name': model, 'model__widths': widths, 'model__dropout': 0.2,
-            'augment__flip': True, 'seed': seed, 'num_seeds': 1,
-        })  # fmt: skip
+        own = {'model__dropout': 0.2, 'augment__flip': True, 'seed': seed, 'num_seeds': 1}
+        alone = small_settings(**model | own)
         single = run_fit(alone)
         np.testing.assert_allclose(single.logits[0], vmapped.logits[seed], atol=1e-5)
 

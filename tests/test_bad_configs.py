@@ -15,6 +15,9 @@ from fmnist_jax import settings as settings_
 from fmnist_jax.settings import ConfigError
 from fmnist_jax.table_checks import check_table
 
+# ml_collections loads a config's file so.
+pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
+
 NUMBERS = st.one_of(st.integers(), st.floats(), st.integers(0, 70_000), st.floats(0, 2))
 ANYTHING = st.one_of(
     *(st.none(), st.booleans(), NUMBERS, st.text(max_size=5), st.lists(NUMBERS, max_size=3)),

@@ -23,6 +23,8 @@ DATASET = small_dataset()
 RATES = {'slow': 0.01, 'fast': 0.1}
 EPOCHS = 700  # a second or so
 
+pytestmark = pytest.mark.filterwarnings('ignore:os.fork')  # Ray starts its machines so
+
 
 @pytest.fixture(scope='module')
 def machines():
@@ -30,6 +32,7 @@ def machines():
     pytest.importorskip('ray', reason="pip install -e '.[ray]'")
     quiet = {'RAY_USAGE_STATS_ENABLED': '0', 'RAY_AUTH_MODE': 'disabled'}
     quiet['PYTHONPATH'] = str(ROOT)
+    quiet['XLA_FLAGS'] = os.environ['FMNIST_TEST_XLA_FLAGS']  # the same bits as in this process
     patch = pytest.MonkeyPatch()
     for name, value in quiet.items():
         patch.setenv(name, value)

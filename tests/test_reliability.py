@@ -1,7 +1,9 @@
 """Faults of experiments/reliability, a few of each: the script tries more of them."""
 
 import importlib.util
+import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -22,23 +24,28 @@ def faults():
 def undisturbed(faults, tmp_path_factory):
     workdir = tmp_path_factory.mktemp('faults') / 'undisturbed'
     assert faults.start(workdir, EPOCHS).wait() == 0, faults.messages(workdir)
-    return faults.ended(workdir)
+    return workdir, faults.ended(workdir)
 
 
 @pytest.mark.parametrize('during_save', [False, True])
 def test_a_killed_run_goes_on_and_ends_the_same(faults, undisturbed, tmp_path, during_save):
-    faults.kill(tmp_path, undisturbed, EPOCHS, 1, during_save)
+    faults.kill(tmp_path, undisturbed[1], EPOCHS, 1, during_save)
 
 
 def test_a_second_process_on_a_workdir_is_refused(faults, undisturbed, tmp_path):
-    faults.second_process(tmp_path, undisturbed, EPOCHS)
+    faults.second_process(tmp_path, undisturbed[1], EPOCHS)
 
 
 def test_another_result_would_be_noticed(faults, undisturbed, tmp_path):
-    workdir = tmp_path / 'other'
-    assert faults.start(workdir, EPOCHS - 1).wait() == 0
+    folder, expected = undisturbed
+    workdir = shutil.copytree(folder, tmp_path / 'other')
+    shutil.copy(folder.with_suffix('.log'), workdir.with_suffix('.log'))
+    faults.check_same(workdir, expected)
+    line = (workdir / 'results.jsonl').read_text()
+    loss = json.loads(line)['history']['train_loss'][-1][0]
+    (workdir / 'results.jsonl').write_text(line.replace(f'{loss}', f'{loss + 1e-6:.6g}', 1))
     with pytest.raises(faults.Fault, match='another result'):
-        faults.check_same(workdir, undisturbed)
+        faults.check_same(workdir, expected)
 
 
 def test_epochs_trained_again_are_counted(faults):

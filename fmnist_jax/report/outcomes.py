@@ -21,6 +21,7 @@ import numpy as np
 from fmnist_jax import results as result_lines
 from fmnist_jax.report.claims import parse
 from fmnist_jax.report.rows import seed_accuracies
+from fmnist_jax.settings import ConfigError
 from fmnist_jax.statistics import (
     CONFIDENCE,
     Contrast,
@@ -120,7 +121,10 @@ def evaluate(claims, workdir):
     accuracies = functools.cache(
         lambda folder: _accuracies(workdir.parent / folder if folder else workdir)
     )
-    parsed = parse(claims, accuracies)
+    try:
+        parsed = parse(claims, accuracies)
+    except ConfigError as error:
+        raise ConfigError(f'{workdir / "config.json"}: {error}') from error
     measured = [_measure(*comparison, accuracies) for _, group in parsed for comparison in group]
     corrected = _correct(measured)
     grouped = [(text, list(itertools.islice(corrected, len(group)))) for text, group in parsed]

@@ -130,12 +130,16 @@ def read_config(workdir):
     return config
 
 
+class Busy(ConfigError):
+    """Another process has the workdir."""
+
+
 @contextlib.contextmanager
 def lock(workdir):
     """While this lasts no other process can take the workdir; a killed one's hold ends with it.
 
     Raises:
-      ConfigError: another process has it.
+      Busy: another process has it.
     """
     path = pathlib.Path(workdir) / '.lock'
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +147,7 @@ def lock(workdir):
     try:
         held.acquire(timeout=0)
     except filelock.Timeout:
-        raise ConfigError(
+        raise Busy(
             f'{workdir}: another process is writing there; wait for it, stop it, or choose another '
             '--workdir'
         ) from None

@@ -144,6 +144,10 @@ def _progress(name, settings, dataset):
 def _search(config, study, load, load_pretrained):
     """Runs trials until the study has enough that are complete, pruned or running elsewhere."""
     cache = {}
+
+    def sampler_of(number):
+        return studies.make_sampler(_SAMPLER.value, config.seed + number)
+
     while True:
         have = studies.counts(study)
         left = _TRIALS.value - have['complete'] - have['pruned'] - have['running']
@@ -151,7 +155,7 @@ def _search(config, study, load, load_pretrained):
             return
         candidates = []
         for _ in range(min(_TOGETHER.value, left)):
-            trial, change = studies.ask(study, config.search)
+            trial, change = studies.ask(study, config.search, sampler_of)
             settings = resolve(config, _row(f'trial {trial.number}', change))
             candidates.append(Candidate(trial, settings))
         for group in groups(candidates):
@@ -190,7 +194,7 @@ def best_config(config, trial, num_seeds):
 
 def _train_best(config, study, workdir, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
-    from fmnist_jax import experiment, report
+    from fmnist_jax import experiment, report, results
 
     trial = studies.best(study)
     if trial is None or not _BEST_SEEDS.value:
@@ -201,7 +205,10 @@ def _train_best(config, study, workdir, load, load_pretrained):
         return
     best = best_config(config, trial, _BEST_SEEDS.value)
     folder = workdir / 'best'
-    found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
+    try:
+        found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
+    except results.Busy:
+        return run_flags.say('another process trains the best trial')
     files.write(folder / 'table.md', report.workdir_table(folder))
     print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
 
@@ -212,13 +219,13 @@ def _run(config, workdir):
     from fmnist_jax.search_figures import draw
 
     check_space(config)
-    sampler = studies.make_sampler(_SAMPLER.value, config.seed)
+    studies.make_sampler(_SAMPLER.value, config.seed)  # what it lacks is told now
     pruner = studies.make_pruner(_PRUNER.value)
     load, load_pretrained = run_flags.loaders()
     load(config.dataset.name)
     parallel.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
     results.claim(workdir, config)
-    study = studies.open_study(workdir, _STORAGE.value, sampler, pruner)
+    study = studies.open_study(workdir, _STORAGE.value, pruner)
     dead = studies.give_up_dead_trials(study)
     if dead:
         run_flags.say(f'{dead} trials of a process that was killed are tried again')

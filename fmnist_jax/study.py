@@ -56,13 +56,13 @@ def make_pruner(name):
     return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
 
 
-def open_study(workdir, storage, sampler, pruner):
+def open_study(workdir, storage, pruner):
     """The study of a workdir, which any number of processes may share.
 
     Args:
       workdir: folder; holds the study's journal unless `storage` names another place.
       storage: '' or an address such as sqlite:///runs/search/study.db.
-      sampler, pruner: of Optuna.
+      pruner: of Optuna.
 
     Raises:
       ConfigError: what is there cannot be read.
@@ -76,7 +76,6 @@ def open_study(workdir, storage, sampler, pruner):
         return library.create_study(
             study_name='search',
             storage=storage,
-            sampler=sampler,
             pruner=pruner,
             direction='maximize',
             load_if_exists=True,
@@ -86,14 +85,20 @@ def open_study(workdir, storage, sampler, pruner):
         raise ConfigError(f'{where}: not a study of Optuna ({error}); see --storage') from error
 
 
-def ask(study, space):
+def ask(study, space, sampler_of):
     """A new trial and what it changes: (optuna.Trial, {'section.field': value}).
+
+    Its random numbers depend on its own number, which no other trial has: else each process that
+    joins the study, or goes on with it, would draw the same values again.
 
     Args:
       study: Optuna's.
       space: the config's `search` (configs.base.between, configs.base.among).
+      sampler_of: a trial's number -> a sampler of Optuna.
     """
+    study.sampler = sampler_of(len(study.get_trials(deepcopy=False)))  # gp draws at once
     trial = study.ask()
+    study.sampler = sampler_of(trial.number)
     trial.set_user_attr('process', [socket.gethostname(), os.getpid()])
     change = {}
     for entry in space:

@@ -83,9 +83,7 @@ def test_groups_hold_what_one_program_can_train():
 
 
 def test_a_hopeless_trial_is_pruned(tmp_path):
-    made = study.open_study(
-        tmp_path, '', study.make_sampler('random', 0), study.make_pruner('median')
-    )
+    made = study.open_study(tmp_path, '', study.make_pruner('median'))
     for _ in range(6):
         trial = made.ask()
         for epoch in range(1, 4):
@@ -145,7 +143,7 @@ def test_the_best_trial_gets_fresh_seeds():
 def test_a_journal_that_is_none_is_named(tmp_path):
     (tmp_path / 'study.journal').write_text('nothing\\n' * 3)
     with pytest.raises(ConfigError, match='study.journal: not a study of Optuna'):
-        study.open_study(tmp_path, '', study.make_sampler('tpe', 0), study.make_pruner('none'))
+        study.open_study(tmp_path, '', study.make_pruner('none'))
 
 
 @pytest.fixture
@@ -188,9 +186,11 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     pair = [command('--trials=14', '--together=3', '--best_seeds=2') for _ in range(2)]
     texts = [process.communicate(timeout=200) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], texts
-    made = study.open_study(folder, '', None, None)
+    made = study.open_study(folder, '', None)
     have = study.counts(made)
     assert have['complete'] + have['pruned'] == max(14, done) and have['running'] == 0
+    rates = [trial.params['optimizer.learning_rate'] for trial in made.trials if trial.values]
+    assert len(set(rates)) == len(rates)  # no process repeats what another drew
     assert any('of a process that was killed are tried again' in errors for _, errors in texts)
     lines = (folder / 'best' / 'results.jsonl').read_text().splitlines()
     result = json.loads(lines[-1])

@@ -218,22 +218,15 @@ def _small_disk(folder, size):
 
 
 def full_disk(folder, expected, epochs):
-    """A disk too small for the checkpoints; then there is room, and the run is repeated."""
+    """A disk with room for the results, but not for a checkpoint."""
     disk = folder / 'disk'
-    with _small_disk(disk, '600k'):
+    with _small_disk(disk, '8m'):
         workdir = disk / 'run'
-        shutil.copytree(folder.parent / 'undisturbed', workdir)
-        name = 'config.json'
-        (workdir / 'results.jsonl').write_text('')
-        if start(workdir, epochs).wait() not in (0, 2):
+        if start(workdir, epochs).wait() != 0:
             raise Fault(messages(workdir))
-        seen = messages(workdir)
-        if 'no checkpoint could be written' not in seen or 'Traceback' in seen:
-            raise Fault(seen)
-        assert (workdir / name).exists()
-        whole = (workdir / 'results.jsonl').read_bytes()
-        if whole and not whole.endswith(b'\n'):
-            raise Fault('a torn line')
+        if 'no checkpoint could be written' not in messages(workdir):
+            raise Fault(messages(workdir))
+        check_same(workdir, expected)
     return (
         'a disk too small for a checkpoint',
         '1',
@@ -245,7 +238,7 @@ def full_disk(folder, expected, epochs):
 def read_only(folder, expected, epochs):
     """A workdir on a disk that takes no writing."""
     disk = folder / 'read_only'
-    with _small_disk(disk, '8m'):
+    with _small_disk(disk, '16m'):
         shutil.copytree(folder.parent / 'undisturbed', disk / 'run')
         subprocess.run(['mount', '-o', 'remount,ro', disk], check=True)
         log = folder / 'read_only.log'

@@ -14,7 +14,7 @@ import socket
 
 import jax
 
-from fmnist_jax import data, parallel
+from fmnist_jax import data, placement
 from fmnist_jax.commandline import host_and_port
 from fmnist_jax.experiment import Executor
 from fmnist_jax.programs import lay_out
@@ -171,7 +171,7 @@ def _check_room(ray, room):
 @functools.cache
 def _set_up(devices):
     """Once in a process: Ray gives it one task after the other."""
-    parallel.set_up(devices, data.cache_directory() / 'xla')
+    placement.set_up(devices, data.cache_directory() / 'xla')
 
 
 _programs = {}  # compiled by this process for earlier tasks

@@ -9,7 +9,7 @@ import numpy as np
 
 from fmnist_jax import nan_search, parallel, train
 from fmnist_jax.checkpoint import Checkpoint
-from fmnist_jax.parallel import Replicas
+from fmnist_jax.placement import Replicas
 from fmnist_jax.programs import Arrays, Programs, no_metrics
 
 # A call of the compiled loop lasts about this long, so that the bar moves and Ctrl-C is heard.

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fmnist_jax import data, predictions, results, train
+from fmnist_jax import data, predictions, provenance, results, train, workdirs
 from fmnist_jax.checkpoint import Checkpoints
 from fmnist_jax.checks import check
 from fmnist_jax.programs import lay_out, sharing
@@ -60,7 +60,7 @@ def _checkpoints(task, workdir, say):
     }
     every, keep = task.settings.checkpoint_epochs, task.settings.checkpoints_kept
     folder = folder / f'seeds_{task.first}_to_{last}'
-    return Checkpoints(folder, identity, results.code_commit(), every, keep, say)
+    return Checkpoints(folder, identity, provenance.code_commit(), every, keep, say)
 
 
 HERE = Executor(run_here)
@@ -127,12 +127,12 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, execut
         if missing and mine.pretrained:
             weights = load_pretrained(mine)
             if earlier:
-                results.check_pretrained(workdir, earlier, weights.source)
+                workdirs.check_pretrained(workdir, earlier, weights.source)
             missing = [task._replace(pretrained=weights) for task in missing]
         tasks += missing
-    results.check_claim(workdir, config)
+    workdirs.check_claim(workdir, config)
     for name in settings.keys() & done.keys():
-        results.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
+        workdirs.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
     lacking = {task.row['name']: task.first for task in reversed(tasks)}
     if len(lacking) < len(rows):
         say(f'{len(rows) - len(lacking)} of {len(rows)} rows are in {workdir} already')
@@ -162,14 +162,14 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print, ex
       DataError: more validation images than there are, weights that cannot be used.
     """
     workdir = pathlib.Path(workdir)
-    results.code_commit()
+    provenance.code_commit()
 
     def keep_one(task, result, arrays):
         keep(workdir, task, result, arrays, load_dataset(result['dataset']).test_labels)
 
     tasks = plan(config, rows, workdir, load_dataset, load_pretrained, say, executor)
-    with results.lock(workdir):
-        results.claim(workdir, config)
+    with workdirs.lock(workdir):
+        workdirs.claim(workdir, config)
         done = {result['row']: result['seeds'] for result in results.read(workdir)}
         tasks = [t for t in tasks if t.first not in done.get(t.row['name'], ())]  # others may run
         executor.run(tasks, load_dataset, keep_one, workdir, say)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import evaluate, memory, parallel
+from fmnist_jax import evaluate, memory, parallel, placement
 from fmnist_jax.epochs import Run, run_epochs
 from fmnist_jax.programs import compile_programs, lay_out, place
 from fmnist_jax.settings import split_numbers
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
     train_seconds: float
     compile_seconds: float
     resumed: list  # see checkpoint.Checkpoint
-    replicas: parallel.Replicas  # how the seeds were laid out
+    replicas: placement.Replicas  # how the seeds were laid out
 
 
 def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None, checkpoints=None):
@@ -39,7 +39,7 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
     Args:
       settings: a row's settings.
       dataset: data.Dataset.
-      replicas: parallel.Replicas for settings.num_seeds.
+      replicas: placement.Replicas for settings.num_seeds.
       cache: dict that keeps compiled programs for rows that differ in numbers alone.
       progress: has `steps(count, Metrics of numpy [S])`, `epoch(number, history)` and
         `resume(epochs)`, `note(text)`; or None.

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from fmnist_jax import data, experiment, results
+from fmnist_jax import data, experiment, provenance
 from fmnist_jax.commandline import host_and_port
 from fmnist_jax.settings import ConfigError, resolve, settings_hash
 from fmnist_jax.task import Task
@@ -127,6 +127,7 @@ def _follow(config, load_dataset, load_pretrained):
         raise ConfigError(f'host 0: {order["error"]}')
 
     def tasks():
+        """Host 0's tasks, made from this host's own config and weights."""
         rows, made = {row['name']: row for row in config.rows}, []
         for name, first, count in order['tasks']:
             if name not in rows:
@@ -170,7 +171,7 @@ def _what_must_agree(tasks, load_dataset):
     images = {name: [zlib.crc32(array) for array in load_dataset(name)] for name in datasets}
     return {
         'devices of a host': jax.local_device_count(),
-        'versions': results.versions(),
+        'versions': provenance.versions(),
         'settings of rows': [settings_hash(task.settings) for task in tasks],
         'images': images,
         'pretrained weights': [task.pretrained and task.pretrained.source for task in tasks],

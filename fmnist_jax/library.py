@@ -9,7 +9,7 @@ import pathlib
 
 import jax
 
-from fmnist_jax import calibration, data, inference, parallel
+from fmnist_jax import calibration, data, inference, placement
 from fmnist_jax.checks import check
 from fmnist_jax.commandline import load_config
 from fmnist_jax.fit import fit
@@ -27,7 +27,7 @@ def _use_all_cores():
     """
     if jax.config.jax_num_cpu_devices < 1:
         with contextlib.suppress(RuntimeError):
-            parallel.set_up(cache_folder=data.cache_directory() / 'xla')
+            placement.set_up(cache_folder=data.cache_directory() / 'xla')
 
 
 def make_settings(changes=None, config=None, row=None):

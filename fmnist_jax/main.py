@@ -92,11 +92,11 @@ def _train(*inputs):
 
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
-    from fmnist_jax import experiment, parallel, report
+    from fmnist_jax import experiment, placement, report
     from fmnist_jax.report import claims
 
     platform = 'cpu' if _CLUSTER.value else None  # the GPUs are for the tasks
-    parallel.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla', platform)
+    placement.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla', platform)
     if _COORDINATOR.value:
         from fmnist_jax import hosts
 

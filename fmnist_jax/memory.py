@@ -84,7 +84,7 @@ def check_state(settings, state, replicas):
     Args:
       settings: a row's settings.
       state: train.State of one seed, or its shapes.
-      replicas: parallel.Replicas.
+      replicas: placement.Replicas.
 
     Raises:
       ConfigError: with how many seeds there is room for.
@@ -117,7 +117,7 @@ def fewer_at_once(replicas, error):
     """The layout with half as many seeds at a time on each device.
 
     Args:
-      replicas: parallel.Replicas that did not fit.
+      replicas: placement.Replicas that did not fit.
       error: what it raised: TooLarge, MemoryError or JAX's RESOURCE_EXHAUSTED.
 
     Returns:

@@ -177,9 +177,9 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    from fmnist_jax import parallel
+    from fmnist_jax import placement
 
     if hasattr(signal, 'SIGPIPE'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may stop reading
-    parallel.set_up(1, data.cache_directory() / 'xla')
+    placement.set_up(1, data.cache_directory() / 'xla')
     sys.exit(main())

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fmnist_jax import data, evaluate, memory, parallel, train
+from fmnist_jax import data, evaluate, memory, parallel, placement, train
 from fmnist_jax.metrics import Metrics
 from fmnist_jax.settings import ConfigError, with_numbers
 from fmnist_jax.share import devices_per_seed
@@ -55,7 +55,7 @@ def sharing(settings, num_seeds, available):
 
 
 def lay_out(settings, devices=None):
-    """Seeds over devices as the settings ask: parallel.Replicas.
+    """Seeds over devices as the settings ask: placement.Replicas.
 
     Raises:
       ConfigError: config.devices_per_seed cannot be had, more seeds than the memory holds, or some
@@ -64,7 +64,7 @@ def lay_out(settings, devices=None):
     available = len(jax.devices() if devices is None else devices)
     each = sharing(settings, settings.num_seeds, available)
     try:
-        replicas = parallel.make_replicas(
+        replicas = placement.make_replicas(
             settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each
         )
     except ValueError as error:
@@ -113,7 +113,7 @@ def compile_programs(settings, numbers, replicas, arrays):
     Args:
       settings: a row's settings.
       numbers: its numbers as float32; where seeds differ in them, arrays from `parallel.spread`.
-      replicas: parallel.Replicas.
+      replicas: placement.Replicas.
       arrays: Arrays.
 
     Raises:

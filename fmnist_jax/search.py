@@ -194,7 +194,7 @@ def best_config(config, trial, num_seeds):
 
 def _train_best(config, study, workdir, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
-    from fmnist_jax import experiment, report, results
+    from fmnist_jax import experiment, report, workdirs
 
     trial = studies.best(study)
     if trial is None or not _BEST_SEEDS.value:
@@ -207,7 +207,7 @@ def _train_best(config, study, workdir, load, load_pretrained):
     folder = workdir / 'best'
     try:
         found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
-    except results.Busy:
+    except workdirs.Busy:
         return run_flags.say('another process trains the best trial')
     files.write(folder / 'table.md', report.workdir_table(folder))
     print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
@@ -215,7 +215,7 @@ def _train_best(config, study, workdir, load, load_pretrained):
 
 def _run(config, workdir):
     """The whole search."""
-    from fmnist_jax import data, parallel, results
+    from fmnist_jax import data, placement, workdirs
     from fmnist_jax.search_figures import draw
 
     check_space(config)
@@ -223,8 +223,8 @@ def _run(config, workdir):
     pruner = studies.make_pruner(_PRUNER.value)
     load, load_pretrained = run_flags.loaders()
     load(config.dataset.name)
-    parallel.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
-    results.claim(workdir, config)
+    placement.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
+    workdirs.claim(workdir, config)
     study = studies.open_study(workdir, _STORAGE.value, pruner)
     dead = studies.give_up_dead_trials(study)
     if dead:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmnist_jax import calibration, parameters, predictions, results
+from fmnist_jax import calibration, parameters, predictions, provenance, results
 from fmnist_jax.fit import fit
 from fmnist_jax.losses import probabilities
 from fmnist_jax.settings import plain, settings_hash
@@ -58,7 +58,7 @@ def train_task(task, dataset, replicas, cache, progress=None, checkpoints=None):
     Args:
       task: what to train.
       dataset: data.Dataset.
-      replicas: parallel.Replicas for the task's seeds.
+      replicas: placement.Replicas for the task's seeds.
       cache, progress, checkpoints: see fit.
 
     Returns:
@@ -81,7 +81,7 @@ def train_task(task, dataset, replicas, cache, progress=None, checkpoints=None):
         'config': plain(task.settings),
         'pretrained': task.pretrained and task.pretrained.source,
         **_calibrated(settings, outcome, dataset.test_labels),
-        **results.provenance(outcome.replicas),
+        **provenance.provenance(outcome.replicas),
     }
     chances = np.asarray(probabilities(outcome.logits, settings.loss))
     return result, Arrays(chances, outcome.variables)

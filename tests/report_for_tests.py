@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from configs import base
-from fmnist_jax import predictions, results
+from fmnist_jax import predictions, results, workdirs
 from fmnist_jax.settings import plain, resolve, settings_hash
 
 
@@ -26,7 +26,7 @@ def fill(workdir, *lines, names='abc', claims=()):
     """A workdir whose config has rows of these names, with result lines for some of them."""
     config = base.get_config()
     config.rows = tuple(base.row(name, {}, 0.95) for name in names)
-    results.claim(workdir, config)
+    workdirs.claim(workdir, config)
     if claims:
         path = workdir / 'config.json'
         path.write_text(json.dumps(json.loads(path.read_text()) | {'claims': claims}))

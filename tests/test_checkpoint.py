@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import checkpoint, parallel
+from fmnist_jax import checkpoint, placement
 from fmnist_jax.fit import fit
 from fmnist_jax.settings import ConfigError
 
@@ -47,7 +47,7 @@ def checkpoints(folder, every=1, keep=2, identity='a', said=None):
 
 def run(settings, kept=None, stop_after=10**9, devices=1, devices_per_seed=1):
     devices = jax.local_devices()[:devices]
-    replicas = parallel.make_replicas(
+    replicas = placement.make_replicas(
         settings.num_seeds, devices=devices, devices_per_seed=devices_per_seed
     )
     progress = StopAfter(stop_after)
@@ -183,7 +183,7 @@ def test_a_damaged_checkpoint_falls_back_on_the_one_before(settings, uninterrupt
 def test_damage_to_any_file_ends_in_the_same_result(settings, uninterrupted, stopped, tmp_path):
     like = None
     files = [path for path in (stopped / '3').rglob('*') if path.is_file()]
-    replicas = parallel.make_replicas(settings.num_seeds, devices=jax.local_devices()[:1])
+    replicas = placement.make_replicas(settings.num_seeds, devices=jax.local_devices()[:1])
     whole = checkpoints(stopped)._complete()
     assert {path.name for path in whole} >= {'2', '3'}
     template = small_state(settings, replicas)

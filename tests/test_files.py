@@ -11,7 +11,7 @@ import pytest
 from report_for_tests import line
 
 from configs import base
-from fmnist_jax import files, predictions, results
+from fmnist_jax import files, predictions, results, workdirs
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def refused(action, path, number):
 
 def test_a_full_disk_keeps_what_is_there(small_disk):
     folder, _ = small_disk
-    results.claim(folder, base.get_config())
+    workdirs.claim(folder, base.get_config())
     results.append(folder, line('a'))
     predictions.save(folder, 'a', np.zeros((1, 5, 10)))
     before = {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
@@ -57,7 +57,7 @@ def test_a_full_disk_keeps_what_is_there(small_disk):
     refused(lambda: results.append(folder, long), folder / 'results.jsonl', errno.ENOSPC)
     other = base.get_config()
     other.title = 'a longer title' * 500
-    refused(lambda: results.claim(folder, other), folder / 'config.json', errno.ENOSPC)
+    refused(lambda: workdirs.claim(folder, other), folder / 'config.json', errno.ENOSPC)
     chances = np.random.default_rng(0).random((2, 500, 10))
     path = folder / 'predictions' / 'b.npz'
     refused(lambda: predictions.save(folder, 'b', chances), path, errno.ENOSPC)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import memory, parallel, programs, train
+from fmnist_jax import memory, parallel, placement, programs, train
 from fmnist_jax.fit import fit
 from fmnist_jax.settings import ConfigError, split_numbers
 
@@ -29,7 +29,7 @@ class Notes:
 
 
 def layout(mode='vmap', chunk=0, settings=SETTINGS):
-    return parallel.make_replicas(settings.num_seeds, mode, chunk, jax.local_devices()[:1])
+    return placement.make_replicas(settings.num_seeds, mode, chunk, jax.local_devices()[:1])
 
 
 @pytest.fixture(scope='module')

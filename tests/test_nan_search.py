@@ -7,7 +7,16 @@ import pytest
 from settings_for_tests import small_dataset, small_settings
 
 from configs import base
-from fmnist_jax import data, experiment, layers, metrics, nan_search, parallel, settings, train
+from fmnist_jax import (
+    data,
+    experiment,
+    layers,
+    metrics,
+    nan_search,
+    placement,
+    settings,
+    train,
+)
 from fmnist_jax.fit import fit
 from fmnist_jax.settings import ConfigError
 
@@ -16,7 +25,7 @@ DATASET = small_dataset()  # 80 training images: 5 steps an epoch
 
 def run(mode='auto', dataset=DATASET, devices=2, **change):
     mine = small_settings(debug_nans=True, **change)
-    replicas = parallel.make_replicas(mine.num_seeds, mode, devices=jax.local_devices()[:devices])
+    replicas = placement.make_replicas(mine.num_seeds, mode, devices=jax.local_devices()[:devices])
     return fit(mine, dataset, replicas)
 
 
@@ -114,7 +123,7 @@ def test_a_validation_loss_that_is_not_finite_is_told():
 
 def test_a_run_without_such_numbers_is_the_same_run():
     mine = small_settings(model__dropout=0.2)
-    replicas = parallel.make_replicas(3, devices=jax.local_devices()[:2])
+    replicas = placement.make_replicas(3, devices=jax.local_devices()[:2])
     expected = fit(mine, DATASET, replicas)
     np.testing.assert_array_equal(run(model__dropout=0.2).logits, expected.logits)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import parallel, programs, settings
+from fmnist_jax import parallel, placement, programs, settings
 
 
 def cores(count):
@@ -15,7 +15,7 @@ def cores(count):
 @pytest.mark.parametrize('count', [1, 3, 5, 8, 11])
 @pytest.mark.parametrize('devices', [1, 2, 8])
 def test_layout(count, devices):
-    replicas = parallel.make_replicas(count, devices=cores(devices))
+    replicas = placement.make_replicas(count, devices=cores(devices))
     values = np.arange(count * 2).reshape(count, 2)
     there_and_back = parallel.gather(replicas, parallel.spread(replicas, values))
     np.testing.assert_array_equal(there_and_back, values)
@@ -29,7 +29,7 @@ def test_layout(count, devices):
 @pytest.mark.parametrize('devices', [1, 2, 8])
 @pytest.mark.parametrize('chunk', [0, 2])
 def test_a_program_is_the_function_of_each_seed(mode, devices, chunk):
-    replicas = parallel.make_replicas(5, mode, chunk, cores(devices))
+    replicas = placement.make_replicas(5, mode, chunk, cores(devices))
     values, shared = np.arange(10.0).reshape(5, 2), np.array([3.0, 4.0])
 
     def function(factor, own, shared):
@@ -45,14 +45,14 @@ def test_a_program_is_the_function_of_each_seed(mode, devices, chunk):
 
 
 def test_a_layout_never_needs_more_rounds_than_devices_allow():
-    assert len(parallel.make_replicas(5, devices=cores(4)).devices) == 3  # 2 + 2 + 1 (+ 1)
-    assert len(parallel.make_replicas(1, devices=cores(8)).devices) == 1
+    assert len(placement.make_replicas(5, devices=cores(4)).devices) == 3  # 2 + 2 + 1 (+ 1)
+    assert len(placement.make_replicas(1, devices=cores(8)).devices) == 1
 
 
 def test_devices_never_wait_for_each_other():
     """Many collectives in flight can hang a CPU's devices: the programs hold none."""
     mine = small_settings(num_seeds=8, model__name='lenet5', model__widths=None)
-    replicas = parallel.make_replicas(8, devices=cores(8))
+    replicas = placement.make_replicas(8, devices=cores(8))
     _, numbers = settings.split_numbers(mine)
     numbers = {path: np.float32(value) for path, value in numbers.items()}
     arrays = programs.place(mine, small_dataset(), replicas)

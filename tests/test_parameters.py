@@ -11,14 +11,14 @@ from report_for_tests import line
 from settings_for_tests import small_settings
 from trained_for_tests import DATASET
 
-from fmnist_jax import data, parallel, parameters, results
+from fmnist_jax import data, parameters, placement, results
 from fmnist_jax.fit import fit
 from fmnist_jax.inference import seed_logits
 from fmnist_jax.settings import ConfigError, from_plain, plain
 
 
 def replicas(settings):
-    return parallel.make_replicas(settings.num_seeds, devices=jax.local_devices()[:1])
+    return placement.make_replicas(settings.num_seeds, devices=jax.local_devices()[:1])
 
 
 @pytest.mark.parametrize(

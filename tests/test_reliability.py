@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -29,11 +30,18 @@ def undisturbed(faults, tmp_path_factory):
 
 @pytest.mark.parametrize('during_save', [False, True])
 def test_a_killed_run_goes_on_and_ends_the_same(faults, undisturbed, tmp_path, during_save):
-    faults.kill(tmp_path, undisturbed[1], EPOCHS, 1, during_save)
+    _, times, lost, _ = faults.kill(tmp_path, undisturbed[1], EPOCHS, 1, during_save)
+    assert times == '1 (1 runs)'
+    assert re.fullmatch(r'nothing; at most \d+ epochs? trained again', lost)
+    (workdir,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert (workdir / 'results.jsonl').read_text().count('\n') == 1
 
 
 def test_a_second_process_on_a_workdir_is_refused(faults, undisturbed, tmp_path):
-    faults.second_process(tmp_path, undisturbed[1], EPOCHS)
+    _, _, lost, _ = faults.second_process(tmp_path, undisturbed[1], EPOCHS)
+    assert lost == 'nothing'
+    log = faults.messages(tmp_path / 'twice')
+    assert log.count('another process is writing there') == 1 and 'Traceback' not in log
 
 
 def test_another_result_would_be_noticed(faults, undisturbed, tmp_path):

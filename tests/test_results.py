@@ -9,7 +9,7 @@ import pytest
 from report_for_tests import line
 
 from configs import base
-from fmnist_jax import results
+from fmnist_jax import results, workdirs
 from fmnist_jax.settings import ConfigError, resolve, settings_hash
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -73,21 +73,21 @@ def test_seeds_of_other_weights_do_not_join_a_row(tmp_path):
     source = {'file': 'a.h5', 'sha256': 'ab', 'fresh': ['conv_pw_13']}
     results.append(tmp_path, line('a', pretrained=source))
     (row,) = results.read(tmp_path)
-    results.check_pretrained(tmp_path, row, dict(source))
+    workdirs.check_pretrained(tmp_path, row, dict(source))
     for other in (source | {'sha256': 'cd'}, source | {'fresh': []}):
         with pytest.raises(ConfigError, match='give the same --pretrained and --fresh'):
-            results.check_pretrained(tmp_path, row, other)
+            workdirs.check_pretrained(tmp_path, row, other)
 
 
 def test_more_seeds_are_no_other_config(tmp_path):
     config = base.get_config()
-    results.claim(tmp_path, config)
+    workdirs.claim(tmp_path, config)
     few = resolve(config, base.row('a', {}))
     config.num_seeds = 50
-    results.claim(tmp_path, config)
+    workdirs.claim(tmp_path, config)
     many = resolve(config, base.row('a', {}))
     assert settings_hash(few) == settings_hash(many)
-    results.check_row(tmp_path, line('a') | {'config_hash': 'older'}, many, settings_hash(many))
+    workdirs.check_row(tmp_path, line('a') | {'config_hash': 'older'}, many, settings_hash(many))
 
 
 @pytest.mark.parametrize('kept', [1, 100, -1])
@@ -123,39 +123,39 @@ def test_results_never_hold_nan(tmp_path):
 
 def test_a_workdir_of_another_config_is_refused(tmp_path):
     config = base.get_config()
-    results.claim(tmp_path / 'new', config)
-    results.claim(tmp_path / 'new', config)
+    workdirs.claim(tmp_path / 'new', config)
+    workdirs.claim(tmp_path / 'new', config)
     config.rows = (base.row('x', {}),)
     config.title = 'Better words'
-    results.claim(tmp_path / 'new', config)  # a new row or title is no other config
-    assert results.read_config(tmp_path / 'new')['title'] == 'Better words'
+    workdirs.claim(tmp_path / 'new', config)  # a new row or title is no other config
+    assert workdirs.read_config(tmp_path / 'new')['title'] == 'Better words'
     config.claims = (base.claim('x is better than y', ('x', 'y')),)
-    results.claim(tmp_path / 'new', config)  # nor is a new claim
-    (stored,) = results.read_config(tmp_path / 'new')['claims']
+    workdirs.claim(tmp_path / 'new', config)  # nor is a new claim
+    (stored,) = workdirs.read_config(tmp_path / 'new')['claims']
     assert stored == {'text': 'x is better than y', 'comparisons': [['x', 'y']]}
     config.epochs = 3
     config.dataset.name = 'synthetic'
     with pytest.raises(ConfigError) as error:
-        results.claim(tmp_path / 'new', config)
+        workdirs.claim(tmp_path / 'new', config)
     assert 'dataset.name: fashion_mnist -> synthetic' in str(error.value)
     assert 'epochs: 10 -> 3' in str(error.value)
 
 
 def test_a_workdir_older_than_claims_gets_them(tmp_path):
     config = base.get_config()
-    results.claim(tmp_path, config)
+    workdirs.claim(tmp_path, config)
     file = tmp_path / 'config.json'
     stored = json.loads(file.read_text())
     del stored['claims']
     file.write_text(json.dumps(stored))
-    results.claim(tmp_path, config)
-    assert results.read_config(tmp_path)['claims'] == []
+    workdirs.claim(tmp_path, config)
+    assert workdirs.read_config(tmp_path)['claims'] == []
 
 
 def test_a_row_of_other_settings_is_refused(tmp_path):
     changed = resolve(base.get_config(), base.row('a', {'epochs': 3}))
     with pytest.raises(ConfigError, match="the row 'a' of another config.*\n  epochs: 10 -> 3"):
-        results.check_row(tmp_path, line('a'), changed, settings_hash(changed))
+        workdirs.check_row(tmp_path, line('a'), changed, settings_hash(changed))
 
 
 COMMITTED = sorted(path.parent for path in (ROOT / 'experiments').glob('*/results.jsonl'))
@@ -166,22 +166,22 @@ def test_committed_results_go_on_with_todays_config(folder, tmp_path):
     """Fields that are younger than a folder's results do not shut it."""
     config = importlib.import_module(f'configs.{folder.name}').get_config()
     shutil.copy(folder / 'config.json', tmp_path)
-    results.claim(tmp_path, config)
+    workdirs.claim(tmp_path, config)
     rows = {row['name']: row for row in config.rows}
     for result in results.read(folder):
         settings = resolve(config, rows[result['row']])
-        results.check_row(folder, result, settings, settings_hash(settings))
+        workdirs.check_row(folder, result, settings, settings_hash(settings))
     config.compute = 'bfloat16'
     with pytest.raises(ConfigError, match='compute: float32 -> bfloat16'):
-        results.claim(tmp_path, config)
+        workdirs.claim(tmp_path, config)
 
 
 def test_a_workdir_is_one_process_own(tmp_path):
     with (
-        results.lock(tmp_path / 'run'),
+        workdirs.lock(tmp_path / 'run'),
         pytest.raises(ConfigError, match='run: another process is writing there; wait'),
-        results.lock(tmp_path / 'run'),
+        workdirs.lock(tmp_path / 'run'),
     ):
         pytest.fail('two hold it')
-    with results.lock(tmp_path / 'run'):
+    with workdirs.lock(tmp_path / 'run'):
         pass

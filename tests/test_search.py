@@ -14,7 +14,7 @@ import pytest
 from settings_for_tests import small_dataset, small_settings
 
 from configs import base
-from fmnist_jax import parallel, search, study
+from fmnist_jax import placement, search, study
 from fmnist_jax.fit import fit, fit_trials
 from fmnist_jax.settings import ConfigError, split_numbers
 
@@ -55,7 +55,7 @@ def test_trials_together_are_the_rows_one_by_one(monkeypatch, mode, devices):
     together = fit_trials(mine[0], numbers, DATASET)
     assert together.shape == (3, 2)
     for settings, accuracy in zip(mine, together, strict=True):
-        alone = fit(settings, DATASET, parallel.make_replicas(2, mode, devices=local))
+        alone = fit(settings, DATASET, placement.make_replicas(2, mode, devices=local))
         best = np.max(np.array(alone.history['validation_accuracy'], float), axis=0)
         np.testing.assert_allclose(accuracy, best, atol=1e-6)
 

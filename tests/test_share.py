@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import fit, parallel, programs
+from fmnist_jax import fit, parallel, placement, programs
 from fmnist_jax.settings import ConfigError
 from fmnist_jax.share import AXIS, Share
 
@@ -84,7 +84,7 @@ def test_take_and_collect_are_inverse():
 
 
 def test_a_seed_that_several_devices_share_is_gathered_once():
-    replicas = parallel.make_replicas(2, devices=jax.local_devices()[:6], devices_per_seed=3)
+    replicas = placement.make_replicas(2, devices=jax.local_devices()[:6], devices_per_seed=3)
     values = np.arange(4).reshape(2, 2)
     laid_out = parallel.spread(replicas, values)
     assert laid_out.shape == (6, 1, 2)

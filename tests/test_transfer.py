@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import metrics, parallel, train
+from fmnist_jax import metrics, placement, train
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
 from fmnist_jax.inference import seed_logits
@@ -108,7 +108,7 @@ def test_the_head_learns_first_then_all_of_it_with_a_fresh_optimizer():
 
 def test_the_phases_run_in_the_compiled_loop_as_step_by_step():
     mine = settings(head_epochs=1, epochs=2, dataset__num_validation=20)
-    replicas = parallel.make_replicas(1, devices=jax.local_devices()[:1])
+    replicas = placement.make_replicas(1, devices=jax.local_devices()[:1])
     outcome = fit(mine, DATASET, replicas)
     # What is kept of a network with batch norm is the network that was tested.
     logits = seed_logits(mine, outcome.variables, DATASET.test_images)
@@ -134,7 +134,7 @@ def test_pretrained_layers_take_the_place_of_random_ones():
     np.testing.assert_array_equal(state.batch_stats['conv_dw_1']['norm']['mean'], mean)
     assert moved(fresh, state) == ({'conv1'}, {'conv_dw_1'})
     # The same through all programs: every seed starts there.
-    replicas = parallel.make_replicas(2, devices=jax.local_devices()[:2])
+    replicas = placement.make_replicas(2, devices=jax.local_devices()[:2])
     still = settings(num_seeds=2, model__frozen_blocks=2, epochs=1)
     one, two = (fit(still, DATASET, replicas, pretrained=p).test_loss for p in (given, None))
     assert (one != two).all()

@@ -16,7 +16,7 @@ import numpy as np
 
 from configs import base
 from experiments.reliability.bad_configs import judge
-from fmnist_jax import data, keras_files, predictions, report, results
+from fmnist_jax import data, keras_files, predictions, report, results, workdirs
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
 GARBAGE = (b'', b'\0', b'\n', b'{}\n', b'[1]\n', b'null\n', b'\xff' * 50, b'<html>404</html>' * 9)
@@ -123,7 +123,7 @@ def _workdir(folder):
     config = base.get_config()
     config.rows = (base.row('a', {}, 0.9), base.row('b', {}, 0.8))
     config.claims = (base.claim('a is better', ('a', 'b')),)
-    results.claim(workdir, config)
+    workdirs.claim(workdir, config)
     settings = resolve(config, config.rows[0])
     history = {'train_loss': [[1.0, 0.9], [0.8, None]], 'train_accuracy': [[0.5, 0.6], [0.7, None]]}
     line = {'dataset': 'fashion_mnist', 'reported': 0.9, 'train_seconds': 3.0, 'history': history}
@@ -172,7 +172,7 @@ def configs(folder, count):
         for value in (None, 3, 'x', [], {}, [1], [{}], [{'name': 3}], {'a': {'b': 1}}):
             path.write_text(json.dumps(rows | {name: value}))
             outcomes[f'{name} {value!r}'] = try_read(
-                lambda path: results.claim(path.parent, base.get_config()), path
+                lambda path: workdirs.claim(path.parent, base.get_config()), path
             )
             if outcomes[f'{name} {value!r}'].startswith('unclear') and name not in (
                 'title',

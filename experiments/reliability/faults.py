@@ -9,7 +9,6 @@ nothing happened to: every number of the result line and every prediction, bit f
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import random
@@ -21,76 +20,21 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(HERE.parent.parent))
 
-from fmnist_jax.markdown import markdown  # noqa: E402
-
-COMMAND = (
-    *(sys.executable, '-m', 'fmnist_jax.main', '--config=configs/fcn_optimizers.py'),
-    *('--rows=adam_0.001', '--config.dataset.name=synthetic', '--config.num_seeds=2'),
-    *('--config.selection=val_loss', '--config.checkpoint_epochs=1', '--cpu_devices=2'),
+from experiments.reliability.broken_runs import (  # noqa: E402
+    COMMAND,
+    ROOT,
+    Fault,
+    check_same,
+    ended,
+    first_epoch,
+    messages,
+    start,
+    writing,
 )
-_MAY_DIFFER = ('train_seconds', 'compile_seconds', 'finished', 'resumed')
-
-
-class Fault(Exception):
-    """A run that did not end as it should have."""
-
-
-def start(workdir, epochs):
-    """The command in the background; its messages go to a file beside the workdir."""
-    with open(workdir.with_suffix('.log'), 'a') as log:
-        return subprocess.Popen(
-            [*COMMAND, f'--workdir={workdir}', f'--config.epochs={epochs}'],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-        )
-
-
-def messages(workdir):
-    """What the user saw."""
-    return workdir.with_suffix('.log').read_text()
-
-
-def ended(workdir):
-    """(the result line without times, predictions [S, N, 10]) of a finished run."""
-    (line,) = (workdir / 'results.jsonl').read_text().splitlines()
-    result = json.loads(line)
-    with np.load(workdir / result['predictions']) as file:
-        chances = file['probabilities']
-    return {k: v for k, v in result.items() if k not in _MAY_DIFFER}, chances
-
-
-def check_same(workdir, expected):
-    """Raises Fault unless the run ended as the undisturbed one, and left nothing behind."""
-    result, chances = ended(workdir)
-    different = [k for k in expected[0] if result.get(k) != expected[0][k]]
-    if different or not np.array_equal(chances, expected[1]):
-        raise Fault(f'{workdir}: another result: {different or "predictions"}')
-    if (workdir / 'checkpoints').exists():
-        raise Fault(f'{workdir}: checkpoints were left behind')
-    if 'Traceback' in messages(workdir):
-        raise Fault(f'{workdir}: a traceback\n{messages(workdir)}')
-
-
-def _writing(workdir):
-    """Whether a checkpoint is being written now."""
-    folder = workdir / 'checkpoints'
-    with contextlib.suppress(OSError):
-        return any(folder.glob('*/*/*.orbax-checkpoint-tmp*'))
-    return False
-
-
-def _first_epoch(process, workdir):
-    """Waits until this start of the command has finished an epoch or ended."""
-    already = messages(workdir).count(' loss ')
-    while process.poll() is None and messages(workdir).count(' loss ') == already:
-        time.sleep(0.01)
+from fmnist_jax.markdown import markdown  # noqa: E402
 
 
 def kill(folder, expected, epochs, kills, during_save, seed=0):
@@ -103,10 +47,10 @@ def kill(folder, expected, epochs, kills, during_save, seed=0):
             process = start(workdir, epochs)
             if done < kills:
                 if during_save:
-                    while process.poll() is None and not _writing(workdir):
+                    while process.poll() is None and not writing(workdir):
                         time.sleep(0.001)
                 else:
-                    _first_epoch(process, workdir)
+                    first_epoch(process, workdir)
                     time.sleep(rng.uniform(0, 2))
             if done < kills and process.poll() is None:
                 process.send_signal(signal.SIGKILL)
@@ -188,7 +132,7 @@ def second_process(folder, expected, epochs):
     """The same command twice at a time: one runs, the other refuses."""
     workdir = folder / 'twice'
     first = start(workdir, epochs)
-    _first_epoch(first, workdir)
+    first_epoch(first, workdir)
     second = start(workdir, epochs)
     if second.wait() != 2 or 'another process is writing there' not in messages(workdir):
         raise Fault(messages(workdir))

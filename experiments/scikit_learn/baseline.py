@@ -17,7 +17,7 @@ import time
 import numpy as np
 from ml_collections import ConfigDict
 
-from fmnist_jax import data, predictions, report, results
+from fmnist_jax import data, predictions, provenance, report, results, workdirs
 from fmnist_jax.settings import ConfigError, plain, settings_hash
 
 TITLE = "scikit-learn's classifiers"
@@ -44,7 +44,7 @@ def classifiers():
 
 
 def table_config(rows, dataset_name, num_seeds):
-    """The config of the table, as fmnist_jax.results.claim wants it."""
+    """The config of the table, as fmnist_jax.workdirs.claim wants it."""
     config = ConfigDict({
         'title': TITLE,
         'seed': 0,
@@ -94,7 +94,7 @@ def result_line(row, config, dataset, seeds, trained, workdir):
         'ensemble_seeds': len(seeds),
         'config_hash': settings_hash(config),
         'config': {name: v for name, v in plain(config).items() if name not in ('rows', 'claims')},
-        'commit': results.code_commit(),
+        'commit': provenance.code_commit(),
     }
 
 
@@ -109,7 +109,7 @@ def run(workdir, make, dataset, config, say):
       say: prints one line.
     """
     done = {result['row']: result for result in results.read(workdir)}
-    results.claim(workdir, config)
+    workdirs.claim(workdir, config)
     for row, factory in make.items():
         have = len(done[row]['seeds']) if row in done else 0
         seeds = range(have, config.num_seeds)

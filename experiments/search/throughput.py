@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 from configs import base  # noqa: E402
-from fmnist_jax import data, parallel  # noqa: E402
+from fmnist_jax import data, placement  # noqa: E402
 from fmnist_jax.fit import fit_trials  # noqa: E402
 from fmnist_jax.markdown import markdown, significant  # noqa: E402
 from fmnist_jax.settings import resolve, split_numbers  # noqa: E402
@@ -62,7 +62,7 @@ def measure(model, dataset):
 
 def main():
     """Measures and writes the table."""
-    parallel.set_up()  # without the folder of compiled programs: every compilation counts
+    placement.set_up()  # without the folder of compiled programs: every compilation counts
     dataset = data.load('fashion_mnist')
     rows = []
     for model in MODELS:
@@ -79,9 +79,9 @@ def main():
         )
     heading = ('network', 'alone', 'shared', 'together', 'together / alone', 'together / shared')
     (HERE / 'table.md').write_text(
-        f'# Trials a minute\n\n{TRIALS} trials of one epoch, {parallel.cores()} CPU cores, medians '
-        f'of {ROUNDS} rounds\n(`python experiments/search/throughput.py`, where the words are '
-        f'explained).\n\n{markdown(heading, rows)}'
+        f'# Trials a minute\n\n{TRIALS} trials of one epoch, {placement.cores()} CPU cores, '
+        f'medians of {ROUNDS}\nrounds (`python experiments/search/throughput.py`, where the '
+        f'words are explained).\n\n{markdown(heading, rows)}'
     )
 
 

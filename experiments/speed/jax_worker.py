@@ -9,7 +9,7 @@ import numpy as np
 
 from configs import base
 from experiments.speed.machine import process_memory
-from fmnist_jax import data, parallel, programs, train
+from fmnist_jax import data, parallel, placement, programs, train
 from fmnist_jax.checks import check
 from fmnist_jax.cost import multiply_adds
 from fmnist_jax.settings import resolve, split_numbers, with_numbers
@@ -37,7 +37,7 @@ class Contestant:
           images: train on the first so many; all if None.
           cache: folder of the persistent compilation cache; none if None.
         """
-        parallel.set_up(cache_folder=cache)
+        placement.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)
         dataset = data.load(settings.dataset.name)
         dataset = dataset._replace(

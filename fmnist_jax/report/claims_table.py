@@ -1,6 +1,7 @@
 """The claims of a workdir as the Markdown that stands under its table."""
 
 from fmnist_jax import results as result_lines
+from fmnist_jax import workdirs
 from fmnist_jax.markdown import grid
 from fmnist_jax.report.markdown import interval, notes, number, without_empty_columns
 from fmnist_jax.report.outcomes import UNDECIDED, evaluate
@@ -60,7 +61,7 @@ def claims_text(workdir):
     Raises:
       ConfigError: a claim that is none, or a damaged workdir.
     """
-    claims = result_lines.read_config(workdir).get('claims') or ()
+    claims = workdirs.read_config(workdir).get('claims') or ()
     if not claims:
         return ''
     if any(result.get('dataset') == 'synthetic' for result in result_lines.read(workdir)):

@@ -84,7 +84,7 @@ def command(workdir, config, missing):
 
     Args:
       workdir: pathlib.Path; its name is its config's, as `fmnist_jax.main` has it.
-      config: of `results.read_config`.
+      config: of `workdirs.read_config`.
       missing: names of the rows.
     """
     workdir = pathlib.Path(workdir)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fmnist_jax import results as result_lines
+from fmnist_jax import workdirs
 from fmnist_jax.report.claims import parse
 from fmnist_jax.report.rows import seed_accuracies
 from fmnist_jax.settings import ConfigError
@@ -63,7 +64,7 @@ def _accuracies(workdir):
     if not (workdir / 'config.json').exists():
         return {}
     done = {r['row']: seed_accuracies(r) for r in result_lines.read(workdir)}
-    names = [row['name'] for row in result_lines.read_config(workdir)['rows']]
+    names = [row['name'] for row in workdirs.read_config(workdir)['rows']]
     return {name: done.get(name, []) for name in names}
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmnist_jax import predictions
+from fmnist_jax import predictions, workdirs
 from fmnist_jax import results as result_lines
 from fmnist_jax.data import DataError
 from fmnist_jax.settings import ConfigError
@@ -166,7 +166,7 @@ def read(workdir, data_dir=None):
     results = {r['row']: r for r in result_lines.read(workdir)}
     if not results:
         raise ConfigError(f'{workdir}: no result lines there (results.jsonl)')
-    config = result_lines.read_config(workdir)
+    config = workdirs.read_config(workdir)
     return config, [
         from_result(results[row['name']], workdir, data_dir)
         if row['name'] in results

@@ -172,7 +172,7 @@ def overview(workdirs):
         counts = collections.Counter(row.verdict for row in compared).most_common()
         best = best_compared(compared)
         lines.append((
-            *(result_lines.read_config(workdir)['title'], shown_name(best), percent(best.reported)),
+            *(workdirs.read_config(workdir)['title'], shown_name(best), percent(best.reported)),
             *(f'{shown_mean(best)} ({best.accuracy.count} seeds)', best.verdict),
             ', '.join(f'{count} {name}' for name, count in counts),
         ))  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from absl.testing import flagsaver
 
 from configs import base
-from fmnist_jax import data, evaluate, main, metrics, parallel, train
+from fmnist_jax import data, evaluate, main, metrics, placement, train
 from fmnist_jax.checks import check
 from fmnist_jax.settings import (
     TABLE_ONLY,
@@ -150,7 +150,7 @@ def command(*arguments):
         flagsaver.flagsaver(),
         mock.patch.object(sys, 'argv', argv),  # config flags read it
         mock.patch.object(sys, 'path', list(sys.path)),
-        mock.patch.object(parallel, 'set_up'),  # once a process
+        mock.patch.object(placement, 'set_up'),  # once a process
         mock.patch.object(data, 'load', side_effect=Accepted),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(io.StringIO()),

@@ -75,15 +75,15 @@ def _say(line):
     print(line, file=sys.stderr)  # the table alone goes to the output
 
 
-def _write(flags, folder, workdirs):
+def _write(flags, folder, folders):
     """Writes the files that the flags ask for, and says which."""
     if flags.csv:
-        csv_table.write(flags.csv, workdirs, flags.data_dir)
+        csv_table.write(flags.csv, folders, flags.data_dir)
     if flags.figures:
         from fmnist_jax.report import figures  # what needs matplotlib is imported when asked for
 
         endings = ('.svg', '.png') if flags.png else ('.svg',)
-        for workdir in workdirs:
+        for workdir in folders:
             paths, left_out = figures.write(workdir, flags.data_dir, endings)
             _say(f'{workdir}/figures: wrote {", ".join(path.name for path in paths) or "nothing"}')
             for reason in left_out:
@@ -92,12 +92,12 @@ def _write(flags, folder, workdirs):
         from fmnist_jax.report import page
 
         file = pathlib.Path(flags.html or folder / _PAGE)
-        page.write(file, workdirs, flags.data_dir)
+        page.write(file, folders, flags.data_dir)
         _say(f'{file}: wrote the page')
     if flags.tensorboard:
         from fmnist_jax.report import events
 
-        count = events.write(flags.tensorboard, workdirs)
+        count = events.write(flags.tensorboard, folders)
         _say(f'{flags.tensorboard}: wrote {count} runs; tensorboard --logdir={flags.tensorboard}')
 
 
@@ -106,9 +106,9 @@ def main(argv=None):
     flags = _flags(argv)
     folder = pathlib.Path(flags.folder)
     try:
-        workdirs, single = _workdirs(folder)
-        text = workdir_table(folder, flags.data_dir) if single else f'{overview(workdirs)}\n'
-        _write(flags, folder, workdirs)
+        folders, single = _workdirs(folder)
+        text = workdir_table(folder, flags.data_dir) if single else f'{overview(folders)}\n'
+        _write(flags, folder, folders)
         sys.stdout.write(text)
     except (ConfigError, DataError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -50,7 +50,7 @@ def _cell(value):
     return value
 
 
-def write(path, workdirs, data_dir=None):
+def write(path, folders, data_dir=None):
     """Writes the rows of workdirs, those not run yet too.
 
     Columns beside those of the table: `reported_NAME` for each other number a report prints and
@@ -61,7 +61,7 @@ def write(path, workdirs, data_dir=None):
       OSError: the file cannot be written.
     """
     lines = []
-    for workdir in workdirs:
+    for workdir in folders:
         config, rows = read(workdir, data_dir)
         for row in rows:
             also = {f'reported_{name}': value for name, value in row.also_reported.items()}

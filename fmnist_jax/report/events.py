@@ -77,12 +77,12 @@ def _time(row):
         return 0.0
 
 
-def write(directory, workdirs):
+def write(directory, folders):
     """Writes `directory`/WORKDIR/ROW/seed_K and .../mean; how many runs those are.
 
     Args:
       directory: folder, need not exist; TensorBoard's --logdir.
-      workdirs: pathlib.Path of each.
+      folders: pathlib.Path of each.
 
     Raises:
       ConfigError: damaged result lines, or event files are there already: TensorBoard would show
@@ -90,7 +90,7 @@ def write(directory, workdirs):
       OSError: a file cannot be written.
     """
     planned = {}
-    for workdir in workdirs:
+    for workdir in folders:
         _, rows = read(workdir)
         for row in (row for row in rows if row.result):
             place = pathlib.Path(directory) / workdir.resolve().name

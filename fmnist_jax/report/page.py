@@ -118,11 +118,11 @@ def _section(number, workdir, data_dir):
     )
 
 
-def page(workdirs, data_dir=None):
+def page(folders, data_dir=None):
     """The page's HTML.
 
     Args:
-      workdirs: pathlib.Path of each, in the order wanted.
+      folders: pathlib.Path of each, in the order wanted.
       data_dir: where the test images and labels are (`predictions.labels_at_hand`).
 
     Raises:
@@ -131,7 +131,7 @@ def page(workdirs, data_dir=None):
     import jinja2
     from markupsafe import Markup
 
-    sections = [_section(number, w, data_dir) for number, w in enumerate(workdirs, 1)]
+    sections = [_section(number, w, data_dir) for number, w in enumerate(folders, 1)]
     total = collections.Counter()
     for section in sections:
         total.update(section.counts)
@@ -154,11 +154,11 @@ def page(workdirs, data_dir=None):
     )
 
 
-def write(path, workdirs, data_dir=None):
+def write(path, folders, data_dir=None):
     """Writes the page of workdirs.
 
     Raises:
       ConfigError, DataError: as `page`.
       OSError: the file cannot be written.
     """
-    pathlib.Path(path).write_text(page(workdirs, data_dir), encoding='utf-8')
+    pathlib.Path(path).write_text(page(folders, data_dir), encoding='utf-8')

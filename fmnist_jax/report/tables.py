@@ -3,6 +3,7 @@
 import collections
 
 from fmnist_jax import results as result_lines
+from fmnist_jax import workdirs
 from fmnist_jax.markdown import grid
 from fmnist_jax.report.claims_table import claims_text
 from fmnist_jax.report.markdown import interval, notes, number, percent, without_empty_columns
@@ -161,10 +162,10 @@ def best_compared(rows):
     return max(rows, key=lambda row: (row.reported, row.accuracy.mean))
 
 
-def overview(workdirs):
+def overview(folders):
     """One line for each table: its best reported row, and how many rows bear their number out."""
     lines = [_OVERVIEW]
-    for workdir in workdirs:
+    for workdir in folders:
         rows = [from_result(result) for result in result_lines.read(workdir)]
         compared = [row for row in rows if row.verdict]
         if not compared:

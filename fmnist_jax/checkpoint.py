@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fmnist_jax.settings import ConfigError
+from fmnist_jax.settings import ConfigError, difference, one_line
 
 # With checkpoint_epochs=0: after the first epoch that ends so long after the last checkpoint.
 _SECONDS_BETWEEN = 60.0
@@ -61,7 +61,8 @@ class Checkpoints:
 
     Args:
       folder: absolute or relative path; made with the first checkpoint.
-      identity: dict of JSON values that tells this run from another (settings, seeds, weights).
+      identity: nested dict of JSON values that tells this run from another: settings, seeds,
+        weights. A field that a checkpoint is too old to have counts as off (settings.difference).
       commit: of the code, kept beside each checkpoint; see `Checkpoint.resumed`.
       every_epochs: how often; 0 means once a minute.
       keep: how many of the latest, beside the best on the validation set; 0 means none at all.
@@ -138,10 +139,11 @@ class Checkpoints:
                 self._say(f'{path}: damaged checkpoint, deleted ({reason})')
                 shutil.rmtree(path, ignore_errors=True)
                 continue
-            if meta.pop('identity') != self._identity:
+            changes = difference(meta.pop('identity'), self._identity)
+            if changes:
                 raise ConfigError(
-                    f'{self.folder}: checkpoints of another run; give the same --pretrained and '
-                    '--fresh as before, or delete that folder to start the row again'
+                    f'{self.folder}: checkpoints of another run ({one_line("; ".join(changes))}); '
+                    'set these back, or delete that folder to start the row again'
                 )
             state = jax.tree.unflatten(jax.tree.structure(like), leaves)
             meta['resumed'].append({'epoch': meta['epoch'], 'commit': meta.pop('commit')})

@@ -9,7 +9,7 @@ from fmnist_jax.checkpoint import Checkpoints
 from fmnist_jax.checks import check
 from fmnist_jax.programs import lay_out, sharing
 from fmnist_jax.progress import RowProgress
-from fmnist_jax.settings import ConfigError, resolve, settings_hash
+from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 from fmnist_jax.task import Task, keep, train_task
 
 
@@ -53,10 +53,10 @@ def _checkpoints(task, workdir, say):
     """Where these seeds of the row are kept while they train."""
     last = task.first + task.count - 1
     folder = workdir / 'checkpoints' / predictions.file_name(task.row['name'])
-    identity = {
-        'config_hash': settings_hash(task.settings),
+    identity = plain(task.settings) | {
+        'num_seeds': None,  # seeds of a row may be added; these are what they were
         'seeds': [task.first, last],
-        'pretrained': task.pretrained and task.pretrained.source,
+        'weights': task.pretrained.source if task.pretrained else {},
     }
     every, keep = task.settings.checkpoint_epochs, task.settings.checkpoints_kept
     folder = folder / f'seeds_{task.first}_to_{last}'

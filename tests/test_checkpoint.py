@@ -42,7 +42,8 @@ class StopAfter:
 
 def checkpoints(folder, every=1, keep=2, identity='a', said=None):
     say = print if said is None else said.append
-    return checkpoint.Checkpoints(folder, {'run': identity}, 'abc', every, keep, say)
+    identity = {'run': identity} if isinstance(identity, str) else identity
+    return checkpoint.Checkpoints(folder, identity, 'abc', every, keep, say)
 
 
 def run(settings, kept=None, stop_after=10**9, devices=1, devices_per_seed=1):
@@ -151,9 +152,18 @@ def test_without_a_number_a_checkpoint_is_due_once_a_minute(monkeypatch, tmp_pat
 
 
 def test_another_runs_checkpoints_are_refused(settings, copy):
-    with pytest.raises(ConfigError, match='checkpoints of another run; give the same --pretr'):
+    with pytest.raises(ConfigError, match=r'checkpoints of another run \(run: a -> b\); set'):
         run(settings, checkpoints(copy, identity='b'))
     assert sorted(copy.glob('[0-9]*'))
+
+
+def test_checkpoints_older_than_a_field_that_is_off_go_on(settings, uninterrupted, copy):
+    now = {'run': 'a', 'augment': {'younger': 0.0}}
+    with pytest.raises(ConfigError, match=r'augment.younger: None -> 0.5'):
+        run(settings, checkpoints(copy, identity={'run': 'a', 'augment': {'younger': 0.5}}))
+    outcome, progress = run(settings, checkpoints(copy, identity=now))
+    assert progress.resumed == 3
+    assert_same(outcome, uninterrupted)
 
 
 def damage(path, how):

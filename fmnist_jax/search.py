@@ -5,9 +5,10 @@
 A trial trains `config.num_seeds` seeds with the values that Optuna chose from `config.search`; its
 value is the mean accuracy on their validation images, at the epoch that would be tested. Trials
 that differ in numbers alone (learning rate, L2, dropout) are trained `--together` in one program.
-Hopeless ones are stopped between epochs. The study lies in the workdir: the same command goes on
-there, and several at a time, also on other machines with the same folder, share it. In the end the
-best trial is trained with fresh seeds and tested, once.
+Hopeless ones are stopped between epochs. A field that a flag sets, such as --config.epochs=3, is
+not searched. The study lies in the workdir: the same command goes on there, and several at a time,
+also on other machines with the same folder, share it. In the end the best trial is trained with
+fresh seeds and tested, once.
 """
 
 import copy
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from absl import flags
+from ml_collections import config_flags
 
 from fmnist_jax import files, run_flags
 from fmnist_jax import study as studies
@@ -66,6 +68,25 @@ def check_space(config):
         raise ConfigError('config.dataset.num_validation=0: a search needs validation images')
     if settings.dataset.validate_on_test:
         raise ConfigError('config.dataset.validate_on_test: a search must not see the test images')
+
+
+def fix(config, fields):
+    """Takes fields that the user has set by a flag out of `config.search`.
+
+    Args:
+      config: the config, with the flags' values.
+      fields: names such as 'optimizer.learning_rate'.
+
+    Raises:
+      ConfigError: nothing is left to search.
+    """
+    left = tuple(entry for entry in config.search if entry['field'] not in fields)
+    fixed = sorted({entry['field'] for entry in config.search} & set(fields))
+    if fixed and not left:
+        raise ConfigError(f'nothing is left to search: flags set {", ".join(fixed)}')
+    if fixed:
+        run_flags.say(f'Set, so not searched: {", ".join(fixed)}')
+    config.search = left
 
 
 def _row(name, change, reported=None):
@@ -243,6 +264,7 @@ def _run(config, workdir):
 def _main(argv):
     config = run_flags.parse(argv, __doc__, sys.modules[__name__])
     if config is not None:
+        fix(config, config_flags.get_override_values(flags.FLAGS['config']))
         _run(config, run_flags.workdir())
 
 

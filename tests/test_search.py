@@ -44,6 +44,17 @@ def get_config():
 """
 
 
+def test_what_a_flag_sets_is_not_searched(capsys):
+    config = base.get_config()
+    rate = base.between('optimizer.learning_rate', 0.001, 1.0, log=True)
+    config.search = (rate, base.between('epochs', 1, 3))
+    search.fix(config, {'epochs': 2, 'seed': 4})
+    assert config.search == (rate,)
+    assert capsys.readouterr().err == 'Set, so not searched: epochs\n'
+    with pytest.raises(ConfigError, match='nothing is left to search: flags set optimizer.learn'):
+        search.fix(config, {'optimizer.learning_rate': 0.1})
+
+
 @pytest.mark.parametrize(('mode', 'devices'), [('map', 2), ('vmap', 1)])
 def test_trials_together_are_the_rows_one_by_one(monkeypatch, mode, devices):
     """Each with its own learning rate and dropout, in one program."""

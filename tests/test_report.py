@@ -233,9 +233,9 @@ def test_the_committed_table_is_what_the_command_prints(workdir, capsys):
     assert (workdir / 'table.md').read_text() == capsys.readouterr().out
 
 
-def test_the_readme_says_what_bfloat16_changes():
+def test_the_results_page_says_what_bfloat16_changes():
     """The numbers of its sentence are those of the committed rows; so is 'beyond noise'."""
-    text = ' '.join((ROOT / 'README.md').read_text().split())
+    text = ' '.join((ROOT / 'experiments' / 'README.md').read_text().split())
     _, rows = report.rows.read(ROOT / 'experiments' / 'bfloat16')
     accuracy = {row.name: row.accuracy for row in rows}
     for network in ('lenet5', 'simple_cnn'):

@@ -19,7 +19,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import files, run_flags
+from fmnist_jax import files, run_flags, workdirs
 from fmnist_jax import study as studies
 from fmnist_jax.settings import ConfigError, resolve, split_numbers
 
@@ -162,23 +162,27 @@ def _progress(name, settings, dataset):
     return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
 
 
-def _search(config, study, load, load_pretrained):
-    """Runs trials until the study has enough that are complete, pruned or running elsewhere."""
-    cache = {}
+def _ask(config, study, workdir):
+    """The next Candidates, none if the study has enough: complete, pruned or running elsewhere."""
 
     def sampler_of(number):
-        return studies.make_sampler(_SAMPLER.value, config.seed + number)
+        return studies.make_sampler(_SAMPLER.value, config.seed + number, _TRIALS.value)
 
-    while True:
+    candidates = []
+    with workdirs.lock(workdir, wait=True):  # else two processes would both ask for the last ones
         have = studies.counts(study)
         left = _TRIALS.value - have['complete'] - have['pruned'] - have['running']
-        if left <= 0:
-            return
-        candidates = []
         for _ in range(min(_TOGETHER.value, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
             settings = resolve(config, _row(f'trial {trial.number}', change))
             candidates.append(Candidate(trial, settings))
+    return candidates
+
+
+def _search(config, study, workdir, load, load_pretrained):
+    """Runs trials until the study has enough."""
+    cache = {}
+    while candidates := _ask(config, study, workdir):
         for group in groups(candidates):
             _run_and_tell(group, study, load, load_pretrained, cache)
 
@@ -215,7 +219,7 @@ def best_config(config, trial, num_seeds):
 
 def _train_best(config, study, workdir, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
-    from fmnist_jax import experiment, report, workdirs
+    from fmnist_jax import experiment, report
 
     trial = studies.best(study)
     if trial is None or not _BEST_SEEDS.value:
@@ -236,11 +240,11 @@ def _train_best(config, study, workdir, load, load_pretrained):
 
 def _run(config, workdir):
     """The whole search."""
-    from fmnist_jax import data, placement, workdirs
+    from fmnist_jax import data, placement
     from fmnist_jax.search_figures import draw
 
     check_space(config)
-    studies.make_sampler(_SAMPLER.value, config.seed)  # what it lacks is told now
+    studies.make_sampler(_SAMPLER.value, config.seed, _TRIALS.value)  # what it lacks is told now
     pruner = studies.make_pruner(_PRUNER.value)
     load, load_pretrained = run_flags.loaders()
     load(config.dataset.name)
@@ -250,7 +254,7 @@ def _run(config, workdir):
     dead = studies.give_up_dead_trials(study)
     if dead:
         run_flags.say(f'{dead} trials of a process that was killed are tried again')
-    _search(config, study, load, load_pretrained)
+    _search(config, study, workdir, load, load_pretrained)
     have = studies.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
     table = f'# {heading}\n\n{studies.table(study)}'

@@ -25,13 +25,16 @@ def optuna():
     return optuna
 
 
-def make_sampler(name, seed):
+def make_sampler(name, seed, trials):
     """tpe: tree of Parzen estimators; gp: Gaussian process; random. Reproducible by the seed.
+
+    The first trials are random: ten, or a quarter of `trials`, those of the whole study, if few.
 
     Raises:
       ConfigError: gp without PyTorch, which Optuna's needs.
     """
     samplers = optuna().samplers
+    startup = max(2, min(10, trials // 4))
     if name == 'random':
         return samplers.RandomSampler(seed=seed)
     if name == 'gp':
@@ -41,9 +44,9 @@ def make_sampler(name, seed):
             raise ConfigError(
                 "--sampler=gp: Optuna's needs PyTorch: pip install torch; or --sampler=tpe"
             ) from error
-        return samplers.GPSampler(seed=seed, n_startup_trials=10)
+        return samplers.GPSampler(seed=seed, n_startup_trials=startup)
     # Trials that run side by side count as bad ones until they are done, so they differ.
-    return samplers.TPESampler(seed=seed, n_startup_trials=10, constant_liar=True)
+    return samplers.TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
 
 
 def make_pruner(name):

@@ -41,8 +41,10 @@ class Busy(ConfigError):
 
 
 @contextlib.contextmanager
-def lock(workdir):
+def lock(workdir, wait=False):
     """While this lasts no other process can take the workdir; a killed one's hold ends with it.
+
+    wait: until another process lets it go.
 
     Raises:
       Busy: another process has it.
@@ -51,7 +53,7 @@ def lock(workdir):
     path.parent.mkdir(parents=True, exist_ok=True)
     held = filelock.FileLock(path)
     try:
-        held.acquire(timeout=0)
+        held.acquire(timeout=-1 if wait else 0)
     except filelock.Timeout:
         raise Busy(
             f'{workdir}: another process is writing there; wait for it, stop it, or choose another '

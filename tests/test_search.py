@@ -93,6 +93,23 @@ def test_groups_hold_what_one_program_can_train():
     assert [[c.trial for c in group] for group in search.groups(candidates)] == [[0, 2, 3], [1]]
 
 
+@pytest.mark.parametrize(('trials', 'random'), [(8, False), (50, True)])
+def test_a_small_study_draws_few_trials_blindly(tmp_path, trials, random):
+    """After three trials, one of eight learns from them, one of fifty is still random."""
+    space = (base.between('optimizer.learning_rate', 0.001, 1.0, log=True),)
+    drawn = []
+    for name in ('tpe', 'random'):
+        made = study.open_study(tmp_path / name, f'sqlite:///{tmp_path}/{name}.db', None)
+        for _ in range(4):
+            trial, change = study.ask(
+                made, space, lambda n, s=name: study.make_sampler(s, n, trials)
+            )
+            study.tell(made, trial, change['optimizer.learning_rate'], pruned=False)
+        drawn.append([one.params['optimizer.learning_rate'] for one in made.trials])
+    assert drawn[0][:2] == drawn[1][:2]
+    assert (drawn[0][3] == drawn[1][3]) == random
+
+
 def test_a_hopeless_trial_is_pruned(tmp_path):
     made = study.open_study(tmp_path, '', study.make_pruner('median'))
     for _ in range(6):

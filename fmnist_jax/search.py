@@ -243,12 +243,12 @@ def _run(config, workdir):
     from fmnist_jax import data, placement
     from fmnist_jax.search_figures import draw
 
-    check_space(config)
+    placement.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
+    check_space(config)  # may trace a network, for which the devices must be there
     studies.make_sampler(_SAMPLER.value, config.seed, _TRIALS.value)  # what it lacks is told now
     pruner = studies.make_pruner(_PRUNER.value)
     load, load_pretrained = run_flags.loaders()
     load(config.dataset.name)
-    placement.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
     workdirs.claim(workdir, config)
     study = studies.open_study(workdir, _STORAGE.value, pruner)
     dead = studies.give_up_dead_trials(study)

@@ -228,6 +228,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     assert {p.stem for p in (folder / 'figures').glob('*.svg')} == {
         *('history', 'importance', 'parallel')
     }
-    wrong = command('--trials=14', '--config.epochs=3')
+    # A convolutional one: looking at its shapes asks JAX for the devices.
+    wrong = command('--trials=14', '--config.epochs=3', '--config.model.name=tuned_cnn')
     _, errors = wrong.communicate(timeout=100)
     assert wrong.returncode == 2 and 'epochs: 2 -> 3' in errors and 'Traceback' not in errors

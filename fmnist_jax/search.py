@@ -13,15 +13,14 @@ fresh seeds and tested, once.
 
 import copy
 import sys
-from typing import Any, NamedTuple
 
 import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import files, run_flags, workdirs
+from fmnist_jax import files, run_flags, trials, workdirs
 from fmnist_jax import study as studies
-from fmnist_jax.settings import ConfigError, resolve, split_numbers
+from fmnist_jax.settings import ConfigError, resolve
 
 _TRIALS = flags.DEFINE_integer('trials', 50, 'Trials of the study, old ones too.', lower_bound=1)
 _TOGETHER = flags.DEFINE_integer(
@@ -35,13 +34,6 @@ _STORAGE = flags.DEFINE_string(
 _BEST_SEEDS = flags.DEFINE_integer(
     'best_seeds', 5, 'Fresh seeds of the best trial; 0: it is not trained.', lower_bound=0
 )
-
-
-class Candidate(NamedTuple):
-    """A trial and the settings it asks for."""
-
-    trial: Any  # optuna.Trial
-    settings: Any
 
 
 def check_space(config):
@@ -93,66 +85,6 @@ def _row(name, change, reported=None):
     return {'name': name, 'change': change, 'reported': reported, 'also_reported': {}}
 
 
-def groups(candidates):
-    """Candidates that one program can train: lists of those that differ in numbers alone."""
-    found = {}
-    for candidate in candidates:
-        found.setdefault(split_numbers(candidate.settings)[0], []).append(candidate)
-    return list(found.values())
-
-
-class _Watch:
-    """Reports every trial of a group to Optuna after each epoch, and stops the hopeless."""
-
-    def __init__(self, group, seeds):
-        self._group, self._seeds = group, seeds
-        self.pruned = np.zeros(len(group), bool)
-
-    def stop(self, epoch, history):
-        """bool [trials * seeds]: which replicas are to stop after this epoch."""
-        for i, value in enumerate(_by_trial(history['validation_accuracy'][-1], self._seeds)):
-            trial = self._group[i].trial
-            if self.pruned[i] or value is None:  # None: every seed has stopped on its own
-                continue
-            trial.report(value, epoch)
-            self.pruned[i] = trial.should_prune()
-        return np.repeat(self.pruned, self._seeds)
-
-
-def _by_trial(accuracies, seeds):
-    """Mean over each trial's seeds; a seed that diverged counts as 0, None if all have stopped."""
-    parts = [accuracies[i : i + seeds] for i in range(0, len(accuracies), seeds)]
-    return [
-        None if all(v is None for v in part) else sum(v or 0.0 for v in part) / seeds
-        for part in parts
-    ]
-
-
-def run_group(group, dataset, cache=None, progress=None, pretrained=None):
-    """Trains the trials of a group together.
-
-    Args:
-      group: Candidates that one program can train.
-      dataset: data.Dataset; its test images are not touched.
-      cache, progress, pretrained: see fit.fit.
-
-    Returns:
-      For each trial (mean validation accuracy, per seed, whether it was pruned).
-    """
-    from fmnist_jax.fit import fit_trials
-
-    settings = group[0].settings
-    watch = _Watch(group, settings.num_seeds)
-    numbers = [split_numbers(candidate.settings)[1] for candidate in group]
-    try:
-        accuracy = fit_trials(settings, numbers, dataset, watch.stop, cache, progress, pretrained)
-    finally:
-        if progress:
-            progress.close()
-    means = [float(np.mean(np.nan_to_num(seeds))) for seeds in accuracy]
-    return list(zip(means, accuracy.tolist(), watch.pruned.tolist(), strict=True))
-
-
 def _progress(name, settings, dataset):
     """What shows the progress of a group of trials."""
     from fmnist_jax.progress import RowProgress
@@ -175,7 +107,7 @@ def _ask(config, study, workdir):
         for _ in range(min(_TOGETHER.value, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
             settings = resolve(config, _row(f'trial {trial.number}', change))
-            candidates.append(Candidate(trial, settings))
+            candidates.append(trials.Candidate(trial, settings))
     return candidates
 
 
@@ -183,7 +115,7 @@ def _search(config, study, workdir, load, load_pretrained):
     """Runs trials until the study has enough."""
     cache = {}
     while candidates := _ask(config, study, workdir):
-        for group in groups(candidates):
+        for group in trials.groups(candidates):
             _run_and_tell(group, study, load, load_pretrained, cache)
 
 
@@ -194,7 +126,7 @@ def _run_and_tell(group, study, load, load_pretrained, cache):
     dataset = load(settings.dataset.name)
     numbers = ', '.join(str(candidate.trial.number) for candidate in group)
     progress = _progress(f'trial{"s" * (len(group) > 1)} {numbers}', settings, dataset)
-    done = run_group(group, dataset, cache, progress, weights)
+    done = trials.run_group(group, dataset, cache, progress, weights)
     for candidate, (value, seeds, pruned) in zip(group, done, strict=True):
         candidate.trial.set_user_attr('validation_accuracy', np.nan_to_num(seeds).tolist())
         studies.tell(study, candidate.trial, value, pruned)

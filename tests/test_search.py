@@ -14,7 +14,7 @@ import pytest
 from settings_for_tests import small_dataset, small_settings
 
 from configs import base
-from fmnist_jax import placement, search, study
+from fmnist_jax import placement, search, study, trials
 from fmnist_jax.fit import fit, fit_trials
 from fmnist_jax.settings import ConfigError, split_numbers
 
@@ -89,12 +89,12 @@ def test_a_stopped_trial_trains_no_more():
 def test_groups_hold_what_one_program_can_train():
     rates = [small_settings(optimizer__learning_rate=rate) for rate in RATES]
     other = small_settings(batch_size=8)
-    candidates = [search.Candidate(i, s) for i, s in enumerate([rates[0], other, *rates[1:]])]
-    assert [[c.trial for c in group] for group in search.groups(candidates)] == [[0, 2, 3], [1]]
+    candidates = [trials.Candidate(i, s) for i, s in enumerate([rates[0], other, *rates[1:]])]
+    assert [[c.trial for c in group] for group in trials.groups(candidates)] == [[0, 2, 3], [1]]
 
 
-@pytest.mark.parametrize(('trials', 'random'), [(8, False), (50, True)])
-def test_a_small_study_draws_few_trials_blindly(tmp_path, trials, random):
+@pytest.mark.parametrize(('count', 'random'), [(8, False), (50, True)])
+def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
     """After three trials, one of eight learns from them, one of fifty is still random."""
     space = (base.between('optimizer.learning_rate', 0.001, 1.0, log=True),)
     drawn = []
@@ -102,7 +102,7 @@ def test_a_small_study_draws_few_trials_blindly(tmp_path, trials, random):
         made = study.open_study(tmp_path / name, f'sqlite:///{tmp_path}/{name}.db', None)
         for _ in range(4):
             trial, change = study.ask(
-                made, space, lambda n, s=name: study.make_sampler(s, n, trials)
+                made, space, lambda n, s=name: study.make_sampler(s, n, count)
             )
             study.tell(made, trial, change['optimizer.learning_rate'], pruned=False)
         drawn.append([one.params['optimizer.learning_rate'] for one in made.trials])
@@ -118,8 +118,8 @@ def test_a_hopeless_trial_is_pruned(tmp_path):
             trial.report(0.9, epoch)
         made.tell(trial, 0.9)
     good, bad = made.ask(), made.ask()
-    group = [search.Candidate(t, None) for t in (good, bad)]
-    watch = search._Watch(group, seeds=2)
+    group = [trials.Candidate(t, None) for t in (good, bad)]
+    watch = trials.Watch(group, seeds=2)
     assert watch.stop(1, {'validation_accuracy': [[0.9, 0.9, 0.1, 0.1]]}).tolist() == [False] * 4
     stopped = watch.stop(2, {'validation_accuracy': [[0.9, 0.92, 0.2, None]]})
     assert stopped.tolist() == [False, False, True, True]

@@ -23,10 +23,15 @@ def groups(candidates):
 
 
 class Watch:
-    """Reports every trial of a group to Optuna after each epoch, and stops the hopeless."""
+    """Reports every trial of a group to Optuna after each epoch, and stops the hopeless.
 
-    def __init__(self, group, seeds):
-        self._group, self._seeds = group, seeds
+    Args:
+      group: Candidates; seeds: of each; epochs: after the last one a trial is complete, however
+        bad: there is nothing left to save.
+    """
+
+    def __init__(self, group, seeds, epochs):
+        self._group, self._seeds, self._epochs = group, seeds, epochs
         self.pruned = np.zeros(len(group), bool)
 
     def stop(self, epoch, history):
@@ -36,7 +41,7 @@ class Watch:
             if self.pruned[i] or value is None:  # None: every seed has stopped on its own
                 continue
             trial.report(value, epoch)
-            self.pruned[i] = trial.should_prune()
+            self.pruned[i] = epoch < self._epochs and trial.should_prune()
         return np.repeat(self.pruned, self._seeds)
 
 
@@ -63,7 +68,7 @@ def run_group(group, dataset, cache=None, progress=None, pretrained=None):
     from fmnist_jax.fit import fit_trials
 
     settings = group[0].settings
-    watch = Watch(group, settings.num_seeds)
+    watch = Watch(group, settings.num_seeds, settings.epochs)
     numbers = [split_numbers(candidate.settings)[1] for candidate in group]
     try:
         accuracy = fit_trials(settings, numbers, dataset, watch.stop, cache, progress, pretrained)

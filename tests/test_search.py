@@ -117,9 +117,11 @@ def test_a_hopeless_trial_is_pruned(tmp_path):
         for epoch in range(1, 4):
             trial.report(0.9, epoch)
         made.tell(trial, 0.9)
-    good, bad = made.ask(), made.ask()
+    good, bad, worst = made.ask(), made.ask(), made.ask()
     group = [trials.Candidate(t, None) for t in (good, bad)]
-    watch = trials.Watch(group, seeds=2)
+    last = trials.Watch([trials.Candidate(worst, None)], seeds=1, epochs=2)
+    assert last.stop(2, {'validation_accuracy': [[0.1]]}).tolist() == [False]  # it is complete
+    watch = trials.Watch(group, seeds=2, epochs=3)
     assert watch.stop(1, {'validation_accuracy': [[0.9, 0.9, 0.1, 0.1]]}).tolist() == [False] * 4
     stopped = watch.stop(2, {'validation_accuracy': [[0.9, 0.92, 0.2, None]]})
     assert stopped.tolist() == [False, False, True, True]

@@ -1,4 +1,4 @@
-"""Report 001's search on CNN_2: learning rate, L2, batch size and epochs.
+r"""Report 001's search on CNN_2: learning rate, L2, batch size and epochs.
 
     python -m fmnist_jax.search --config=configs/cnn2_search.py --trials=50
 
@@ -8,7 +8,12 @@ below, judged by 10,000 validation images (configs/cnn_variants.py's split) of o
 by Optuna's tree of Parzen estimators. The test images are seen once, by fresh seeds of the best.
 Dropout, flips and crops are as in configs/cnn2_tuned.py.
 
-Fifty trials are for a GPU. On a laptop: --trials=12 --config.epochs=3 is an hour or more.
+Fifty trials are for a GPU. A laptop takes an hour or more for
+
+    python -m fmnist_jax.search --config=configs/cnn2_search.py --trials=6 --config.epochs=3 \
+        --pruner=hyperband --together=2 --best_seeds=1
+
+which is what experiments/cnn2_search has: where 3 epochs lead, not 10.
 """
 
 from configs import cnn2_tuned

@@ -35,7 +35,8 @@ def draw(study, folder):
         warnings.simplefilter('ignore', UserWarning)  # a log axis without room
         for name, plot in plots.items():
             with contextlib.suppress(ValueError, RuntimeError):  # too few trials to compare
-                axes = plot(study)
+                axes = plot(study, target_name='validation accuracy')
+                axes.figure.set_size_inches(9, 4.8)  # else labels lie on the colour bar
                 path = folder / f'{name}.svg'
                 axes.figure.savefig(path, bbox_inches='tight', metadata={'Date': None})
                 files.append(path)
@@ -43,8 +44,9 @@ def draw(study, folder):
     return files
 
 
-def _importance(study):
+def _importance(study, target_name):
     """By PED-ANOVA: how much more often good trials have some values than all trials do."""
     library = studies.optuna()
     evaluator = library.importance.PedAnovaImportanceEvaluator()
-    return library.visualization.matplotlib.plot_param_importances(study, evaluator=evaluator)
+    plot = library.visualization.matplotlib.plot_param_importances
+    return plot(study, evaluator=evaluator, target_name=target_name)

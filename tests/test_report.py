@@ -227,7 +227,10 @@ def test_the_readme_shows_what_the_result_lines_say():
     assert report.overview(COMMITTED) in (ROOT / 'README.md').read_text()
 
 
-@pytest.mark.parametrize('workdir', COMMITTED, ids=lambda workdir: workdir.name)
+SEARCHED = sorted((ROOT / 'experiments').glob('*/best'))
+
+
+@pytest.mark.parametrize('workdir', [*COMMITTED, *SEARCHED], ids=lambda workdir: workdir.name)
 def test_the_committed_table_is_what_the_command_prints(workdir, capsys):
     assert report.main([str(workdir)]) == 0
     assert (workdir / 'table.md').read_text() == capsys.readouterr().out

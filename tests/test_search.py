@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,3 +235,16 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     wrong = command('--trials=14', '--config.epochs=3', '--config.model.name=tuned_cnn')
     _, errors = wrong.communicate(timeout=100)
     assert wrong.returncode == 2 and 'epochs: 2 -> 3' in errors and 'Traceback' not in errors
+
+
+def test_the_committed_search_is_what_its_study_says(tmp_path):
+    folder = ROOT / 'experiments' / 'cnn2_search'
+    shutil.copy(folder / 'study.journal', tmp_path)
+    made = study.open_study(tmp_path, '', None)
+    assert study.table(made) in (folder / 'search.md').read_text()
+    best = json.loads((folder / 'best' / 'results.jsonl').read_text().splitlines()[0])
+    number = study.best(made).number
+    assert best['row'] == f'trial_{number}'
+    assert min(best['seeds']) > 0  # fresh: the trials had seed 0
+    params = study.best(made).params
+    assert best['config']['optimizer']['learning_rate'] == params['optimizer.learning_rate']

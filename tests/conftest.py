@@ -8,6 +8,7 @@ import tempfile
 # XLA's thread pool is as large as the number of cores; programs on more devices than threads
 # can wait for each other for ever. Read when the first device is used.
 os.environ.setdefault('NPROC', '32')
+os.environ.setdefault('KERAS_BACKEND', 'jax')  # of the real Keras that MobileNet is held against
 
 import jax
 import pytest

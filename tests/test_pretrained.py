@@ -1,9 +1,5 @@
 """Keras' MobileNet weights in our network: the same features as real Keras computes."""
 
-import os
-
-os.environ.setdefault('KERAS_BACKEND', 'jax')
-
 import h5py
 import jax
 import jax.numpy as jnp
@@ -13,39 +9,18 @@ import pytest
 from conftest import ROOT
 from flax.traverse_util import flatten_dict, unflatten_dict
 from keras.src.legacy.saving import legacy_h5_format
+from keras_for_tests import KERAS_WARNINGS, theirs
 
 from fmnist_jax import data, pretrained
 from fmnist_jax.blocks import values
 from fmnist_jax.models import make_model
-from fmnist_jax.pretrained import WeightsError
 
 PARTIAL = ROOT.parent / 'shared' / 'weights' / 'mobilenet_1_0_224_tf_no_top.partial.h5'
 FRESH = ('conv_pw_13', 'conv_pw_13_bn')
-# Keras and numpy 2 disagree about `copy`.
-pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation:DeprecationWarning')
+pytestmark = KERAS_WARNINGS
+__all__ = ['theirs']  # a fixture
 # Our layers' names, which are Keras' (their activations are named `_relu`).
 LAYERS = ['conv1', *(f'conv_{kind}_{number}' for number in range(1, 14) for kind in ('dw', 'pw'))]
-
-
-@pytest.fixture(scope='module')
-def theirs():
-    """Keras' MobileNet for images of any size, every weight and moving average at random."""
-    network = keras.applications.MobileNet(
-        weights=None, include_top=False, input_shape=(None, None, 3)
-    )
-    rng = np.random.default_rng(0)
-    for layer in network.layers:
-        arrays = [w.numpy() if hasattr(w, 'numpy') else np.asarray(w) for w in layer.get_weights()]
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # gamma and variance around 1, beta and mean around 0
-            arrays = [
-                rng.uniform(low, high, a.shape)
-                for a, (low, high) in zip(
-                    arrays, [(0.5, 1.5), (-0.3, 0.3), (-0.3, 0.3), (0.5, 1.5)], strict=True
-                )
-            ]
-        layer.set_weights(arrays)
-    return network
 
 
 @pytest.fixture(scope='module', params=['legacy', 'keras2', 'keras3', 'keras3_without_names'])
@@ -188,83 +163,3 @@ def test_a_shorter_network_takes_its_part_and_the_classifier_is_left(tmp_path):
     assert found['params'].keys() == found['batch_stats'].keys() == names
     kernel = network.get_layer('conv_pw_2').get_weights()[0]
     np.testing.assert_array_equal(found['params']['conv_pw_2']['kernel'], kernel)
-
-
-def _without(folder, theirs, *changes):
-    path = folder / 'changed.h5'
-    with h5py.File(path, 'w') as opened:
-        legacy_h5_format.save_weights_to_hdf5_group(opened, theirs)
-        for change in changes:
-            change(opened)
-    return path
-
-
-def _drop(name):
-    def change(opened):
-        opened.attrs['layer_names'] = [n for n in opened.attrs['layer_names'] if n != name]
-
-    return change
-
-
-def _reshape(opened):
-    del opened['conv_pw_3/conv_pw_3/kernel']
-    opened['conv_pw_3/conv_pw_3/kernel'] = np.zeros((1, 1, 128, 64), np.float32)
-
-
-def _add(opened):
-    opened.create_group('block_7').attrs['weight_names'] = ['block_7/kernel']
-    opened['block_7/block_7/kernel'] = opened['block_7/kernel'] = np.zeros(3)
-    opened.attrs['layer_names'] = [*opened.attrs['layer_names'], 'block_7']
-
-
-def test_every_missing_unknown_and_misshaped_layer_is_listed(theirs, tmp_path):
-    path = _without(tmp_path, theirs, _drop('conv_dw_2'), _drop('conv1_bn'), _reshape, _add)
-    with pytest.raises(WeightsError) as caught:
-        pretrained.load(make_model('mobilenet'), (56, 56, 3), path)
-    message = str(caught.value)
-    for line in (
-        'block_7: a layer that MobileNet does not have',
-        'conv1_bn: missing',
-        'conv_dw_2: missing',
-        'conv_pw_3: kernel has shape (1, 1, 128, 64), expected (1, 1, 128, 128)',
-    ):
-        assert line in message
-    assert message.count('\n  ') == 4 and str(path) in message and '--fresh' in message
-
-
-def test_layers_named_as_fresh_may_be_missing_and_are_not_read(theirs, tmp_path):
-    path = _without(tmp_path, theirs, _drop('conv_dw_2'))
-    model = make_model('mobilenet')
-    found = pretrained.load(model, (56, 56, 3), path, ['conv_dw_2', 'conv1_bn']).variables
-    assert found['params']['conv_dw_2'].keys() == {'norm'}
-    assert found['params']['conv1'].keys() == {'kernel'} and 'conv1' not in found['batch_stats']
-    with pytest.raises(WeightsError, match='--fresh=conv_pw_14: no such layers'):
-        pretrained.load(model, (56, 56, 3), path, ['conv_pw_14'])
-
-
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        (None, 'no such file'),
-        (b'not hdf5 at all', 'cannot be read as Keras weights'),
-        ('half', 'cannot be read as Keras weights'),
-        ('empty', 'holds nothing, expected Keras weights'),
-    ],
-)
-def test_files_that_are_no_weights(theirs, tmp_path, content, message):
-    path = tmp_path / 'x.h5'
-    if content == 'half':
-        whole = _without(tmp_path, theirs).read_bytes()
-        path.write_bytes(whole[: len(whole) // 2])
-    elif content == 'empty':
-        h5py.File(path, 'w').close()
-    elif content is not None:
-        path.write_bytes(content)
-    with pytest.raises(WeightsError, match=message) as caught:
-        pretrained.load(make_model('mobilenet'), (56, 56, 3), path)
-    assert str(path) in str(caught.value)
-
-
-def test_another_width_has_no_published_file():
-    with pytest.raises(WeightsError, match='width_multiplier=0.3: Keras publishes .* 0.25, 0.5'):
-        pretrained.fetch(0.3)

@@ -9,21 +9,15 @@ import subprocess
 import sys
 import time
 
-import jax
-import numpy as np
 import pytest
-from settings_for_tests import small_dataset, small_settings
 
 from configs import base
-from fmnist_jax import placement, search, study, trials
-from fmnist_jax.fit import fit, fit_trials
-from fmnist_jax.settings import ConfigError, split_numbers
+from fmnist_jax import search, study
+from fmnist_jax.settings import ConfigError
 
 optuna = pytest.importorskip('optuna')
 
 ROOT = pathlib.Path(__file__).parent.parent
-DATASET = small_dataset()
-RATES = (0.01, 0.1, 0.3)
 CONFIG = """
 from configs import base
 from configs.base import among, between
@@ -56,44 +50,6 @@ def test_what_a_flag_sets_is_not_searched(capsys):
         search.fix(config, {'optimizer.learning_rate': 0.1})
 
 
-@pytest.mark.parametrize(('mode', 'devices'), [('map', 2), ('vmap', 1)])
-def test_trials_together_are_the_rows_one_by_one(monkeypatch, mode, devices):
-    """Each with its own learning rate and dropout, in one program."""
-    change = {'num_seeds': 2, 'selection': 'val_accuracy', 'replicas': mode, 'model__dropout': 0.2}
-    mine = [small_settings(**change, optimizer__learning_rate=rate) for rate in RATES]
-    local = jax.local_devices()[:devices]
-    monkeypatch.setattr(jax, 'devices', lambda: local)
-    numbers = [split_numbers(settings)[1] for settings in mine]
-    together = fit_trials(mine[0], numbers, DATASET)
-    assert together.shape == (3, 2)
-    for settings, accuracy in zip(mine, together, strict=True):
-        alone = fit(settings, DATASET, placement.make_replicas(2, mode, devices=local))
-        best = np.max(np.array(alone.history['validation_accuracy'], float), axis=0)
-        np.testing.assert_allclose(accuracy, best, atol=1e-6)
-
-
-def test_a_stopped_trial_trains_no_more():
-    mine = small_settings(epochs=4, num_seeds=1)
-    numbers = [split_numbers(mine)[1]] * 2
-    seen = []
-
-    def stop(epoch, history):
-        seen.append(history['validation_accuracy'][-1])
-        return np.array([False, epoch >= 2])
-
-    accuracy = fit_trials(mine, numbers, DATASET, stop)
-    assert [row[1] is None for row in seen] == [False, False, True, True]
-    assert all(row[0] is not None for row in seen)
-    assert accuracy[1, 0] == pytest.approx(seen[1][1])  # of its last epoch
-
-
-def test_groups_hold_what_one_program_can_train():
-    rates = [small_settings(optimizer__learning_rate=rate) for rate in RATES]
-    other = small_settings(batch_size=8)
-    candidates = [trials.Candidate(i, s) for i, s in enumerate([rates[0], other, *rates[1:]])]
-    assert [[c.trial for c in group] for group in trials.groups(candidates)] == [[0, 2, 3], [1]]
-
-
 @pytest.mark.parametrize(('count', 'random'), [(8, False), (50, True)])
 def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
     """After three trials, one of eight learns from them, one of fifty is still random."""
@@ -109,26 +65,6 @@ def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
         drawn.append([one.params['optimizer.learning_rate'] for one in made.trials])
     assert drawn[0][:2] == drawn[1][:2]
     assert (drawn[0][3] == drawn[1][3]) == random
-
-
-def test_a_hopeless_trial_is_pruned(tmp_path):
-    made = study.open_study(tmp_path, '', study.make_pruner('median'))
-    for _ in range(6):
-        trial = made.ask()
-        for epoch in range(1, 4):
-            trial.report(0.9, epoch)
-        made.tell(trial, 0.9)
-    good, bad, worst = made.ask(), made.ask(), made.ask()
-    group = [trials.Candidate(t, None) for t in (good, bad)]
-    last = trials.Watch([trials.Candidate(worst, None)], seeds=1, epochs=2)
-    assert last.stop(2, {'validation_accuracy': [[0.1]]}).tolist() == [False]  # it is complete
-    watch = trials.Watch(group, seeds=2, epochs=3)
-    assert watch.stop(1, {'validation_accuracy': [[0.9, 0.9, 0.1, 0.1]]}).tolist() == [False] * 4
-    stopped = watch.stop(2, {'validation_accuracy': [[0.9, 0.92, 0.2, None]]})
-    assert stopped.tolist() == [False, False, True, True]
-    assert watch.stop(3, {'validation_accuracy': [[None, None, None, None]]}).tolist() == [
-        *(False, False, True, True)
-    ]
 
 
 @pytest.mark.parametrize(

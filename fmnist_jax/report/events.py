@@ -82,7 +82,7 @@ def write(directory, folders):
 
     Args:
       directory: folder, need not exist; TensorBoard's --logdir.
-      folders: pathlib.Path of each.
+      folders: pathlib.Path of each workdir.
 
     Raises:
       ConfigError: damaged result lines, or event files are there already: TensorBoard would show

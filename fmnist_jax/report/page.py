@@ -122,7 +122,7 @@ def page(folders, data_dir=None):
     """The page's HTML.
 
     Args:
-      folders: pathlib.Path of each, in the order wanted.
+      folders: pathlib.Path of each workdir, in the order wanted.
       data_dir: where the test images and labels are (`predictions.labels_at_hand`).
 
     Raises:

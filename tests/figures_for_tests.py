@@ -1,0 +1,17 @@
+"""Drawings as the SVG text that users get."""
+
+import xml.etree.ElementTree as ElementTree
+
+from fmnist_jax.report import style
+
+
+def draw(function, *arguments):
+    with style.look():
+        drawing = function(*arguments)
+    return drawing, style.svg(drawing.figure)
+
+
+def texts(svg):
+    """All texts of an SVG file, which must be well-formed."""
+    root = ElementTree.fromstring(svg)
+    return [''.join(element.itertext()) for element in root.iter() if element.tag.endswith('text')]

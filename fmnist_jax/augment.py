@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmnist_jax.off import is_off
+
 # Each operation has its own stream, so switching one on or off leaves the others' draws alone.
 _CROP, _FLIP, _ROTATION, _ERASE = range(4)
 
@@ -31,16 +33,11 @@ def augment(key, images, config):
         images = random_crop(jax.random.fold_in(key, _CROP), images, config.crop_padding)
     if config.flip:
         images = random_flip(jax.random.fold_in(key, _FLIP), images)
-    if _is_on(config.rotation):
+    if not is_off(config.rotation):
         images = random_rotation(jax.random.fold_in(key, _ROTATION), images, config.rotation)
-    if _is_on(config.erase):
+    if not is_off(config.erase):
         images = random_erasing(jax.random.fold_in(key, _ERASE), images, config.erase)
     return images
-
-
-def _is_on(number):
-    """A traced number is on, whatever it is."""
-    return not (isinstance(number, (int, float)) and number == 0)
 
 
 def random_crop(key, images, padding):

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from fmnist_jax.blocks import Pending, pending, sums, with_sums
 from fmnist_jax.convolution import convolve, depthwise
+from fmnist_jax.off import is_off
 from fmnist_jax.share import EVERY_IMAGE
 
 ACTIVATIONS = {
@@ -98,7 +99,7 @@ class Dropout(nn.Module):
 
     @nn.compact
     def __call__(self, x, train, batch=EVERY_IMAGE):
-        if not train or (isinstance(self.rate, (int, float)) and self.rate == 0):
+        if not train or is_off(self.rate):
             return x
         whole = (x.shape[0] * batch.share.parts, *x.shape[1:])
         bits = batch.share.take(_random_16_bits(self.make_rng('dropout'), whole))

@@ -3,12 +3,13 @@
 The reports name an optimizer and a learning rate and leave the rest to their framework, so the
 framework is a setting here: 001, 002 and 003 used PyTorch, 000 and 004 Keras.
 
-Numbers may be traced, so that settings that differ only in numbers share a compiled program
-and can be vmapped. The Python number 0.0 is the exception: it is static and means "off".
+Numbers may be traced; the Python number 0.0 is off (off.py).
 """
 
 import jax.numpy as jnp
 import optax
+
+from fmnist_jax.off import is_off
 
 # Sources: torch.optim.RMSprop, Adam, AdamW (2.13); keras/src/optimizers/rmsprop.py, adam.py (3).
 CONSTANTS = {
@@ -21,11 +22,6 @@ CONSTANTS = {
         'adam': {'b1': 0.9, 'b2': 0.999, 'eps': 1e-7},
     },
 }
-
-
-def is_off(number):
-    """Whether a setting is the static 0.0; a traced number is on, whatever its value."""
-    return isinstance(number, (int, float)) and number == 0
 
 
 def _check_choice(field, value, choices):

@@ -1,13 +1,11 @@
 """Learning-rate schedules: step -> learning rate, as pure functions of a traced step.
 
-Numbers may be traced; the Python number 0.0 is static.
+Numbers may be traced; the Python number 0.0 is off (off.py).
 """
 
 import jax.numpy as jnp
 
-
-def _is_zero(number):
-    return isinstance(number, (int, float)) and number == 0
+from fmnist_jax.off import is_off
 
 
 def _constant(config, peak, steps_per_epoch, epochs):
@@ -43,7 +41,7 @@ def _triangular(config, peak, steps_per_epoch, epochs):
 
 
 def _warmup(step, steps):
-    return 1.0 if _is_zero(steps) else jnp.minimum(step / steps, 1.0)
+    return 1.0 if is_off(steps) else jnp.minimum(step / steps, 1.0)
 
 
 def _progress(step, start, stop):
@@ -83,7 +81,7 @@ def make_schedule(config, learning_rate, steps_per_epoch, epochs):
     """
     if config.name not in SCHEDULES:
         raise ValueError(f'schedule.name={config.name!r}: expected one of {", ".join(SCHEDULES)}')
-    if config.name in ('exponential', 'step') and _is_zero(config.decay_rate):
+    if config.name in ('exponential', 'step') and is_off(config.decay_rate):
         raise ValueError(f'schedule.decay_rate=0.0 with name={config.name!r}: expected above 0')
     if config.name == 'step' and config.every_epochs < 1:
         raise ValueError(f'schedule.every_epochs={config.every_epochs}: expected 1 or more')

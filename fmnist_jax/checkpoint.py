@@ -6,19 +6,17 @@ is complete, but keeps no checksum of the data: ours is in its `meta`. A damaged
 deleted and the one before it is used.
 """
 
-import functools
 import hashlib
 import json
-import logging
 import pathlib
 import shutil
-import sys
 import time
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from fmnist_jax import orbax_files
 from fmnist_jax.settings import ConfigError, difference, one_line
 
 # With checkpoint_epochs=0: after the first epoch that ends so long after the last checkpoint.
@@ -95,16 +93,10 @@ class Checkpoints:
         facts = json.loads(json.dumps(facts))  # a copy: the history grows while orbax writes
         meta = facts | {'names': [name for name, _ in named], 'sha256': _digest(named, facts)}
         try:
-            ocp = _orbax()
-            self._manager = self._manager or _manager(ocp, self.folder, self._keep)
+            self._manager = self._manager or orbax_files.manager(self.folder, self._keep)
             arrays = {f'{i:04}': array for i, (_, array) in enumerate(named)}
-            self._manager.save(
-                checkpoint.epoch,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(meta)
-                ),
-                metrics={'score': _score(checkpoint.history)},
-            )
+            score = _score(checkpoint.history)
+            orbax_files.write(self._manager, checkpoint.epoch, meta, arrays, score)
         except Exception as error:  # orbax passes on what its threads and TensorStore raise
             self._give_up(error)
         self._last = time.monotonic()
@@ -128,7 +120,7 @@ class Checkpoints:
         """
         for path in sorted(self._complete(), key=lambda p: int(p.name), reverse=True):
             try:
-                meta, arrays = _read(path)
+                meta, arrays = orbax_files.read(path)
                 names, leaves = meta.pop('names'), [arrays[k] for k in sorted(arrays)]
                 whole = meta.pop('sha256') == _digest(list(zip(names, leaves, strict=True)), meta)
                 if not whole:
@@ -174,51 +166,6 @@ class Checkpoints:
         for parent in (self.folder.parent, self.folder.parent.parent):
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
-
-
-@functools.cache
-def _orbax():
-    """Imported when the first checkpoint is due: half a second that short rows do not need."""
-    import orbax.checkpoint as ocp
-
-    # Tracebacks of its threads: what they raise is told in one line here.
-    logging.getLogger('absl').addFilter(lambda record: 'orbax' not in record.pathname)
-    logging.getLogger('asyncio').setLevel(logging.CRITICAL)
-    hook = sys.unraisablehook
-
-    def quieter(unraisable):
-        """Reading a damaged file leaves threads behind that complain of this, many times."""
-        if 'Event loop is closed' not in str(unraisable.exc_value):
-            hook(unraisable)
-
-    sys.unraisablehook = quieter
-    return ocp
-
-
-def _manager(ocp, folder, keep):
-    from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
-
-    def score(metrics):
-        return metrics['score']
-
-    # With `best_fn` and `max_to_keep` alone the latest would go as soon as it is not the best.
-    kept = [policy.LatestN(keep), policy.BestN(get_metric_fn=score, n=1)]
-    options = ocp.CheckpointManagerOptions(
-        best_fn=score, best_mode='max', preservation_policy=policy.AnyPreservationPolicy(kept)
-    )
-    return ocp.CheckpointManager(folder, options=options)
-
-
-def _read(path):
-    """(meta, {name: array}) of one checkpoint's folder, read on its own: its neighbours may be
-    damaged, and a manager looks at them all."""
-    ocp = _orbax()
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
-        found = reader.restore(
-            path,
-            args=ocp.args.Composite(state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()),
-        )
-    return found.meta, found.state
 
 
 def _check_structure(names, leaves, like):

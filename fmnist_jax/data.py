@@ -7,19 +7,15 @@ them it needs TensorFlow, and it shuffles them on the way.
 Sources: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747; LeCun, Cortes and Burges, MNIST.
 """
 
-import gzip
-import hashlib
-import math
 import os
 import pathlib
-import struct
-import zlib
 from typing import NamedTuple
 
 import numpy as np
 from absl import logging
 
 from fmnist_jax import download, synthetic
+from fmnist_jax.idx_files import DataError, read_idx
 
 FILES = (
     'train-images-idx3-ubyte.gz',
@@ -47,11 +43,6 @@ CLASS_NAMES = {
     'mnist': tuple('0123456789'),
     'synthetic': synthetic.CLASS_NAMES,
 }
-_IDX_BYTES = b'\0\0\x08'  # how an IDX file of unsigned bytes begins
-
-
-class DataError(ValueError):
-    """A file or an argument is not what it should be; the message says which and what to do."""
 
 
 class DataUnavailable(DataError):
@@ -148,44 +139,6 @@ def read_folder(folder, checksums=None):
             )
         arrays[i + 1] = labels.astype(np.int32)
     return Dataset(*arrays)
-
-
-def read_idx(path, md5=None):
-    """Reads one IDX file of unsigned bytes, gzipped or not.
-
-    Args:
-      path: the file.
-      md5: expected MD5 of the file as it is in hexadecimal, or None.
-
-    Returns:
-      uint8 array, read-only, with the dimensions that the file states.
-
-    Raises:
-      DataError: unreadable, another checksum, not gzip, not IDX, truncated or with bytes left over.
-    """
-    try:
-        packed = pathlib.Path(path).read_bytes()
-        found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
-        if md5 and found != md5:
-            raise DataError(
-                f'{path} is damaged or another file: MD5 {found} ({len(packed)} bytes), '
-                f'expected {md5}; delete it and fetch it again'
-            )
-        raw = packed if packed.startswith(_IDX_BYTES) else gzip.decompress(packed)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise DataError(f'{path} cannot be read ({error}); fetch it again') from error
-    if raw[:3] != _IDX_BYTES or raw[3:4] not in (b'\1', b'\2', b'\3') or len(raw) < 4 + 4 * raw[3]:
-        raise DataError(
-            f'{path} starts with bytes {raw[:4].hex() or "(none)"}, expected an IDX header of '
-            'unsigned bytes (00000803 for images, 00000801 for labels); fetch it again'
-        )
-    shape = tuple(np.frombuffer(raw, '>u4', count=raw[3], offset=4).tolist())
-    values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
-    if values.size != math.prod(shape):
-        raise DataError(
-            f'{path} holds {values.size} values, but its header announces {shape}; fetch it again'
-        )
-    return values.reshape(shape)
 
 
 def split(num_train_total, num_validation, seed):

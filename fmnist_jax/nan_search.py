@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax import metrics, parallel, train
+from fmnist_jax import epoch_loop, metrics, parallel, train
 from fmnist_jax.blocks import values
 from fmnist_jax.settings import ConfigError, with_numbers
 from fmnist_jax.share import Batch, micro_batch_size
@@ -72,7 +72,9 @@ def _search(config, state, seed, data, epoch, start, stop):
     """Steps one by one: what was found, in words."""
     nothing = metrics.zeros()
     run = jax.jit(
-        lambda state, i: train.train_steps(config, state, nothing, seed, *data, epoch, i, i + 1)
+        lambda state, i: epoch_loop.train_steps(
+            config, state, nothing, seed, *data, epoch, i, i + 1
+        )
     )
     loss = None
     for i in range(start, stop):
@@ -92,7 +94,7 @@ def _search(config, state, seed, data, epoch, start, stop):
 def _first(config, state, after, seed, data, epoch, i):
     """The first piece of a step that holds a number that is not finite, in words."""
     indices, images, labels = data
-    chosen, mask = train.batch_of(config, seed, indices, epoch, i)
+    chosen, mask = epoch_loop.batch_of(config, seed, indices, epoch, i)
     augment_key, dropout_key = train.step_keys(seed, state.step)
     inputs = jax.jit(lambda x, key: train.prepare(x, config, key))(images[chosen], augment_key)
     gradient = jax.jit(lambda *args: train.gradient(*args, config))

@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageOps
 
-from fmnist_jax import data
+from fmnist_jax import data, idx_files
 
 SIDE = 28  # pixels
 # The longer side of a centred item: Fashion-MNIST's authors scaled theirs to the whole image,
@@ -64,7 +64,7 @@ def _prepared(picture, invert, centre, side):
 
 
 def _idx_images(path):
-    images = data.read_idx(path)
+    images = idx_files.read_idx(path)
     if images.ndim != 3 or 0 in images.shape:
         raise data.DataError(
             f'{path} holds an array of shape {images.shape}, expected images [N, rows, columns]'

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from fmnist_jax import data, files
+from fmnist_jax import data, files, idx_files
 from fmnist_jax.settings import one_line
 
 
@@ -124,4 +124,4 @@ def _test_file_at_hand(dataset_name, number, data_dir):
     path = folder / dataset_name / data.FILES[number]
     if not named and not path.is_file():
         return None
-    return data.read_idx(path, data.MD5[dataset_name][number])
+    return idx_files.read_idx(path, data.MD5[dataset_name][number])

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fmnist_jax import data, evaluate, memory, parallel, placement, train
+from fmnist_jax import data, epoch_loop, evaluate, memory, parallel, placement, train
 from fmnist_jax.metrics import Metrics
 from fmnist_jax.settings import ConfigError, with_numbers
 from fmnist_jax.share import devices_per_seed
@@ -171,7 +171,7 @@ def _functions(settings, share, num_train):
         return train.init(bound(numbers), seed, num_train, pretrained)
 
     def train_steps(numbers, state, measured, seed, indices, data, epoch, start, stop):
-        return train.train_steps(
+        return epoch_loop.train_steps(
             *(bound(numbers), state, measured, seed, indices, *data, epoch, start, stop, share)
         )
 

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from fmnist_jax import data, download
+from fmnist_jax import data, download, idx_files
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def small(tmp_path, monkeypatch):
 
 def assert_same(dataset, folder):
     for array, file in zip(dataset, data.FILES, strict=True):
-        np.testing.assert_array_equal(array, data.read_idx(folder / file))
+        np.testing.assert_array_equal(array, idx_files.read_idx(folder / file))
 
 
 @pytest.fixture

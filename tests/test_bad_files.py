@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from report_for_tests import fill, line
 
 from experiments.reliability import bad_files
-from fmnist_jax import data, keras_files, predictions, pretrained, results
+from fmnist_jax import data, idx_files, keras_files, predictions, pretrained, results
 from fmnist_jax.settings import ConfigError
 
 QUICK = settings(
@@ -59,7 +59,7 @@ def test_an_idx_file_is_read_right_or_not_at_all(tmp_path, flips, end):
     path = tmp_path / 'images.gz'
     damage(path, gzip.compress(raw, mtime=0), flips, end)
     with contextlib.suppress(data.DataError):
-        np.testing.assert_array_equal(data.read_idx(path), images)
+        np.testing.assert_array_equal(idx_files.read_idx(path), images)
 
 
 @QUICK

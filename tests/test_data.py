@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_files import assert_same, bare_environment, idx, no_download, small, write
 
-from fmnist_jax import data
+from fmnist_jax import data, idx_files
 
 __all__ = ['bare_environment', 'no_download', 'small']  # fixtures
 
@@ -17,7 +17,7 @@ __all__ = ['bare_environment', 'no_download', 'small']  # fixtures
 
 def test_read_idx_returns_what_was_written(tmp_path):
     array = np.arange(2 * 3 * 4).reshape(2, 3, 4)
-    read = data.read_idx(write(tmp_path / 'a.gz', idx(array)))
+    read = idx_files.read_idx(write(tmp_path / 'a.gz', idx(array)))
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, array)
 
@@ -36,7 +36,7 @@ def test_read_idx_returns_what_was_written(tmp_path):
 def test_read_idx_refuses_other_contents(tmp_path, raw, complaint):
     path = write(tmp_path / 'a.gz', raw)
     with pytest.raises(data.DataError, match=f'{path}.*{complaint}.*fetch it again'):
-        data.read_idx(path)
+        idx_files.read_idx(path)
 
 
 @pytest.mark.parametrize('damage', ['truncated', 'flipped', 'not gzip', 'missing'])
@@ -52,7 +52,7 @@ def test_read_idx_names_an_unreadable_file(tmp_path, damage):
     else:
         path.unlink()
     with pytest.raises(data.DataError, match=f'{path} cannot be read'):
-        data.read_idx(path)
+        idx_files.read_idx(path)
 
 
 # --- a folder ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from settings_for_tests import small_dataset, small_settings
 from configs import base
 from fmnist_jax import (
     data,
+    epoch_loop,
     experiment,
     layers,
     metrics,
@@ -42,7 +43,7 @@ def first_step_that_is_not_finite(mine):
     images, labels = map(jnp.asarray, DATASET[:2])
     state = train.init(mine, 0, len(indices))
     step = jax.jit(
-        lambda state, i: train.train_steps(
+        lambda state, i: epoch_loop.train_steps(
             *(mine, state, metrics.zeros(), 0, indices, images, labels, 1, i, i + 1)
         )
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import data, evaluate, metrics, share, train
+from fmnist_jax import data, epoch_loop, evaluate, metrics, share, train
 
 DATASET = small_dataset()
 IMAGES, LABELS = jnp.asarray(DATASET.train_images), jnp.asarray(DATASET.train_labels)
@@ -19,7 +19,7 @@ def first_epoch(settings, seed=3, cuts=(0, 5)):
     """State and metrics after an epoch of 80 images, run in calls cut at `cuts`."""
     indices = jnp.asarray(data.split(100, 20, seed)[0])
     state = train.init(settings, seed, len(indices))
-    run = jax.jit(lambda *args: train.train_steps(settings, *args))
+    run = jax.jit(lambda *args: epoch_loop.train_steps(settings, *args))
     measured = metrics.zeros()
     for start, stop in itertools.pairwise(cuts):
         state, measured = run(state, measured, seed, indices, IMAGES, LABELS, 1, start, stop)
@@ -67,7 +67,7 @@ def test_smaller_last_batch_is_trained_on_exactly():
     assert int(measured.count) == 80
     before, _ = first_epoch(settings, cuts=(0, 1))
     indices = jnp.asarray(data.split(100, 20, 3)[0])
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(3), train._ORDER), 1)
+    key = jax.random.fold_in(train.stream(3, train.ORDER), 1)
     rest = indices[jnp.argsort(jax.random.bits(key, (80,)))][48:]
     expected, _ = train.train_step(
         before, 3, IMAGES[rest], LABELS[rest], None, small_settings(batch_size=32), 80

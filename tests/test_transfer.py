@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import metrics, placement, train
+from fmnist_jax import epoch_loop, metrics, placement, train
 from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
 from fmnist_jax.inference import seed_logits
@@ -37,7 +37,7 @@ def trained(mine, epochs, pretrained=None):
     state = before = train.init(mine, 0, len(indices), pretrained)
     for epoch in range(1, epochs + 1):
         phase = train.head_only(mine) if epoch <= mine.head_epochs else mine
-        steps = jax.jit(lambda state, epoch, phase=phase: train.train_steps(
+        steps = jax.jit(lambda state, epoch, phase=phase: epoch_loop.train_steps(
             phase, state, metrics.zeros(), 0, indices, images, labels, epoch, 0, 2
         )[0])  # fmt: skip
         state = steps(state, epoch)

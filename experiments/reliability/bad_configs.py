@@ -16,7 +16,7 @@ import numpy as np
 from absl.testing import flagsaver
 
 from configs import base
-from fmnist_jax import data, evaluate, main, metrics, placement, train
+from fmnist_jax import data, epoch_loop, evaluate, main, metrics, placement, train
 from fmnist_jax.checks import check
 from fmnist_jax.settings import (
     TABLE_ONLY,
@@ -86,7 +86,7 @@ def trace(settings, traced):
     def run(numbers, seed, indices, images, labels, epoch):
         bound = with_numbers(settings, numbers)
         state = train.init(bound, seed, count)
-        state, _ = train.train_steps(
+        state, _ = epoch_loop.train_steps(
             *(bound, state, metrics.zeros(), seed, indices, images, labels, epoch, 0, epoch)
         )
         state, _ = evaluate.finish_epoch(bound, state, indices, images, labels, epoch)

@@ -16,7 +16,7 @@ import numpy as np
 
 from configs import base
 from experiments.reliability.bad_configs import judge
-from fmnist_jax import data, keras_files, predictions, report, results, workdirs
+from fmnist_jax import data, idx_files, keras_files, predictions, report, results, workdirs
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
 GARBAGE = (b'', b'\0', b'\n', b'{}\n', b'[1]\n', b'null\n', b'\xff' * 50, b'<html>404</html>' * 9)
@@ -74,7 +74,7 @@ def idx(folder, count):
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     path = pathlib.Path(folder) / data.FILES[2]
     path.write_bytes(gzip.compress(struct.pack('>4I', 0x803, *images.shape) + images.tobytes()))
-    return _try_all(data.read_idx, path, count, lambda found: np.array_equal(found, images))
+    return _try_all(idx_files.read_idx, path, count, lambda found: np.array_equal(found, images))
 
 
 def idx_contents(folder):

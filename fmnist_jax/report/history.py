@@ -39,7 +39,7 @@ def learning_rates(row):
     """The learning rate of every epoch's first step, float [epochs].
 
     From the schedule in the row's config, which starts again after the epochs that train the
-    dense layer alone (`train._restart_optimizer`).
+    dense layer alone (`train.restart_optimizer`).
 
     Returns:
       None where the row was not run, or its line is too old to hold the number of images.

@@ -4,9 +4,8 @@
     python experiments/run_all.py --minutes=480 -- --pretrained=weights.h5 --fresh=conv_pw_13
 
 Each table is one call of fmnist_jax.main into experiments/<config>/, the quick ones first. When
-the time is up the row that runs is given up and finished rows stay: the same command goes on
-there. With more seeds than a row has, the missing ones are added. What follows `--` is handed to
-every call.
+the time is up the row that runs is stopped: the same command goes on from its last checkpoint. With
+more seeds than a row has, the missing ones are added. What follows `--` is handed to every call.
 """
 
 import argparse
@@ -48,7 +47,7 @@ def _run(command, seconds):
     try:
         return process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)  # as Ctrl-C: finished rows are kept
+        process.send_signal(signal.SIGINT)  # as Ctrl-C: what is done is kept
         try:
             process.wait(timeout=_SECONDS_TO_STOP)
         except subprocess.TimeoutExpired:

@@ -3,12 +3,14 @@
 import math
 
 import jax
+from flax.traverse_util import flatten_dict
 
 from fmnist_jax.fields import check_fields
-from fmnist_jax.models import make_model, model_fields
+from fmnist_jax.models import frozen, make_model, model_fields
 from fmnist_jax.optimizers import make_optimizer
 from fmnist_jax.schedules import make_schedule
-from fmnist_jax.settings import ConfigError, show
+from fmnist_jax.settings import ConfigError, one_line, show
+from fmnist_jax.train import model_of
 
 _MOST = 2**31 - 1  # steps and seeds are counted in int32
 # Of one network; no network of the reports has more than 5 million.
@@ -32,6 +34,50 @@ def check(settings):
     _check_together(settings)
 
 
+def check_weights(settings, variables):
+    """Refuses pretrained weights that leave layers at random which the settings freeze.
+
+    Args:
+      settings: accepted by `check`.
+      variables: {'params', 'batch_stats'}, what is pretrained: pretrained.Pretrained.variables.
+
+    Raises:
+      ConfigError: one line with the field that freezes them and Keras' names of the layers.
+    """
+    for field, value, model in _freezing(settings):
+        fixed = flatten_dict(frozen(model, _shapes(model, settings)['params']))
+        random = {path for path in fixed if fixed[path]} - flatten_dict(variables['params']).keys()
+        layers = sorted({f'{name}_bn' if 'norm' in rest else name for name, *rest in random})
+        if layers:
+            raise ConfigError(
+                f'config.{field}={value!r} freezes {one_line(", ".join(layers), 300)}, which would '
+                'stay random: give weights that have them (no --fresh), or do not freeze them'
+            )
+
+
+def _freezing(settings):
+    """What keeps a MobileNet's layers as they are: [(field, its value, the network with it)]."""
+    if 'frozen_blocks' not in model_fields(settings.model.name):
+        return []
+    model = model_of(settings)
+    return [
+        (field, value, model.clone(**change))
+        for field, value, change in (
+            ('head_epochs', settings.head_epochs, {'frozen_blocks': model.blocks}),
+            ('model.frozen_blocks', model.frozen_blocks, {'frozen_batch_norm': False}),
+            ('model.frozen_batch_norm', model.frozen_batch_norm, {'frozen_blocks': 0}),
+        )
+        if value
+    ]
+
+
+def _shapes(model, settings):
+    """The shapes of a network's variables."""
+    side = settings.dataset.image_size
+    images = jax.ShapeDtypeStruct((1, side, side, settings.dataset.channels), settings.compute)
+    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
 _SIZES = ('widths', 'dense', 'kernel_size', 'width_multiplier', 'blocks')
 
 
@@ -39,12 +85,10 @@ def _check_network(settings):
     """Makes the network's shapes: an image too small or too many parameters are told here."""
     fields = settings.model.to_dict()
     model = make_model(fields.pop('name'), **fields)
-    side = settings.dataset.image_size
-    images = jax.ShapeDtypeStruct((1, side, side, settings.dataset.channels), settings.compute)
     sizes = [f'model.{name}={show(fields[name])}' for name in _SIZES if fields[name] is not None]
-    cause = ', config.'.join([*sizes, f'dataset.image_size={side}'])
+    cause = ', config.'.join([*sizes, f'dataset.image_size={settings.dataset.image_size}'])
     try:
-        shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+        shapes = _shapes(model, settings)
     except (ValueError, TypeError, ZeroDivisionError) as error:
         if str(error).startswith(('model.', 'dataset.')):
             raise
@@ -93,6 +137,13 @@ def _check_transfer(settings):
         raise ConfigError(
             f'config.head_epochs={settings.head_epochs}: expected less than config.epochs, '
             f'{settings.epochs}'
+        )
+    freezing = _freezing(settings)
+    if freezing and not settings.pretrained:
+        field, value, _ = freezing[0]
+        raise ConfigError(
+            f'config.{field}={value!r} would freeze random layers: set config.pretrained=imagenet, '
+            'or do not freeze them'
         )
 
 

@@ -34,7 +34,7 @@ from fmnist_jax.blocks import values
 from fmnist_jax.commandline import Parser
 from fmnist_jax.layers import BatchNorm, Dropout
 from fmnist_jax.models import MODELS, make_model
-from fmnist_jax.models.mobilenet import SMALLEST, MobileNet
+from fmnist_jax.models.mobilenet import MobileNet
 from fmnist_jax.pooling import GlobalAveragePool, Pool
 
 IMAGE_SIZE = 56  # of the MobileNets, in report 000
@@ -68,7 +68,7 @@ def layers(model, image_shape):
       ValueError: a parameter with two axes or more is no `kernel` of a layer that was called.
     """
     called = []
-    images = jnp.zeros((1, *image_shape))
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
 
     def note(next_call, args, kwargs, context):
         output = next_call(*args, **kwargs)
@@ -77,7 +77,7 @@ def layers(model, image_shape):
         return output
 
     with nn.intercept_methods(note):
-        variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+        variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     found = [layer for layer in called if layer is not None]
     counted = {f'{layer.name}/kernel'.lstrip('/') for layer in found}
     for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
@@ -135,18 +135,14 @@ def compiler_flops(model, variables, image_shape):
     """Floating-point operations that XLA counts in one image's forward pass; None if it cannot.
 
     In the program that JAX hands to the compiler on this backend (lowered, not yet optimized),
-    without dropout and with batch norm's moving averages. Of one image because XLA counts the
-    body of a loop once, however often it runs, and with one image those of convolution.py and
-    blocks.py run once. (Of 64 images it counts 6 % to 30 % for the networks with loops.)
+    without dropout and with batch norm's moving averages. With one image the loops of
+    convolution.py and blocks.py run once, which is how often XLA counts a loop's body. (Of 64
+    images it counts 6 % to 30 % for the networks with loops.)
     """
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     forward = jax.jit(lambda variables, images: model.apply(variables, images, train=False))
     flops = (forward.lower(variables, images).cost_analysis() or {}).get('flops')
     return None if flops is None else round(flops)
-
-
-def _any_size(name):
-    return isinstance(make_model(name), MobileNet)
 
 
 def network_cost(name, image_size=IMAGE_SIZE):
@@ -157,7 +153,7 @@ def network_cost(name, image_size=IMAGE_SIZE):
       image_size: side of the MobileNets' images; the others take 28x28.
     """
     model = make_model(name)
-    shape = (image_size, image_size, 3) if _any_size(name) else (28, 28, 1)
+    shape = (image_size, image_size, 3) if isinstance(model, MobileNet) else (28, 28, 1)
     found, variables = layers(model, shape)
     return {
         'model': name,
@@ -180,10 +176,10 @@ def _options(argv):
     parser.add_argument('--image_size', type=int, help="side of the MobileNets' images (56)")
     parser.add_argument('--format', choices=('table', 'json'), default='table')
     options = parser.parse_args(argv)
-    side, name = options.image_size, options.model
-    if side is not None and side < SMALLEST:
-        parser.error(f'--image_size={side}: expected {SMALLEST} or more')
-    if side is not None and name and not _any_size(name):
+    side, name, sides = options.image_size, options.model, cost_tables.SIZES
+    if side is not None and side not in sides:
+        parser.error(f'--image_size={side}: expected {sides[0]} to {sides[-1]}')
+    if side is not None and name and not isinstance(make_model(name), MobileNet):
         parser.error(f'--image_size={side}: {name} takes images of 28x28')
     return options
 
@@ -193,12 +189,7 @@ def main(argv=None):
     options = _options(argv)
     names = [options.model] if options.model else MODELS
     costs = [network_cost(name, options.image_size or IMAGE_SIZE) for name in names]
-    if options.format == 'json':
-        print(json.dumps(costs, indent=1))
-    elif options.model:
-        print(cost_tables.network(costs[0]))
-    else:
-        print(cost_tables.everything(costs))
+    print(json.dumps(costs, indent=1) if options.format == 'json' else cost_tables.page(costs))
     return 0
 
 

@@ -11,7 +11,9 @@ REPORTED = {
     'simplified_mobilenet': {'parameters': '140K', 'operations': '93M'},
 }
 
-_SIZES = range(32, 513)  # sides of images among which the report's figures are looked for
+# Sides of images that a MobileNet may have (models/mobilenet.py, fields.py); the report's figures
+# are looked for among them.
+SIZES = range(32, 513)
 # How a layer of stride 2 halves an odd side in MobileNet: as its padding makes it.
 _PADDINGS = {"Keras' padding": math.floor, "TensorFlow's 'SAME'": math.ceil}
 
@@ -38,11 +40,14 @@ def network(cost):
     heading = ('layer / stride', 'shape', 'input size', 'operations', 'parameters', 'name')
     reported = cost['reported']
     sums = f'{cost["operations"]:,} operations, {cost["parameters"]:,} parameters'
+    sums += f', {cost["trainable"]:,} of them trainable'
+    if cost['flops'] is not None:
+        sums += f', {cost["flops"]:,} FLOPs (XLA, {cost["backend"]})'
     lines = [
         f'{cost["model"]}, operations per forward step (report 000, formulas 1 and 2)',
         '',
         markdown(heading, rows),
-        f'{sums}, {cost["trainable"]:,} of them trainable.',
+        f'{sums}.',
     ]
     if reported:
         lines.append(f'Report 000: {reported["operations"]}, {reported["parameters"]}.')
@@ -66,8 +71,13 @@ def _sides(shape):
     return '×'.join(map(str, shape))
 
 
-def everything(costs):
-    """Report 000's Table 1, one line for each network, and what the report leaves unexplained."""
+def page(costs):
+    """One network layer by layer; of all, report 000's Table 1 and one line for each network.
+
+    And what the report leaves unexplained.
+    """
+    if len(costs) == 1:
+        return network(costs[0])
     table_1 = next(network(cost) for cost in costs if cost['model'] == 'simple_cnn')
     parts = [f'Table 1 of report 000: {table_1}', '', 'All networks:', '', overview(costs)]
     return '\n'.join(parts + unexplained(costs))
@@ -121,9 +131,9 @@ def unexplained(costs):
     for cost in off:
         lines += _nearest_sizes(cost)
     if len(off) > 1:
-        both = [s for s in _SIZES for r in _PADDINGS.values() if all(_fits(c, s, r) for c in off)]
+        both = [s for s in SIZES for r in _PADDINGS.values() if all(_fits(c, s, r) for c in off)]
         lines.append(
-            f'Image sizes from {_SIZES[0]} to {_SIZES[-1]} that give both with one padding: '
+            f'Image sizes from {SIZES[0]} to {SIZES[-1]} that give both with one padding: '
             f'{", ".join(map(str, both)) or "none"}.'
         )
     return lines
@@ -139,7 +149,7 @@ def _fits(cost, side, rounding):
 
 
 def _nearest_sizes(cost):
-    """What the formulas give at this image size, and the size that comes nearest the report."""
+    """What the formulas give at this image size, and which sizes would give the report's figure."""
     figure, side = cost['reported']['operations'], cost['input'][0]
     target = 1e6 * float(figure.removesuffix('M'))
     lines = [
@@ -147,10 +157,15 @@ def _nearest_sizes(cost):
         'take'
     ]
     for padding, rounding in _PADDINGS.items():
-        counts = {s: convolution_operations(cost, s, rounding) for s in (side, *_SIZES)}
+        counts = {s: convolution_operations(cost, s, rounding) for s in (side, *SIZES)}
         nearest = min(counts, key=lambda s, counts=counts: abs(counts[s] - target))
         lines.append(
             f'  with {padding} {counts[side]:,} at {side}×{side}; '
             f'nearest to {figure} is {nearest}×{nearest} with {counts[nearest]:,}'
         )
-    return lines
+    fitting = [s for s in SIZES if any(_fits(cost, s, r) for r in _PADDINGS.values())]
+    sizes = ', '.join(f'{s}×{s}' for s in fitting) or f'no size from {SIZES[0]} to {SIZES[-1]}'
+    there = f'give {figure} at {sizes}'
+    if side not in fitting:
+        there = f'do not give {figure} at {side}×{side}; they would at {sizes}'
+    return [*lines, f'  So the formulas {there}']

@@ -88,7 +88,8 @@ def fetch_file(url, path):
     _ask(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + '.part')
-    begun = part.stat().st_size if part.is_file() else 0
+    # The last byte comes again: a server refuses to send nothing, if only the renaming is missing.
+    begun = max(0, part.stat().st_size - 1) if part.is_file() else 0
     # Not compressed on the way: ranges and lengths are those of the file itself.
     headers = {'Accept-Encoding': 'identity'}
     if begun:
@@ -108,10 +109,11 @@ def fetch_file(url, path):
 
 
 def _receive(response, part, begun, total, name):
-    """Writes what comes behind the `begun` bytes that are there, with a bar."""
+    """Writes what comes behind the first `begun` bytes, which are there, with a bar."""
     bar = tqdm(total=total or None, initial=begun, unit='B', unit_scale=True)
     bar.set_description(f'Downloading {name}')
-    with bar, open(part, 'ab' if begun else 'wb') as file:
+    with bar, open(part, 'r+b' if begun else 'wb') as file:
+        file.seek(begun)
         for block in response.iter_content(1 << 16):
             file.write(block)
             bar.update(len(block))

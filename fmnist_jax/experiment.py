@@ -53,10 +53,12 @@ def _checkpoints(task, workdir, say):
     """Where these seeds of the row are kept while they train."""
     last = task.first + task.count - 1
     folder = workdir / 'checkpoints' / predictions.file_name(task.row['name'])
+    weights = task.pretrained.source if task.pretrained else {}
     identity = plain(task.settings) | {
         'num_seeds': None,  # seeds of a row may be added; these are what they were
         'seeds': [task.first, last],
-        'weights': task.pretrained.source if task.pretrained else {},
+        # What checkpoints have always said of their weights: older ones go on.
+        'weights': {n: weights[n] for n in ('file', 'sha256', 'fresh') if n in weights},
     }
     every, keep = task.settings.checkpoint_epochs, task.settings.checkpoints_kept
     folder = folder / f'seeds_{task.first}_to_{last}'
@@ -101,6 +103,29 @@ def _missing(row, settings, done, seeds_per_task):
     return tasks
 
 
+def _with_weights(tasks, row, settings, earlier, workdir, load_pretrained):
+    """A row's tasks with the pretrained weights that their seeds start from.
+
+    Weights that the user has named are held against those of a finished row, too.
+
+    Args:
+      tasks: of the seeds that the row lacks.
+      row, settings: the row and its settings.
+      earlier: its result, or None.
+      workdir, load_pretrained: as for `run`.
+    """
+    named = getattr(load_pretrained, 'named', False)
+    if not settings.pretrained or not (tasks or named):
+        return tasks
+    try:
+        weights = load_pretrained(settings)
+    except ConfigError as error:
+        raise ConfigError(f'row {row["name"]!r}: {error}') from error
+    if earlier:
+        workdirs.check_pretrained(workdir, earlier, weights.source)
+    return [task._replace(pretrained=weights) for task in tasks]
+
+
 def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, executor=HERE):
     """Finds what `workdir` lacks and checks that it can be trained; writes nothing.
 
@@ -124,12 +149,7 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, execut
     for row in rows:
         mine, earlier = settings[row['name']], done.get(row['name'])
         missing = _missing(row, mine, earlier, executor.seeds_per_task)
-        if missing and mine.pretrained:
-            weights = load_pretrained(mine)
-            if earlier:
-                workdirs.check_pretrained(workdir, earlier, weights.source)
-            missing = [task._replace(pretrained=weights) for task in missing]
-        tasks += missing
+        tasks += _with_weights(missing, row, mine, earlier, workdir, load_pretrained)
     workdirs.check_claim(workdir, config)
     for name in settings.keys() & done.keys():
         workdirs.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
@@ -149,7 +169,8 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print, ex
       rows: the selected rows.
       workdir: folder of the results; made if it is not there.
       load_dataset: name -> data.Dataset.
-      load_pretrained: settings with `pretrained` -> pretrained.Pretrained.
+      load_pretrained: settings with `pretrained` -> pretrained.Pretrained; with `named` = True if
+        the user has named the weights (run_flags.loaders).
       say: prints one line for the user.
       executor: where to train; this process alone writes to the workdir.
 

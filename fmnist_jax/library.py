@@ -10,11 +10,12 @@ import pathlib
 import jax
 
 from fmnist_jax import calibration, data, inference, placement
-from fmnist_jax.checks import check
+from fmnist_jax.checks import check, check_weights
 from fmnist_jax.commandline import load_config
 from fmnist_jax.fit import fit
+from fmnist_jax.pretrained import Pretrained
 from fmnist_jax.programs import lay_out
-from fmnist_jax.settings import ConfigError, resolve, select_rows
+from fmnist_jax.settings import ConfigError, resolve, select_rows, show
 
 _DEFAULTS = pathlib.Path(__file__).parent.parent / 'configs' / 'base.py'
 
@@ -60,21 +61,40 @@ def fit_seeds(settings, dataset, progress=None, pretrained=None):
     Args:
       settings: of `make_settings`.
       dataset: data.Dataset, of `load_data` or of arrays like its.
-      progress, pretrained: see fit.fit.
+      progress: see fit.fit.
+      pretrained: weights to start from: what pretrained.load returns, or its `variables`.
 
     Returns:
       fit.Outcome: `test_accuracy` [S], `history`, `logits`, `variables` and more.
 
     Raises:
-      ConfigError: a layout over the devices that cannot be had, or pretrained weights that the
-        settings ask for are not given.
+      ConfigError: a layout over the devices that cannot be had; pretrained weights that the
+        settings ask for are not given, are none, or leave random what the settings freeze.
       DataError: fewer images than the validation set is to have.
     """
     _use_all_cores()
     data.split(len(dataset.train_labels), settings.dataset.num_validation, settings.seed)
-    if settings.pretrained and pretrained is None:
-        raise ConfigError(f'config.pretrained={settings.pretrained!r}: give the weights, too')
-    return fit(settings, dataset, lay_out(settings), progress=progress, pretrained=pretrained)
+    weights = _variables(settings, pretrained)
+    return fit(settings, dataset, lay_out(settings), progress=progress, pretrained=weights)
+
+
+def _variables(settings, pretrained):
+    """The variables to start from, of what `fit_seeds` was given; None for none."""
+    side = settings.dataset.image_size
+    how = f'pretrained.load(train.model_of(settings), ({side}, {side}, 3))'
+    if pretrained is None:
+        if settings.pretrained:
+            raise ConfigError(
+                f'config.pretrained={settings.pretrained!r}: give the weights, too: '
+                f'fit_seeds(settings, dataset, pretrained={how}), with pretrained and train from '
+                'fmnist_jax'
+            )
+        return None
+    variables = pretrained.variables if isinstance(pretrained, Pretrained) else pretrained
+    if not isinstance(variables, dict) or 'params' not in variables:
+        raise ConfigError(f'pretrained={show(pretrained)}: expected what {how} returns')
+    check_weights(settings, variables)
+    return variables
 
 
 def predict_images(settings, variables, images, temperature=None):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from fmnist_jax import data, download, keras_files
 from fmnist_jax.keras_files import WeightsError
@@ -33,44 +34,44 @@ _LAYER_ORDER = {
     'batch_normalization': [f'{name}_bn' for name in _CONVOLUTIONS],
 }
 LAYERS = tuple(name for conv in _CONVOLUTIONS for name in (conv, f'{conv}_bn'))
+_IF_YOURS = 'name another file with --pretrained=FILE, or leave the flag out to download it'
+_IF_DOWNLOADED = 'delete it, and the next run downloads it again'
 
 
 class Pretrained(NamedTuple):
     """Weights to start from, and where they are from."""
 
     variables: dict  # {'params', 'batch_stats'}: the part of a network's that is pretrained
-    source: dict  # for result lines: file's name, its SHA-256, layers that start fresh
+    source: dict  # for result lines: see `_source`
 
 
 def load(model, image_shape, file=None, fresh=(), cache_dir=None):
     """Pretrained weights for a MobileNet.
 
-    The dense layer always starts fresh. Layers of the file beyond the network's blocks are not
-    used.
+    The dense layer always starts fresh; the file's layers beyond the network's blocks stay unused.
 
     Args:
       model: models.mobilenet.MobileNet.
       image_shape: (height, width, 3).
       file: path of a Keras file in either layout (see keras_files); fetched if None.
-      fresh: names of Keras layers that start from random weights though the network has them,
-        such as 'conv_pw_13', 'conv_pw_13_bn'.
+      fresh: names of Keras layers that are not taken from the file: the network's own, such as
+        'conv_pw_13', 'conv_pw_13_bn', start from random weights; the file's others, such as the
+        'dense' of a network that was trained further, are ignored.
       cache_dir: as for data.load.
 
     Returns:
       Pretrained.
 
     Raises:
-      WeightsError: the file cannot be had or read; a layer is missing, unknown or of another
-        shape: all of them are listed.
+      WeightsError: the file cannot be had or read; `fresh` names a layer that neither has; a
+        layer is missing, unknown or of another shape: all of them are listed.
     """
-    unknown = sorted(set(fresh) - set(LAYERS))
-    if unknown:
-        raise WeightsError(
-            f'--fresh={",".join(unknown)}: no such layers; MobileNet has {", ".join(LAYERS[:4])} '
-            f'… {", ".join(LAYERS[-2:])}'
-        )
     path = pathlib.Path(file or fetch(model.width_multiplier, cache_dir)).expanduser()
-    layers = keras_files.read(path, _LAYER_ORDER)
+    try:
+        layers = keras_files.read(path, _LAYER_ORDER)
+    except WeightsError as error:
+        raise WeightsError(f'{error}; {_IF_YOURS if file else _IF_DOWNLOADED}') from error
+    _check_fresh(fresh, layers, path)
     images = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
     shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     variables, problems = port(layers, shapes, fresh)
@@ -78,11 +79,35 @@ def load(model, image_shape, file=None, fresh=(), cache_dir=None):
         listed = '\n  '.join(problems)
         raise WeightsError(
             f'{path} does not fit this MobileNet (width_multiplier {model.width_multiplier}):\n  '
-            f'{listed}\nExpected Keras weights of the same width; layers named by --fresh=LAYER,… '
-            'start from random weights'
+            f'{listed}\nExpected Keras weights of the same width. Of layers named by '
+            "--fresh=LAYER,… MobileNet's own start from random weights, others are ignored"
         )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Pretrained(variables, {'file': path.name, 'sha256': digest, 'fresh': sorted(fresh)})
+    return Pretrained(variables, _source(path, variables, fresh, shapes['params']))
+
+
+def _check_fresh(fresh, layers, path):
+    """Refuses names that are layers neither of MobileNet nor of the file."""
+    others = sorted(set(layers) - set(LAYERS))
+    unknown = sorted(set(fresh) - {*LAYERS, *others})
+    if unknown:
+        raise WeightsError(
+            f'--fresh={",".join(unknown)}: no such layers; MobileNet has {", ".join(LAYERS[:4])} '
+            f'… {", ".join(LAYERS[-2:])}; others in {path}: {", ".join(others) or "none"}'
+        )
+
+
+def _source(path, variables, fresh, params):
+    """The file, and what this network takes of it: other files may hold the same."""
+    ported = hashlib.sha256()
+    for name, array in sorted(flatten_dict(variables, sep='/').items()):
+        ported.update(name.encode() + array.tobytes())
+    return {
+        'file': path.name,
+        'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
+        'fresh': sorted(fresh),
+        'ported_sha256': ported.hexdigest(),
+        'fresh_in_network': sorted({f for f in fresh if f.removesuffix('_bn') in params}),
+    }
 
 
 def port(layers, shapes, fresh=()):
@@ -91,15 +116,14 @@ def port(layers, shapes, fresh=()):
     Args:
       layers: {Keras' layer: {weight: array}}.
       shapes: the network's variables or their shapes, {'params', 'batch_stats'}.
-      fresh: Keras layers that are not ported.
+      fresh: Keras layers that are not ported, ours or the file's.
 
     Returns:
       (variables of the ported layers, list of what is missing, unknown or misshaped).
     """
     problems = [
         f'{name}: a layer that MobileNet does not have'
-        for name in layers
-        if name not in LAYERS and name != _CLASSIFIER
+        for name in sorted(layers.keys() - {*LAYERS, _CLASSIFIER, *fresh})
     ]
     variables = {'params': {}, 'batch_stats': {}}
     for name in (name for name in _CONVOLUTIONS if name in shapes['params']):
@@ -144,22 +168,11 @@ def _check(layer, weights, wanted, problems):
             problems.append(f'{layer}: {name} has shape {array.shape}, {expected} (ours)')
             return None
         arrays[name] = array.astype(np.float32) if array.dtype.kind == 'f' else array
-        wrong = _not_weights(name, arrays[name])
+        wrong = keras_files.not_weights(name, arrays[name])
         if wrong:
             problems.append(f'{layer}: {name} {wrong}')
             return None
     return arrays
-
-
-def _not_weights(name, array):
-    """Why numbers cannot be a layer's weights, or None: all that can be told without a checksum."""
-    if array.dtype != np.float32:
-        return f'holds {array.dtype}, expected floating-point numbers'
-    if not np.isfinite(array).all():
-        return 'holds numbers that are not finite'
-    if name == 'moving_variance' and (array < 0).any():
-        return 'holds negative variances'
-    return None
 
 
 def fetch(width_multiplier=1.0, cache_dir=None, address=ADDRESS):
@@ -182,5 +195,6 @@ def fetch(width_multiplier=1.0, cache_dir=None, address=ADDRESS):
             f'{name} is not at hand and cannot be downloaded.\n'
             f'  cache {folder}: not there\n  download of {address + name}: '
             f'{download.reason(error)}\n'
-            f'Either put the file into that folder, or name it by --pretrained=FILE'
+            'Either put the file into that folder, or name it by --pretrained=FILE; rows without '
+            "pretrained weights can be trained meanwhile: --rows='simple_cnn*'"
         ) from error

@@ -11,7 +11,7 @@ from ml_collections import config_flags
 
 from fmnist_jax import data
 from fmnist_jax.commandline import check_config_flags
-from fmnist_jax.settings import ConfigError, one_line
+from fmnist_jax.settings import TABLE_ONLY, ConfigError, one_line, resolve, select_rows
 
 CONFIG = config_flags.DEFINE_config_file(
     'config', None, "A table's file, such as configs/lenet.py.", lock_config=True
@@ -52,20 +52,46 @@ def workdir():
 
 
 def loaders():
-    """(name -> data.Dataset, each read once; settings -> pretrained.Pretrained), by the flags."""
+    """(name -> data.Dataset, each read once; settings -> pretrained.Pretrained), by the flags.
+
+    The second has `named`, whether --pretrained or --fresh is given.
+
+    Raises:
+      ConfigError: one of them is, and no selected row starts from pretrained weights. The second
+        function's: the weights leave random what the settings freeze.
+    """
+    named = [f'--{flag.name}' for flag in (PRETRAINED, FRESH) if flag.value]
+    if named:
+        _check_use(named)
 
     @functools.cache
     def load(name):
         return data.load(name, DATA_DIR.value)
 
     def load_pretrained(settings):
-        from fmnist_jax import pretrained
+        from fmnist_jax import checks, pretrained
         from fmnist_jax.train import model_of
 
-        side = settings.dataset.image_size
-        return pretrained.load(model_of(settings), (side, side, 3), PRETRAINED.value, FRESH.value)
+        shape = (settings.dataset.image_size, settings.dataset.image_size, 3)
+        weights = pretrained.load(model_of(settings), shape, PRETRAINED.value, FRESH.value)
+        checks.check_weights(settings, weights.variables)
+        return weights
 
+    load_pretrained.named = bool(named)
     return load, load_pretrained
+
+
+def _check_use(named):
+    """Refuses the flags `named` where no selected row starts from pretrained weights."""
+    # fmnist_jax.search has no --rows.
+    pattern = flags.FLAGS['rows'].value if 'rows' in flags.FLAGS else '*'
+    rows = select_rows(CONFIG.value, pattern)
+    if not any(resolve(CONFIG.value, row).pretrained for row in rows):
+        names = one_line(', '.join(row['name'] for row in rows), 200)
+        raise ConfigError(
+            f'{", ".join(named)}: none of the rows {names} starts from pretrained weights '
+            '(config.pretrained=imagenet); choose other rows, or leave the flag out'
+        )
 
 
 def parse(argv, doc, module):
@@ -100,7 +126,7 @@ def _fields_help():
     before = ''
     for line in pathlib.Path(base.__file__).read_text().splitlines():
         found = re.match(r'    (?:config\.)?([a-z_0-9.]+) = (.+?)(?:  # (.+))?$', line)
-        if found and not found[2].startswith(('_', 'ConfigDict', '(')):
+        if found and found[1] not in TABLE_ONLY and not found[2].startswith(('_', 'ConfigDict')):
             name, default, comment = found.groups()
             default = "(the model's own)" if default.startswith('placeholder') else default
             lines.append(f'  --config.{name}={default}  {comment or before}'.rstrip())

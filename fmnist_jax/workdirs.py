@@ -65,6 +65,8 @@ def lock(workdir, wait=False):
         held.release()
 
 
+# Of the config's rows; their settings are in the result lines.
+_OF_A_ROW = ('name', 'reported', 'also_reported', 'repeats')
 # A search's space is compared: its trials are drawn from it.
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 
@@ -82,7 +84,9 @@ def check_claim(workdir, config):
       ConfigError: the workdir holds results of another config; with the difference.
     """
     ours = plain(config)
-    ours['rows'] = [{'name': r['name'], 'reported': r['reported']} for r in ours['rows']]
+    ours['rows'] = [
+        {field: row[field] for field in _OF_A_ROW if field in row} for row in ours['rows']
+    ]
     if not (pathlib.Path(workdir) / 'config.json').exists():
         return None, ours
     theirs = read_config(workdir)
@@ -137,7 +141,12 @@ def check_pretrained(workdir, result, source):
     Raises:
       ConfigError: with both.
     """
-    if result.get('pretrained') != source:
+    theirs = result.get('pretrained')
+    theirs = theirs if isinstance(theirs, dict) else {}
+    # Several files hold the same arrays for a short network. Older lines do not say which arrays.
+    told = 'ported_sha256' in theirs and 'ported_sha256' in source
+    names = ('ported_sha256', 'fresh_in_network') if told else ('file', 'sha256', 'fresh')
+    if any(theirs.get(name) != source.get(name) for name in names):
         raise ConfigError(
             f'{workdir}: the seeds of {result["row"]!r} started from {result.get("pretrained")}, '
             f'these would start from {source}; give the same --pretrained and --fresh, or choose '

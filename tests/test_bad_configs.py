@@ -7,7 +7,7 @@ hypothesis thinks of.
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_main import CONFIG
+from test_main import CONFIG, ROOT
 
 from configs import base
 from experiments.reliability import bad_config_files, bad_configs
@@ -134,6 +134,20 @@ def test_a_bad_flag(tmp_path, monkeypatch, argument, name):
     assert list(tmp_path.iterdir()) == [file]
     code, errors = bad_configs.command(f'--config={file}', argument, '--debug')
     assert code == 2 and errors.startswith('Traceback')
+
+
+@pytest.mark.parametrize(
+    ('table', 'row', 'flag', 'message'),
+    [
+        ('lenet', 'base', '--fresh=conv1', '--fresh: none of the rows base starts from'),
+        ('mobilenet', '*_scratch', '--pretrained=x.h5', '--pretrained: none of the rows simplif'),
+        ('mobilenet', 'simpl*', '--pretrained=x.h5', None),  # some rows do
+    ],
+)
+def test_weights_that_no_row_uses(table, row, flag, message):
+    arguments = (f'--config={ROOT}/configs/{table}.py', f'--rows={row}', flag)
+    outcome = bad_configs.try_command(*arguments, names=[message or ''])
+    assert outcome == ('refused' if message else 'accepted')
 
 
 def test_a_good_flag_is_accepted(tmp_path):

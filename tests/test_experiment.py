@@ -1,9 +1,13 @@
 """What a table lacks, as tasks."""
 
 import pytest
-from settings_for_tests import small_settings
+from report_for_tests import line
+from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax import experiment
+from configs import base
+from fmnist_jax import experiment, results
+from fmnist_jax.pretrained import Pretrained
+from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,57 @@ def test_tasks_are_the_seeds_that_a_row_lacks(have, most, expected):
     names = {(0, 5): 'a', (4, 1): 'a seed 4', (2, 3): 'a seeds 2 to 4'}
     for task in tasks:
         assert task.name == names.get((task.first, task.count), task.name)
+
+
+SOURCE = {'file': 'a.h5', 'sha256': 'ab', 'fresh': []}
+MOBILENET = {
+    'model.name': 'simplified_mobilenet',
+    'pretrained': 'imagenet',
+    'dataset.image_size': 32,
+    'dataset.channels': 3,
+    'dataset.num_validation': 20,
+}
+
+
+def planned(workdir, source, named, num_seeds=1):
+    """(what `plan` gives for a row with one finished seed, how often it loaded the weights)."""
+    config = base.get_config()
+    config.num_seeds = num_seeds
+    row = base.row('a', MOBILENET)
+    mine = resolve(config, row)
+    if not results.read(workdir):
+        done = {'seeds': [0], 'pretrained': SOURCE, 'config_hash': settings_hash(mine)}
+        results.append(workdir, line('a', [0.9], config=plain(mine), **done))
+    loaded = []
+
+    def load_pretrained(settings):
+        loaded.append(settings)
+        return Pretrained({}, source)
+
+    load_pretrained.named = named
+    dataset = small_dataset()
+    tasks = experiment.plan(
+        *(config, [row], workdir, lambda name: dataset, load_pretrained, lambda text: None)
+    )
+    return tasks, len(loaded)
+
+
+def test_a_finished_row_is_held_against_weights_that_the_user_names(tmp_path):
+    assert planned(tmp_path, SOURCE, named=False) == ([], 0)  # nothing is fetched for nothing
+    assert planned(tmp_path, SOURCE, named=True) == ([], 1)
+    with pytest.raises(ConfigError, match="the seeds of 'a' started from .* give the same --pretr"):
+        planned(tmp_path, SOURCE | {'sha256': 'cd'}, named=True)
+    (task,), count = planned(tmp_path, SOURCE, named=False, num_seeds=2)
+    assert (task.first, task.pretrained.source, count) == (1, SOURCE, 1)
+
+
+def test_weights_that_a_row_cannot_use_are_told_with_its_name(tmp_path):
+    def load_pretrained(settings):
+        raise ConfigError('config.head_epochs=1 freezes conv1')
+
+    config = base.get_config()
+    config.rows = (base.row('a', MOBILENET),)
+    dataset = small_dataset()
+    with pytest.raises(ConfigError, match="^row 'a': config.head_epochs=1 freezes conv1"):
+        experiment.run(config, config.rows, tmp_path / 'x', lambda name: dataset, load_pretrained)
+    assert not (tmp_path / 'x').exists()

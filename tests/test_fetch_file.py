@@ -82,8 +82,22 @@ def test_a_broken_download_is_gone_on_with(serve, tmp_path):
     assert 0 < begun <= 100_000
     address, asked = serve()
     download.fetch_file(address, path)
-    assert asked == [f'bytes={begun}-'] and path.read_bytes() == CONTENT
+    assert asked == [f'bytes={begun - 1}-'] and path.read_bytes() == CONTENT
     assert files(tmp_path) == ['weights.h5']
+
+
+def test_a_download_that_lacks_only_its_name_is_checked_and_gets_it(serve, tmp_path):
+    """Killed between the last byte and the renaming; there is nothing left to ask a server for."""
+    part = tmp_path / 'weights.h5.part'
+    part.write_bytes(CONTENT)
+    address, asked = serve()
+    assert download.fetch_file(address, tmp_path / 'weights.h5').read_bytes() == CONTENT
+    assert asked == [f'bytes={len(CONTENT) - 1}-'] and files(tmp_path) == ['weights.h5']
+    (tmp_path / 'weights.h5').unlink()
+    part.write_bytes(b'x' * len(CONTENT))  # of another file
+    with pytest.raises(ValueError, match='damaged on the way'):
+        download.fetch_file(address, tmp_path / 'weights.h5')
+    assert files(tmp_path) == []
 
 
 def test_a_server_without_ranges_sends_all_of_it(serve, tmp_path):
@@ -117,7 +131,8 @@ def test_a_missing_file_names_the_ways_out(serve, tmp_path):
         pretrained.fetch(1.0, tmp_path, address)
     message = str(caught.value)
     name = 'mobilenet_1_0_224_tf_no_top.h5'
-    for word in (address + name, '404', str(tmp_path / 'weights'), '--pretrained=FILE'):
+    ways_out = str(tmp_path / 'weights'), '--pretrained=FILE', "--rows='simple_cnn*'"
+    for word in (address + name, '404', *ways_out):
         assert word in message
     assert not (tmp_path / 'weights' / name).exists()
 

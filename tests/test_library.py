@@ -14,6 +14,7 @@ from trained_for_tests import DATASET
 
 import fmnist_jax
 from fmnist_jax import data, library
+from fmnist_jax.pretrained import Pretrained
 from fmnist_jax.settings import ConfigError
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -73,8 +74,43 @@ def test_seeds_are_trained_and_asked():
 def test_mistakes_are_told_before_training():
     with pytest.raises(data.DataError, match='num_validation is 200'):
         library.fit_seeds(small_settings(dataset__num_validation=200), DATASET)
-    with pytest.raises(ConfigError, match='give the weights, too'):
-        library.fit_seeds(small_settings(pretrained='imagenet'), DATASET)
+
+
+SMALL_MOBILENET = {
+    'model.name': 'mobilenet',
+    'model.blocks': 1,
+    'model.width_multiplier': 0.25,
+    'dataset.image_size': 32,
+    'dataset.channels': 3,
+    'pretrained': 'imagenet',
+    'epochs': 2,
+}
+
+
+def small_mobilenet(**change):
+    small = {name: value for name, value in TINY.items() if name != 'model.widths'}
+    return library.make_settings(small | SMALL_MOBILENET | change)
+
+
+def test_pretrained_weights_are_taken_as_load_gives_them_or_their_variables(monkeypatch):
+    monkeypatch.setattr(library, 'fit', lambda *_, progress, pretrained: pretrained)
+    variables = {'params': {'conv1': {'kernel': np.ones((3, 3, 3, 8))}}, 'batch_stats': {}}
+    for given in (variables, Pretrained(variables, {'file': 'x.h5'})):
+        found = library.fit_seeds(small_mobilenet(), DATASET, pretrained=given)
+        assert found is variables
+        with pytest.raises(ConfigError, match='config.head_epochs=1 freezes conv1_bn, conv_dw_1'):
+            library.fit_seeds(small_mobilenet(head_epochs=1), DATASET, pretrained=given)
+
+
+@pytest.mark.parametrize('given', [None, 'weights.h5', {'conv1': 1}, library])
+def test_what_are_no_pretrained_weights_is_told_with_how_to_get_them(given):
+    settings = small_mobilenet()
+    told = 'config.pretrained=.imagenet.: give the weights, too' if given is None else 'expected'
+    with pytest.raises(ConfigError, match=told) as caught:
+        library.fit_seeds(settings, DATASET, pretrained=given)
+    message = str(caught.value)
+    assert 'pretrained.load(train.model_of(settings), (32, 32, 3))' in message
+    assert '\n' not in message
 
 
 def test_readmes_example_runs(monkeypatch, capsys):

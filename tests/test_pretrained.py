@@ -154,12 +154,44 @@ def test_published_weights_on_real_images(data_dir):
         np.testing.assert_allclose(ours[name], features, atol=2e-4, rtol=1e-3, err_msg=name)
 
 
-def test_a_shorter_network_takes_its_part_and_the_classifier_is_left(tmp_path):
-    network = keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(128, 128, 3))
-    network.save_weights(tmp_path / 'top.weights.h5')
+@pytest.fixture(scope='module')
+def with_top():
+    """A narrow network with its classifier of 1,000 classes."""
+    return keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(128, 128, 3))
+
+
+@pytest.mark.filterwarnings('ignore:You are saving your model as an HDF5 file')
+@pytest.mark.parametrize('layout', ['weights', 'whole model'])
+def test_a_legacy_file_with_the_classifier(with_top, tmp_path, layout):
+    path = tmp_path / 'top.h5'
+    if layout == 'weights':
+        with h5py.File(path, 'w') as opened:
+            legacy_h5_format.save_weights_to_hdf5_group(opened, with_top)
+            assert 'conv_preds' in opened
+    else:
+        with_top.save(path)
+        with h5py.File(path) as opened:
+            assert 'conv_preds' in opened['model_weights']
+    _, variables = our_variables(path, width_multiplier=0.25)
+    kernel = with_top.get_layer('conv_pw_13').get_weights()[0]
+    np.testing.assert_array_equal(variables['params']['conv_pw_13']['kernel'], kernel)
+
+
+def test_odd_widths_are_rounded_as_keras_does(tmp_path):
+    """0.35 of 64 and of 128 features are 22.4 and 44.8: 22 and 44."""
+    network = keras.applications.MobileNet(
+        weights=None, include_top=False, alpha=0.35, input_shape=(64, 64, 3)
+    )
+    assert network.get_layer('conv_pw_2').filters == 44
+    network.save_weights(tmp_path / 'narrow.weights.h5')
+    our_variables(tmp_path / 'narrow.weights.h5', width_multiplier=0.35)
+
+
+def test_a_shorter_network_takes_its_part_and_the_classifier_is_left(with_top, tmp_path):
+    with_top.save_weights(tmp_path / 'top.weights.h5')
     model = make_model('mobilenet', blocks=2, width_multiplier=0.25)
     found = pretrained.load(model, (56, 56, 3), tmp_path / 'top.weights.h5').variables
     names = {'conv1', 'conv_dw_1', 'conv_pw_1', 'conv_dw_2', 'conv_pw_2'}
     assert found['params'].keys() == found['batch_stats'].keys() == names
-    kernel = network.get_layer('conv_pw_2').get_weights()[0]
+    kernel = with_top.get_layer('conv_pw_2').get_weights()[0]
     np.testing.assert_array_equal(found['params']['conv_pw_2']['kernel'], kernel)

@@ -7,10 +7,8 @@ import pytest
 from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax import epoch_loop, metrics, placement, train
-from fmnist_jax.checks import check
 from fmnist_jax.fit import fit
 from fmnist_jax.inference import seed_logits
-from fmnist_jax.settings import ConfigError
 
 DATASET = small_dataset(num_train=52)
 
@@ -30,11 +28,11 @@ def settings(**change):
     return small_settings(**mobilenet | change)
 
 
-def trained(mine, epochs, pretrained=None):
+def trained(mine, epochs):
     """(State before, State after) of seed 0; steps outside any compiled loop."""
     indices = jnp.arange(32)
     images, labels = jnp.asarray(DATASET.train_images), jnp.asarray(DATASET.train_labels)
-    state = before = train.init(mine, 0, len(indices), pretrained)
+    state = before = train.init(mine, 0, len(indices))
     for epoch in range(1, epochs + 1):
         phase = train.head_only(mine) if epoch <= mine.head_epochs else mine
         steps = jax.jit(lambda state, epoch, phase=phase: epoch_loop.train_steps(
@@ -138,27 +136,3 @@ def test_pretrained_layers_take_the_place_of_random_ones():
     still = settings(num_seeds=2, model__frozen_blocks=2, epochs=1)
     one, two = (fit(still, DATASET, replicas, pretrained=p).test_loss for p in (given, None))
     assert (one != two).all()
-
-
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        ({'model__frozen_blocks': 3}, 'config.model.frozen_blocks=3: expected 0 to 2'),
-        ({'model__frozen_blocks': -1}, 'config.model.frozen_blocks=-1: expected 0 to 13'),
-        ({'head_epochs': 2, 'epochs': 2}, 'config.head_epochs=2: expected less than config.epochs'),
-        ({'pretrained': 'cifar'}, "config.pretrained='cifar': expected one of '', 'imagenet'"),
-        (
-            {'pretrained': 'imagenet', 'dataset__channels': 1},
-            'config.dataset.channels=1: .* need 3',
-        ),
-    ],
-)
-def test_settings_that_cannot_be(change, message):
-    with pytest.raises(ConfigError, match=message):
-        check(settings(**change))
-
-
-@pytest.mark.parametrize('field', [{'pretrained': 'imagenet'}, {'head_epochs': 1}])
-def test_other_networks_have_no_pretrained_weights(field):
-    with pytest.raises(ConfigError, match=f'config.{next(iter(field))}=.*: fcn has none'):
-        check(small_settings(**field))

@@ -43,6 +43,7 @@ TEXTS = (
 )
 _SMALL = {'dataset.name': 'synthetic', 'model.name': 'fcn'}
 _SEPARABLE = {'model.name': 'simplified_mobilenet', 'dataset.image_size': 32}
+_PRETRAINED = {**_SEPARABLE, 'pretrained': 'imagenet', 'dataset.channels': 3}
 # With the settings that a field needs to have a meaning.
 _COMPANY = {
     'model.pooling': {'model.name': 'lenet5'},
@@ -56,12 +57,12 @@ _COMPANY = {
     'schedule.decay_rate': {'schedule.name': 'exponential'},
     'patience': {'selection': 'val_loss'},
     'epochs': {'schedule.name': 'cosine', 'batch_size': 1},
-    'pretrained': {**_SEPARABLE, 'dataset.channels': 3},
-    'head_epochs': _SEPARABLE,
+    'pretrained': _PRETRAINED,
+    'head_epochs': _PRETRAINED,
     'model.blocks': _SEPARABLE,
     'model.width_multiplier': _SEPARABLE,
-    'model.frozen_blocks': _SEPARABLE,
-    'model.frozen_batch_norm': _SEPARABLE,
+    'model.frozen_blocks': _PRETRAINED,
+    'model.frozen_batch_norm': _PRETRAINED,
 }
 
 

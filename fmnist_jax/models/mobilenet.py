@@ -44,7 +44,7 @@ class MobileNet(nn.Module):
             fields = {'activation': self.activation, 'initialization': self.initialization}
             fields |= {'padding': padding, 'stride': stride, 'name': name}
             fields['frozen_norm'] = self.frozen_batch_norm or self._is_frozen_layer(name)
-            features = round(features * self.width_multiplier)
+            features = int(features * self.width_multiplier)  # down, as Keras does
             return ConvNorm(features, kernel_size, framework='keras', **fields)
 
         x = layer('conv1', 32, 3, 2)(images, train, batch)

@@ -21,6 +21,7 @@ class Outcome(NamedTuple):
     test_loss: np.ndarray  # [S]
     test_accuracy: np.ndarray  # [S]
     tested_epoch: np.ndarray  # [S] the epoch whose parameters were tested
+    last_accuracy: np.ndarray | None  # [S] on the test images after the last epoch, if not that one
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
     parameters: int  # trainable, of one network
     variables: dict  # {'params', 'batch_stats'}: the chosen ones, numpy [S, ...]
@@ -136,6 +137,7 @@ def _outcome(run, state, end, dataset, compile_seconds):
         measured.loss / measured.count,
         measured.correct / measured.count,
         _tested_epoch(run.replicas, state, end),
+        _last_accuracy(run, state),
         end.history,
         sum(math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)),
         parallel.gather(run.replicas, variables),
@@ -152,6 +154,16 @@ def _tested_epoch(replicas, state, end):
     if state.best is None:
         return np.asarray(end.epochs_run)
     return parallel.gather(replicas, state.best.epoch)
+
+
+def _last_accuracy(run, state):
+    """[S] test accuracy after each seed's last epoch; None if that is the tested one."""
+    if state.best is None:
+        return None
+    last = state.best._replace(params=state.params, batch_stats=state.batch_stats)
+    tested = run.programs.test(run.numbers, state._replace(best=last), run.arrays.test)
+    _, measured = parallel.gather(run.replicas, tested)
+    return measured.correct / measured.count
 
 
 def _validated(run, state, dataset):

@@ -59,8 +59,11 @@ _PER_SEED = {
     'seeds': _is_whole,
     'diverged': lambda value: isinstance(value, bool),
     'tested_epoch': lambda value: value is None or _is_whole(value),
+    'last_test_accuracy': _is_fraction,
 }
-_MAY_BE_MISSING = {'ensemble_accuracy', 'ensemble_seeds', 'test_images', 'pretrained'}
+_MAY_BE_MISSING = {
+    *('ensemble_accuracy', 'ensemble_seeds', 'test_images', 'pretrained', 'last_test_accuracy'),
+}
 _REQUIRED = ('row', 'config_hash', 'test_accuracy')
 _FIELDS = {
     'row': _is_text,

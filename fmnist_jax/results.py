@@ -47,7 +47,8 @@ def read(workdir):
 
 # What a result line holds for each seed; what counts once for the line; the rest is the first's.
 _PER_SEED = ('seeds', 'test_accuracy', 'test_loss', 'diverged', 'tested_epoch')
-_CALIBRATION = ('calibration_error', 'calibration_error_tempered')  # so, if all lines have it
+# So, if all lines have it.
+_IF_ALL_HAVE = ('calibration_error', 'calibration_error_tempered', 'last_test_accuracy')
 _PER_LINE = ('train_seconds', 'compile_seconds')
 
 
@@ -73,7 +74,7 @@ def _joined(lines):
     for name in (name for name in _PER_SEED if name in joined):
         joined[name] = [value for line in lines for value in line[name]]
     joined.pop('ensemble_calibration_error', None)  # nor is there one for all seeds
-    for name in _CALIBRATION:
+    for name in _IF_ALL_HAVE:
         joined.pop(name, None)
         if all(line.get(name) for line in lines):
             joined[name] = [value for line in lines for value in line[name]]

@@ -95,12 +95,18 @@ def _measured(outcome, labels):
         'test_images': len(labels),
         'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
         'tested_epoch': outcome.tested_epoch.tolist(),
+        **_of_the_last_epoch(outcome),
         'parameters': outcome.parameters,
         'train_seconds': round(outcome.train_seconds, 2),
         'compile_seconds': round(outcome.compile_seconds, 2),
         'history': outcome.history,
         **({'resumed': outcome.resumed} if outcome.resumed else {}),
     }
+
+
+def _of_the_last_epoch(outcome):
+    last = outcome.last_accuracy
+    return {} if last is None else {'last_test_accuracy': _rounded(last)}
 
 
 def _calibrated(settings, outcome, labels):

@@ -107,6 +107,9 @@ def test_best_validation_epoch_is_what_is_tested():
             small_settings(optimizer__learning_rate=1.0, epochs=int(epoch), seed=seed, num_seeds=1)
         )
         np.testing.assert_allclose(again.logits[0], outcome.logits[seed], atol=1e-4)
+    last = run_fit(small_settings(**common | {'selection': 'last'}))
+    assert last.last_accuracy is None and (outcome.test_accuracy != last.test_accuracy).any()
+    np.testing.assert_allclose(outcome.last_accuracy, last.test_accuracy, atol=1e-2)
 
 
 def test_seeds_stop_on_their_own():

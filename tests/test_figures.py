@@ -1,4 +1,4 @@
-"""Figures: how many panels, what is written in them, what is left out and why."""
+"""Figures: accuracy by row, and the files that are written."""
 
 import re
 
@@ -13,20 +13,12 @@ from fmnist_jax.report import rows, style
 from fmnist_jax.report.accuracy_figure import accuracy_by_row
 from fmnist_jax.report.curves_figure import learning_curves
 from fmnist_jax.report.drawing import wrapped
-from fmnist_jax.report.history import history as arrays
-from fmnist_jax.settings import ConfigError
 
 __all__ = ['bare_environment', 'small']  # fixtures
-
-NAN = float('nan')
 
 
 def row(name='a', accuracies=(0.90, 0.91, 0.92), **more):
     return rows.from_result(line(name, accuracies, **more))
-
-
-def panels(drawing):
-    return [axes for axes in drawing.figure.axes if axes.get_visible()]
 
 
 # --- accuracy by row --------------------------------------------------------------------------
@@ -51,6 +43,46 @@ def test_accuracy_by_row():
     np.testing.assert_allclose(rings[2], [90, 91, 92])
 
 
+def thin(axes):
+    """The ends of the lines that say where one more seed would lie."""
+    return [list(x.get_xdata()) for x in axes.lines if x.get_marker() == '|' and len(x.get_xdata())]
+
+
+def test_what_decides_the_verdict_is_drawn():
+    table = [
+        row('a', [0.905, 0.91, 0.915]),
+        row('b', [0.9225, 0.9175, 0.92], reported=None),
+        row('c', [0.9]),
+    ]
+    drawing, svg = draw(accuracy_by_row, table)
+    axes = drawing.figure.axes[0]
+    # Three seeds: 4.30 (Student's t) times the deviation times the root of 1 + 1/3.
+    half = 4.3027 * 0.5 * np.sqrt(4 / 3)
+    np.testing.assert_allclose(
+        *(thin(axes), [[91 - half, 91 + half], [92 - half / 2, 92 + half / 2]]), atol=1e-3
+    )
+    assert 'one more seed, 95 %' in texts(svg) and 'which decides the verdict' in drawing.caption
+    low, high = axes.get_xlim()
+    assert low < 91 - half and 91 + half < high and 'goes on beyond' not in drawing.caption
+    widths = {len(x.get_xdata()): x.get_linewidth() for x in axes.lines if x.get_marker() == '|'}
+    bar = next(x for x in axes.lines if x.get_marker() == 'None')
+    assert bar.get_linewidth() > 2 * widths[2] and bar.get_zorder() >= 2
+
+
+def test_wide_intervals_do_not_squeeze_the_other_rows():
+    narrow = row('narrow', [0.9195, 0.92, 0.9205], reported=None)
+    drawing, _ = draw(accuracy_by_row, [row('two', [0.90, 0.92], reported=None), narrow])
+    axes = drawing.figure.axes[0]
+    assert thin(axes)[0][0] < 80 < 100 < thin(axes)[0][1]
+    low, high = axes.get_xlim()
+    assert low > 86 and high < 96 and 'goes on beyond the axis' in drawing.caption
+    far_down = row('far_down', [0.2, 0.8], reported=None)  # is not drawn at all
+    drawing, _ = draw(accuracy_by_row, [far_down, narrow])
+    axes = drawing.figure.axes[0]
+    assert len(thin(axes)) == 1 and axes.get_xlim()[1] < 93.5
+    assert 'goes on beyond' not in drawing.caption
+
+
 def test_accuracy_without_seeds_or_with_one():
     with style.look():
         assert accuracy_by_row([rows.Row('a', 0.9)]) is None
@@ -63,70 +95,6 @@ def test_long_names_are_broken_at_their_joints():
     assert wrapped('layers_1_units_32_dropout_0.25', 20) == 'layers_1_units_32_\ndropout_0.25'
     assert wrapped('x' * 45, 20) == '\n'.join(['x' * 20, 'x' * 20, 'x' * 5])
     assert wrapped('short', 20) == 'short'
-
-
-# --- learning curves --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('number', [1, 2, 5, 35])
-def test_one_panel_for_each_row(number):
-    table = [row(f'row_{k}', history=history()) for k in range(number)]
-    drawing, svg = draw(learning_curves, table, 'accuracy')
-    assert len(panels(drawing)) == number
-    assert {f'row_{k}' for k in range(number)} | {'training', 'validation'} <= set(texts(svg))
-    assert f'of {number} rows' in drawing.alt
-
-
-def test_lines_are_means_over_the_seeds_that_have_a_number():
-    curves = history(epochs=3, seeds=3)
-    curves['validation_accuracy'] = [[0.5, 0.6, 0.7], [0.6, None, 0.8], [NAN, None, None]]
-    drawing, _ = draw(learning_curves, [row(history=curves)], 'accuracy')
-    validation = {x.get_label(): x.get_ydata() for x in drawing.figure.axes[0].lines}['validation']
-    np.testing.assert_allclose(validation, [0.6, 0.7, NAN])
-    assert drawing.alt.endswith('a with 70.00 %.')
-
-
-def test_losses_that_explode_are_cut_off_and_told():
-    curves = history(seeds=1)
-    drawing, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
-    assert 'cut off' not in drawing.caption
-    curves['train_loss'] = [[1e30], [0.7], [None]]
-    drawing, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
-    assert 'above 5 are cut off' in drawing.caption
-    assert drawing.figure.axes[0].get_ylim()[1] < 10
-
-
-def test_curves_without_numbers():
-    with style.look():
-        assert learning_curves([row(), row(history={}), rows.Row('c', 0.5)], 'loss') is None
-    nothing = {'train_loss': [[None] * 3], 'train_accuracy': [[NAN] * 3]}
-    drawing, svg = draw(learning_curves, [row(history=nothing)], 'accuracy')
-    assert 'no numbers' in texts(svg) and len(panels(drawing)) == 1
-    only_train = {'train_accuracy': [[0.5] * 3], 'train_loss': [[0.5] * 3]}
-    drawing, svg = draw(learning_curves, [row(history=only_train)], 'accuracy')
-    assert 'validation' not in texts(svg)
-
-
-def test_a_perfect_accuracy_can_be_drawn():
-    drawing, _ = draw(learning_curves, [row('a', [1.0], history=history(1, 1, 1.0))], 'accuracy')
-    assert np.isfinite(drawing.figure.axes[0].get_ylim()).all()
-
-
-@pytest.mark.parametrize('start', [0.1, 0.55, 0.8])
-def test_accuracies_have_ticks(start):
-    drawing, svg = draw(learning_curves, [row(history=history(2, 3, start))], 'accuracy')
-    low, high = drawing.figure.axes[0].get_ylim()
-    ticks = [float(text) for text in texts(svg) if re.fullmatch(r'[\d.]{2,}', text)]
-    assert len(ticks) >= 3 and all(low <= tick / 100 <= high for tick in ticks)
-
-
-@pytest.mark.parametrize('damaged', [[[0.1, 0.2]], [[0.1], [0.2, 0.3]], ['x'], 7])
-def test_a_damaged_history_is_named(damaged):
-    result = line('a', history={'train_accuracy': [[0.5] * 3]})
-    good = rows.from_result(result)
-    result['history'] = {'train_loss': damaged}
-    with pytest.raises(ConfigError, match="row 'a': a damaged result line"):
-        arrays(good)
 
 
 # --- files ------------------------------------------------------------------------------------

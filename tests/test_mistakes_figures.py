@@ -8,6 +8,7 @@ from small_files import bare_environment, small
 
 from fmnist_jax import predictions
 from fmnist_jax.report import figures, mistakes_figures, rows
+from fmnist_jax.report.predicted import Predicted, best_predicted
 
 __all__ = ['bare_environment', 'small']  # fixtures
 
@@ -19,7 +20,7 @@ def test_confusion_and_classes():
     for seed, chosen in enumerate([[0, 1, 1, 3], [0, 0, 1, 3]]):
         probabilities[seed, np.arange(4), chosen] = [0.9, 0.5, 0.7, 0.8]
     labels = np.array([0, 0, 1, 2])
-    predicted = mistakes_figures.Predicted('a', tuple('0123456789'), probabilities, labels)
+    predicted = Predicted('a', tuple('0123456789'), probabilities, labels)
     shares = predicted.confusion()
     np.testing.assert_allclose(shares[:3, :4], [[0.75, 0.25, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
     assert np.isnan(shares[3]).all()
@@ -52,7 +53,7 @@ def test_the_most_accurate_row_with_predictions_is_drawn(tmp_path, small):
 def test_predictions_with_nan_of_other_images_or_without_labels(tmp_path, small, monkeypatch):
     labels = np.arange(20) % 10
     _, table = rows.read(fill(tmp_path, line('a') | add_predictions(tmp_path, 'a', labels)))
-    find = mistakes_figures.best_predicted
+    find = best_predicted
     assert find(table, tmp_path)[1].startswith('the test labels of fashion_mnist are not at hand')
     assert len(find(table, tmp_path, small.parent)[0].probabilities) == 2
     chances = predictions.load(tmp_path / 'predictions' / 'a.npz')

@@ -1,4 +1,4 @@
-"""The figure of a table: every seed, our mean with its interval, and the report's number."""
+"""The figure of a table: every seed, our mean with its intervals, and the report's number."""
 
 import math
 
@@ -9,21 +9,32 @@ from fmnist_jax.report.drawing import Drawing, per_cent, wrapped
 _WINDOW = 16
 _SEEDS_BELOW = 0.27  # of the distance between two rows
 
+# Lines far enough apart in width to be told without colours.
+_MEAN = {'color': style.BLUE, 'ms': 5, 'lw': 2.8, 'solid_capstyle': 'butt'}
+_ONE_MORE = {'color': style.BLUE, 'marker': '|', 'ms': 5, 'lw': 0.8, 'mew': 0.8}
+
 _CAPTION = (
-    'Test accuracy in %. Dots: our mean with its 95 % interval over seeds. Small rings: the single '
-    'seeds. Diamonds: the number the report prints.'
+    'Test accuracy in %. Dots: our mean. Thick: its 95 % interval over seeds. Thin: where one more '
+    'seed would lie (95 %), which decides the verdict. Small rings: the single seeds. Diamonds: '
+    'the number the report prints.'
 )
+_BEYOND = ' A line without a mark at its end goes on beyond the axis.'
 _CUT = (
     f' The axis is cut {_WINDOW} points below the best; ◂ gives the numbers that lie further down.'
 )
+
+
+def _ends(row):
+    """Where one more seed would lie: two accuracies in %, or none with less than two seeds."""
+    return [100 * bound for bound in row.accuracy.prediction if not math.isnan(bound)]
 
 
 def _limits(rows):
     """(lowest, highest) accuracy drawn, in %."""
     seen = [100 * a for row in rows for a in row.accuracies if a is not None]
     seen += [100 * row.reported for row in rows if row.reported is not None]
-    bounds = [100 * b for r in rows for b in r.accuracy.interval if not math.isnan(b)]
     best, lowest = max(seen), min(seen)
+    bounds = [b for row in rows if 100 * row.accuracy.mean >= best - _WINDOW for b in _ends(row)]
     # Two seeds have intervals of ten points and more: those are cut as well.
     low = max(min([lowest, *bounds]), lowest - 3, best - _WINDOW)
     high = min(max([best, *bounds]), best + 3)
@@ -43,10 +54,10 @@ def _draw_row(axes, y, row, low):
     if row.accuracy.count and mean < low:
         below.append(f'ours {mean:.2f}')
     elif row.accuracy.count:
-        if not math.isnan(row.accuracy.interval[0]):
-            ends = [100 * bound for bound in row.accuracy.interval]
-            axes.plot(ends, [y, y], '-', color=style.BLUE, lw=1.6, solid_capstyle='butt')
-        axes.plot(mean, y, 'o', ms=5, color=style.BLUE)
+        if row.accuracy.count > 1:
+            axes.plot(_ends(row), [y, y], **_ONE_MORE)
+            axes.plot([100 * bound for bound in row.accuracy.interval], [y, y], **_MEAN)
+        axes.plot(mean, y, 'o', **_MEAN)
     if reported is not None and 100 * reported < low:
         below.append(f'report {100 * reported:.2f}')
     elif reported is not None:
@@ -82,12 +93,16 @@ def _finish(axes, rows, low, high):
             **{'transform': axes.get_yaxis_transform(), 'va': 'center', 'fontsize': 7.5},
             color=style.INK if row.verdict else style.MUTED,
         )
-    blue, ring = {'color': style.BLUE}, {'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7}
-    axes.plot([], [], '-o', ms=5, lw=1.6, label='ours: mean, 95 % interval', **blue)
-    axes.plot([], [], 'o', ms=3, label='one seed', **ring)
-    diamond = {'mfc': 'none', 'mec': style.ORANGE, 'mew': 1.4}
-    axes.plot([], [], 'D', ms=6.5, label='report', **diamond)
-    axes.legend(loc='lower left', bbox_to_anchor=(-0.01, 1.0), ncols=3, borderaxespad=0)
+    _legend(axes)
+
+
+def _legend(axes):
+    """Above the whole figure: beside long names the axis may be narrower than it."""
+    axes.plot([], [], '-o', label='our mean, 95 % interval', **_MEAN)
+    axes.plot([], [], label='one more seed, 95 %', **_ONE_MORE)
+    axes.plot([], [], 'o', ms=3, mfc='none', mec=style.MUTED, mew=0.7, label='one seed')
+    axes.plot([], [], 'D', ms=6.5, mfc='none', mec=style.ORANGE, mew=1.4, label='report')
+    axes.figure.legend(loc='outside upper left', ncols=4)
 
 
 def accuracy_by_row(rows):
@@ -112,5 +127,7 @@ def accuracy_by_row(rows):
         f'Dot plot of {len(rows)} rows. Our best is {best.name} with '
         f'{per_cent(best.accuracy.mean)} on the test images. The numbers are in the table of rows.'
     )
-    caption = _CAPTION + _CUT * any(cut)
+    drawn = [row for row in done if 100 * row.accuracy.mean >= low]
+    beyond = any(not low <= end <= high for row in drawn for end in _ends(row))
+    caption = _CAPTION + _BEYOND * beyond + _CUT * any(cut)
     return Drawing('accuracy', 'Accuracy by row', caption, alt, figure)

@@ -1,21 +1,15 @@
-"""Learning curves: a small panel for each row, all with the same axes."""
+"""Learning curves: a small panel for each row, all of a data set with the same axes."""
 
 import warnings
 
 import numpy as np
 
 from fmnist_jax.report import style
+from fmnist_jax.report.curves_axes import LARGEST_LOSS, empty, set_y_axes
 from fmnist_jax.report.drawing import Drawing, per_cent, wrapped
 from fmnist_jax.report.history import history
 
-_LARGEST_LOSS = 5.0  # drawn; the loss of guessing among ten classes is 2.3
 _BEST = 0.9999  # drawn: 1 would be infinitely high where errors have a log scale
-# In %; the first of these that has three ticks on the axis.
-_TICKS = (
-    (10, 50, 80, 90, 95, 98, 99, 99.9),
-    (10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92, 94, 96, 98, 99),
-    tuple(range(100)),
-)
 _PARTS = (('train', 'training', '--', style.ORANGE), ('validation', 'validation', '-', style.BLUE))
 
 
@@ -42,39 +36,9 @@ def _panel(axes, row, histories, quantity, columns):
         axes.plot(epochs, mean, dashes, color=colour, label=label, **marker)
         seen += [np.nanmin(low), np.nanmax(high)]
     if not seen:
-        axes.text(0.5, 0.5, 'no numbers', transform=axes.transAxes, ha='center', color=style.MUTED)
+        empty(axes, 'no numbers')
     axes.set_title(wrapped(row.name, {1: 90, 2: 44, 3: 28, 4: 20}[columns]), pad=3)
     return seen
-
-
-def _accuracy_scale(axes):
-    """Accuracies by the logarithm of the error: 80, 90 and 95 % are equally far apart."""
-    low, high = axes.get_ylim()
-    inside = [[tick for tick in ticks if low <= tick / 100 <= high] for ticks in _TICKS]
-    axes.set_yscale(
-        'function', functions=(lambda a: -np.log10(np.maximum(1 - a, 1e-6)), lambda y: 1 - 10**-y)
-    )
-    ticks = next((t for t in inside if len(t) >= 3), inside[-1])
-    axes.set_yticks([tick / 100 for tick in ticks], [f'{tick:g}' for tick in ticks])
-    axes.yaxis.minorticks_off()
-
-
-def _loss_scale(axes):
-    low, high = axes.get_ylim()
-    axes.set_yscale('log')
-    digits = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 5, 7)
-    ticks = [digit * power for power in (0.001, 0.01, 0.1, 1) for digit in digits]
-    axes.set_yticks(ticks, [f'{tick:g}' for tick in ticks])
-    axes.yaxis.minorticks_off()
-
-
-def _limits(seen, quantity):
-    """The common limits of all panels."""
-    low, high = min(seen, default=0.1), max(seen, default=0.9)
-    if quantity == 'accuracy':
-        low = max(low, 0.0)
-        return 1 - (1 - low) * 1.05, 1 - (1 - high) / 1.15
-    return max(low, 1e-3) / 1.15, max(min(high, _LARGEST_LOSS), max(low, 1e-3)) * 1.15
 
 
 def _grid(number):
@@ -102,20 +66,20 @@ def learning_curves(rows, quantity):
     columns, height = _grid(len(histories))
     lines = -(-len(histories) // columns)
     figure = style.new(0.55 + height * lines)
-    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    seen = []
-    for axes, (row, curves) in zip(grid, histories, strict=False):
-        seen += _panel(axes, row, curves, quantity, columns)
-    _finish(figure, grid, len(histories), columns, quantity, seen)
-    return _described(histories, quantity, seen, figure)
+    grid = figure.subplots(lines, columns, sharex=True, squeeze=False).ravel()
+    seen = [
+        _panel(axes, row, curves, quantity, columns)
+        for axes, (row, curves) in zip(grid, histories, strict=False)
+    ]
+    datasets = [row.dataset for row, _ in histories]
+    _finish(figure, grid, datasets, columns, quantity)
+    set_y_axes(figure, grid[: len(histories)], datasets, seen, quantity)
+    return _described(histories, quantity, max((max(s) for s in seen if s), default=0), figure)
 
 
-def _finish(figure, grid, number, columns, quantity, seen):
-    """Common axes, the legend, and nothing where no row is left."""
-    limits = _limits(seen, quantity)
-    grid[0].set_ylim(*limits)
-    (_accuracy_scale if quantity == 'accuracy' else _loss_scale)(grid[0])
-    grid[0].set_ylim(*limits)
+def _finish(figure, grid, datasets, columns, quantity):
+    """The common x axis, labels, the legend, and nothing where no row is left."""
+    number = len(datasets)
     epochs = max([len(line.get_xdata()) for axes in grid for line in axes.lines], default=1)
     grid[0].set_xlim(1 - 0.02 * epochs, epochs + 0.02 * epochs)
     grid[0].xaxis.get_major_locator().set_params(integer=True, nbins=4, steps=[1, 2, 5, 10])
@@ -123,6 +87,9 @@ def _finish(figure, grid, number, columns, quantity, seen):
         axes.set_visible(False)
     for axes in grid[max(number - columns, 0) : number]:
         axes.tick_params(labelbottom=True)  # the lowest of its column
+    for k, axes in enumerate(grid[:number]):
+        same = k % columns > 0 and datasets[k] == datasets[k - 1]
+        axes.tick_params(labelleft=not same)  # else the panel at the left has the same numbers
     figure.supxlabel('epoch', fontsize=8.5)
     figure.supylabel(f'{quantity} in %' if quantity == 'accuracy' else quantity, fontsize=8.5)
     shown = {}
@@ -133,7 +100,18 @@ def _finish(figure, grid, number, columns, quantity, seen):
         figure.legend(shown.values(), shown.keys(), loc='outside upper left', ncols=2)
 
 
-def _described(histories, quantity, seen, figure):
+def _shared(histories):
+    """Which panels have the same axes; with several data sets, which rows are of the later ones."""
+    names = {}
+    for row, _ in histories:
+        names.setdefault(row.dataset, []).append(row.name)
+    if len(names) == 1:
+        return 'All panels have the same axes'
+    later = '; '.join(f'{dataset}: {", ".join(names[dataset])}' for dataset in list(names)[1:])
+    return f'All panels of a data set have the same axes ({later})'
+
+
+def _described(histories, quantity, highest, figure):
     scale = (
         'errors (100 − accuracy) have a log scale, so that what happens near the best shows'
         if quantity == 'accuracy'
@@ -141,11 +119,11 @@ def _described(histories, quantity, seen, figure):
     )
     caption = (
         f'Lines: mean over the seeds still training. Shaded: from the lowest to the highest seed. '
-        f'All panels have the same axes; {scale}. Training is measured while the network '
+        f'{_shared(histories)}; {scale}. Training is measured while the network '
         'learns, with dropout and augmentation where a row has them, validation after each epoch.'
     )
-    if quantity == 'loss' and max(seen, default=0) > _LARGEST_LOSS:
-        caption += f' Losses above {_LARGEST_LOSS:g} are cut off; guessing has 2.3.'
+    if quantity == 'loss' and highest > LARGEST_LOSS:
+        caption += f' Losses above {LARGEST_LOSS:g} are cut off; guessing has 2.3.'
     last = []
     for row, curves in histories:
         final = curves.get(f'validation_{quantity}', curves.get(f'train_{quantity}'))

@@ -5,12 +5,8 @@ from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report import style
 from fmnist_jax.report.accuracy_figure import accuracy_by_row
 from fmnist_jax.report.curves_figure import learning_curves
-from fmnist_jax.report.mistakes_figures import (
-    best_predicted,
-    class_accuracy,
-    confusion,
-    surest_mistakes,
-)
+from fmnist_jax.report.mistakes_figures import class_accuracy, confusion, surest_mistakes
+from fmnist_jax.report.predicted import best_predicted
 
 
 def draw(rows, workdir, data_dir=None):

@@ -1,13 +1,20 @@
 """scikit-learn's rows: the networks' splits, result lines that tables and claims can read."""
 
+import csv
+
 import numpy as np
 import pytest
+from report_for_tests import fill, line
 from settings_for_tests import small_dataset
+from small_files import bare_environment, small
 
 from experiments.scikit_learn import baseline
-from fmnist_jax import data, report, results
+from fmnist_jax import data, idx_files, report, results
+from fmnist_jax.report import events, rows
 
+__all__ = ['bare_environment', 'small']  # fixtures
 DATASET = small_dataset(num_train=6060, num_test=40)
+SEEDS = ('seed_0', 'seed_1', 'seed_2')
 
 
 class NearestMean:
@@ -26,10 +33,10 @@ class NearestMean:
         return scores / scores.sum(-1, keepdims=True)
 
 
-def run(folder, num_seeds, seen, said):
+def run(folder, num_seeds, seen, said, dataset=DATASET):
     make = {'nearest_mean': lambda seed: NearestMean(seed, seen)}
     config = baseline.table_config(make, 'fashion_mnist', num_seeds)
-    baseline.run(folder, make, DATASET, config, said.append)
+    baseline.run(folder, make, dataset, config, said.append)
 
 
 def test_rows_are_the_networks_rows(tmp_path):
@@ -72,3 +79,58 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, caps
     monkeypatch.setattr(baseline, 'classifiers', missing)
     assert baseline.main([f'--workdir={tmp_path}']) == 2
     assert "pip install -e '.[sklearn]'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(tmp_path, small):
+    """A workdir with a row of two seeds and one that joined; its test images are `small`'s."""
+    test_images, test_labels = (idx_files.read_idx(small / file) for file in data.FILES[2:])
+    dataset = DATASET._replace(test_images=test_images, test_labels=test_labels)
+    workdir = tmp_path / 'scikit_learn'
+    for num_seeds in (2, 3):
+        run(workdir, num_seeds, [], [], dataset)
+    return workdir
+
+
+def test_every_export_of_the_report(folder, small, tmp_path, capsys):
+    exports = [f'--csv={tmp_path}/rows.csv', '--figures', '--html', f'--tensorboard={tmp_path}/tb']
+    assert report.main([str(folder), *exports, f'--data_dir={small.parent}']) == 0
+    told = capsys.readouterr().err
+    assert 'left out learning curves: no row has a history' in told and 'wrote 4 runs' in told
+    with open(tmp_path / 'rows.csv', newline='') as file:
+        (row,) = csv.DictReader(file)
+    _, (ours,) = rows.read(folder, small.parent)
+    assert float(row['mean']) == pytest.approx(ours.accuracy.mean) and row['epochs_trained'] == ''
+    figures = {path.stem for path in (folder / 'figures').iterdir()}
+    assert figures == {'accuracy', 'confusion', 'class_accuracy', 'mistakes'}
+    assert 'nearest_mean' in (folder / 'report.html').read_text()
+    # A test accuracy is all that there is to write, at no epoch.
+    written = {path.parent.name for path in (tmp_path / 'tb').rglob('events*')}
+    assert written == {*SEEDS, 'mean'}
+    numbers = {name: [('accuracy/test', 0, ours.accuracies[k])] for k, name in enumerate(SEEDS)}
+    assert events.runs(ours) == numbers | {
+        'mean': [('accuracy/test', 0, pytest.approx(ours.accuracy.mean))]
+    }
+
+
+def test_a_seed_without_any_number_has_no_event_file(tmp_path):
+    result = line('a', [0.5, None], config={}, train_images=60, history={})
+    assert events.write(tmp_path / 'tb', [fill(tmp_path / 'one', result)]) == 2
+    written = {path.name for path in (tmp_path / 'tb' / 'one' / 'a').iterdir()}
+    assert written == {'seed_0', 'mean'}
+
+
+def test_what_is_wrong_is_told_in_one_line(folder, monkeypatch, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        baseline.main(['--num_seeds=0', f'--workdir={tmp_path}/new'])
+    assert stopped.value.code == 2 and not (tmp_path / 'new').exists()
+    assert capsys.readouterr().err == 'error: --num_seeds=0: expected 1 or more\n'
+
+    # The table cannot be written, once all rows are there.
+    monkeypatch.setattr(baseline, 'classifiers', lambda: {'nearest_mean': None})
+    monkeypatch.setattr(data, 'load', lambda *_: DATASET)
+    (folder / 'table.md').mkdir()
+    assert baseline.main([f'--workdir={folder}']) == 2
+    out, told = capsys.readouterr()
+    assert told.startswith('nearest_mean: there already\nerror: ') and told.count('\n') == 2
+    assert out == ''

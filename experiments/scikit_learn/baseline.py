@@ -18,6 +18,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from fmnist_jax import data, predictions, provenance, report, results, workdirs
+from fmnist_jax.commandline import Parser
 from fmnist_jax.settings import ConfigError, plain, settings_hash
 
 TITLE = "scikit-learn's classifiers"
@@ -123,16 +124,21 @@ def run(workdir, make, dataset, config, say):
         results.append(workdir, result_line(row, config, dataset, seeds, trained, workdir))
 
 
-def main(argv=None):
-    """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('--num_seeds', type=int, default=3)
+def _options(argv):
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--num_seeds', type=int, default=3, help='of every classifier (3)')
     parser.add_argument('--dataset', default='fashion_mnist', choices=('fashion_mnist', 'mnist'))
     parser.add_argument('--data_dir', help='as of fmnist_jax.main')
     parser.add_argument('--workdir', type=pathlib.Path, default=pathlib.Path(__file__).parent)
     options = parser.parse_args(argv)
+    if options.num_seeds < 1:
+        parser.error(f'--num_seeds={options.num_seeds}: expected 1 or more')
+    return options
+
+
+def main(argv=None):
+    """The command; returns the exit code (0 done, 2 the user's mistake, 130 Ctrl-C)."""
+    options = _options(argv)
 
     def say(line):
         print(line, file=sys.stderr, flush=True)
@@ -141,6 +147,8 @@ def main(argv=None):
         make = classifiers()
         config = table_config(make, options.dataset, options.num_seeds)
         run(options.workdir, make, data.load(options.dataset, options.data_dir), config, say)
+        table = report.workdir_table(options.workdir)
+        (options.workdir / 'table.md').write_text(table)
     except ImportError as error:
         say(f"error: {error}; install it: pip install -e '.[sklearn]'")
         return 2
@@ -150,8 +158,6 @@ def main(argv=None):
     except KeyboardInterrupt:
         say('\nStopped. Finished rows are kept; the same command goes on with the next one.')
         return 130
-    table = report.workdir_table(options.workdir)
-    (options.workdir / 'table.md').write_text(table)
     print(table)
     return 0
 

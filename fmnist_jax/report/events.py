@@ -80,6 +80,8 @@ def _time(row):
 def write(directory, folders):
     """Writes `directory`/WORKDIR/ROW/seed_K and .../mean; how many runs those are.
 
+    A run without any number gets no folder.
+
     Args:
       directory: folder, need not exist; TensorBoard's --logdir.
       folders: pathlib.Path of each workdir.
@@ -94,7 +96,8 @@ def write(directory, folders):
         _, rows = read(workdir)
         for row in (row for row in rows if row.result):
             place = pathlib.Path(directory) / workdir.resolve().name
-            for name, scalars in runs(row).items():
+            numbers = {name: scalars for name, scalars in runs(row).items() if scalars}
+            for name, scalars in numbers.items():
                 folder = place / predictions.file_name(row.name) / name
                 if folder.exists() or folder in planned:
                     raise ConfigError(f'{folder} is there already; choose another --tensorboard')

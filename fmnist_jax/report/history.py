@@ -42,7 +42,8 @@ def learning_rates(row):
     dense layer alone (`train.restart_optimizer`).
 
     Returns:
-      None where the row was not run, or its line is too old to hold the number of images.
+      None where the row was not run, is no network's but a classifier's of scikit-learn, or its
+      line is too old to hold the number of images.
 
     Raises:
       ConfigError: a damaged line.
@@ -53,6 +54,8 @@ def learning_rates(row):
         return None
     try:
         config = row.result['config']
+        if not config.keys() & {'batch_size', 'optimizer', 'schedule'}:
+            return None  # experiments/scikit_learn: nothing there has steps
         steps = -(-row.result['train_images'] // config['batch_size'])
         schedule = types.SimpleNamespace(**config['schedule'])
         peak = config['optimizer']['learning_rate']

@@ -49,6 +49,10 @@ CLAIMS = (  # section 6
         'Changing the number of layers, filters and nodes improves the base CNN (section 5)',
         ('cnn_fashion_mnist', 'base_cnn_regularized'),
     ),
+    claim(
+        'Regularization is needed: without, the base CNN predicts new images less well (section 4)',
+        ('base_cnn_regularized', 'base_cnn_unregularized'),
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 
-def row(name, change, reported=None, also_reported=None):
+def row(name, change, reported=None, also_reported=None, repeats=False):
     """One cell of a table.
 
     Args:
@@ -18,12 +18,15 @@ def row(name, change, reported=None, also_reported=None):
       reported: the report's test accuracy as a fraction, None where it prints none.
       also_reported: other numbers the report prints for this row, by name; accuracies as
         fractions, losses in nats, times in seconds.
+      repeats: `reported` is the number of another row, of this table or another: it is compared
+        here, too, but counts once among the reports' numbers.
     """
     return {
         'name': name,
         'change': change,
         'reported': reported,
         'also_reported': also_reported or {},
+        'repeats': repeats,
     }
 
 
@@ -36,9 +39,24 @@ def claim(text, *comparisons):
 
     Args:
       text: the conclusion, close to the report's words.
-      comparisons: pairs (higher, lower).
+      comparisons: pairs (higher, lower), and what `not_worse` and `same` give.
     """
-    return {'text': text, 'comparisons': [list(pair) for pair in comparisons]}
+    return {'text': text, 'comparisons': [list(comparison) for comparison in comparisons]}
+
+
+def not_worse(side, other, margin=0.005):
+    """A comparison of a claim: `side` is at most `margin` below `other`, so `other` hardly helps.
+
+    Args:
+      side, other: as in `claim`.
+      margin: a fraction; half a percentage point is a few standard deviations over seeds here.
+    """
+    return (side, other, margin)
+
+
+def same(a, b, margin=0.005):
+    """Two comparisons of a claim: neither side is more than `margin` below the other."""
+    return (not_worse(a, b, margin), not_worse(b, a, margin))
 
 
 def between(field, low, high, log=False):
@@ -72,7 +90,7 @@ def get_config():
     config.micro_batch = 0  # images through the net at a time (no batch norm); 0 chooses
     config.eval_batch_size = 500  # images
     config.pretrained = ''  # imagenet: MobileNet starts from Keras' weights
-    config.head_epochs = 0  # first so many train the dense layer alone (MobileNet)
+    config.head_epochs = 0  # first so many train the dense layer alone (MobileNet, pretrained)
     config.compute = 'float32'  # float32 | bfloat16 (parameters and statistics stay float32)
     config.replicas = 'auto'  # seeds of a device: vmap (at once) | map (in turn) | auto
     config.replicas_chunk = 0  # with map: seeds at once; 0 means one
@@ -87,6 +105,7 @@ def get_config():
     config.schedule = _schedule()
     config.rows = (row('run', {}),)
     config.claims = ()  # the report's conclusions about the rows
+    config.grid = False  # the rows are a grid: mean and deviation over them are printed, too
     config.search = ()  # between(...) and among(...): what fmnist_jax.search may choose
     return config
 
@@ -128,8 +147,10 @@ def _model():
     model.kernel_size = placeholder(int)  # pixels
     model.blocks = placeholder(int)  # depthwise-separable blocks of MobileNet, 1 to 13
     model.width_multiplier = placeholder(float)  # of MobileNet's features
-    model.frozen_blocks = placeholder(int)  # MobileNet's stem and so many blocks are not trained
-    model.frozen_batch_norm = placeholder(bool)  # nor is its batch norm
+    model.frozen_blocks = placeholder(
+        int
+    )  # MobileNet's pretrained stem and so many blocks stay as they are
+    model.frozen_batch_norm = placeholder(bool)  # so does its batch norm
     return model
 
 

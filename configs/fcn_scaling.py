@@ -28,6 +28,7 @@ def get_config():
             f'sgd_{rate}_{name}',
             {'optimizer.learning_rate': rate, 'dataset.mean': mean, 'dataset.std': std},
             reported,
+            repeats=True,
         )
         for name, (mean, std) in SCALINGS.items()
         for rate, reported in REPORTED.items()

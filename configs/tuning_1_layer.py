@@ -51,6 +51,7 @@ def grid_config(title, grid, claims=()):
         for (widths, dense), (loss, accuracy) in grid.items()
     )
     config.claims = claims
+    config.grid = True
     return config
 
 

@@ -82,7 +82,8 @@ def fix(config, fields):
 
 
 def _row(name, change, reported=None):
-    return {'name': name, 'change': change, 'reported': reported, 'also_reported': {}}
+    no_more = {'also_reported': {}, 'repeats': False}
+    return {'name': name, 'change': change, 'reported': reported} | no_more
 
 
 def _progress(name, settings, dataset):

@@ -13,7 +13,7 @@ import json
 from ml_collections import ConfigDict
 
 # What a config says about its table, and no run depends on.
-TABLE_ONLY = ('title', 'rows', 'claims', 'search')
+TABLE_ONLY = ('title', 'rows', 'claims', 'grid', 'search')
 # What says how a run is kept and no result depends on; nor do a seed's numbers on `num_seeds`.
 NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept', 'debug_nans')
 NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))

@@ -87,8 +87,8 @@ class Contrast(NamedTuple):
     p: float  # two-sided
 
 
-def contrast(weights, samples):
-    """Welch's test of a contrast of means: Σ w·mean against 0, variances not assumed equal.
+def contrast(weights, samples, null=0.0):
+    """Welch's test of a contrast of means: Σ w·mean against `null`, variances not assumed equal.
 
     Weights (1, -1) give Welch's test of two samples; (1/2, 1/2, -1) the mean of two rows against a
     third; (1, -1, -1, 1) one gain against another.
@@ -96,6 +96,7 @@ def contrast(weights, samples):
     Args:
       weights: one number for each row, summing to 0.
       samples: the values of each row's seeds; one seed in any row leaves the test NaN.
+      null: the difference that `p` tests against; the interval is the difference's own.
     """
     difference = sum(w * np.mean(x) for w, x in zip(weights, samples, strict=True))
     unknown = Contrast(difference, (math.nan, math.nan), math.nan, math.nan)
@@ -108,7 +109,7 @@ def contrast(weights, samples):
         return unknown
     freedom = variances.sum() ** 2 / (variances**2 / (counts - 1)).sum()
     half = stdtrit(freedom, (1 + CONFIDENCE) / 2) * error
-    p = 2 * stdtr(freedom, -abs(difference) / error)
+    p = 2 * stdtr(freedom, -abs(difference - null) / error)
     return Contrast(difference, (difference - half, difference + half), freedom, p)
 
 

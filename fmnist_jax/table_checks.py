@@ -9,7 +9,7 @@ from fmnist_jax.predictions import file_name
 from fmnist_jax.settings import TABLE_ONLY, ConfigError, show
 
 _EXPECTED = "expected row(name, {'section.field': value}, reported=0.91), as in configs/base.py"
-_ROW = {'name', 'change', 'reported', 'also_reported'}
+_ROW = {'name', 'change', 'reported', 'also_reported', 'repeats'}
 
 
 def check_table(config):
@@ -30,6 +30,8 @@ def check_table(config):
         raise ConfigError(f'the config has no {missing[0]}; start from base.get_config()')
     if not isinstance(config.title, str):
         raise ConfigError(f'config.title={show(config.title)}: expected a text')
+    if not isinstance(config.grid, bool):
+        raise ConfigError(f'config.grid={show(config.grid)}: expected True or False')
     for name in ('rows', 'claims'):
         if not isinstance(config[name], (tuple, list)):
             raise ConfigError(f'config.{name}={show(config[name])}: expected a tuple of {name}')
@@ -69,6 +71,8 @@ def _check_row(row, number):
         isinstance(name, str) and _is_number(value) for name, value in also.items()
     ):
         raise ConfigError(f'{where}: also_reported={show(also)}; expected a dict of numbers')
+    if not isinstance(row['repeats'], bool):
+        raise ConfigError(f'{where}: repeats={show(row["repeats"])}; expected True or False')
 
 
 def _is_number(value):

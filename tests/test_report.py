@@ -40,7 +40,7 @@ def test_table():
 def test_columns_that_say_nothing_are_left_out_with_their_notes():
     text = report.table([line(reported=None)], 'Title')
     assert 'verdict' not in text and 'report' not in cells(text)[0]
-    assert 'tested epoch' not in text
+    assert 'tested epoch' not in text and 'last epoch' not in text
     assert "report's s / epoch" not in text
     assert 'Wilson' in text
 
@@ -53,11 +53,13 @@ def test_validation_ensemble_and_the_reports_seconds():
         ensemble_accuracy=0.93456,
         also_reported={'seconds_per_epoch': 7.0},
         seeds=[0, 1, 2],
+        last_test_accuracy=[0.9, 0.88, None],
     )
     result['config']['selection'] = 'val_loss'
     heading, row = cells(report.table([result], 'Title'))
     shown = dict(zip(heading, row, strict=True))
     assert shown['tested epoch'] == '2.0 of 2.3'
+    assert shown['last epoch'] == '89.00 ± 1.41'
     assert shown['ensemble'] == '93.46'
     assert shown['s / epoch'] == '1.37'  # 12.3 s over 3 epochs and 3 seeds
     assert shown["report's s / epoch"] == '7.0'
@@ -179,21 +181,6 @@ def test_mistakes_get_one_line(tmp_path, capsys):
         assert out == ''
 
 
-def test_overview_of_several_tables(tmp_path, capsys):
-    fill(
-        tmp_path / 'one',
-        line('a', reported=0.96),
-        line('b', reported=0.92),
-        line('c', [0.94, 0.95]),
-    )
-    fill(tmp_path / 'two', line('a', reported=0.5), line('b', reported=None))
-    assert report.main([str(tmp_path)]) == 0
-    out = cells(capsys.readouterr().out)
-    assert out[1][1:5] == ['a', '96.00', '91.00 ± 1.00 (3 seeds)', 'higher']
-    assert out[1][5] == '2 consistent, 1 higher'
-    assert out[2][1:] == ['a', '50.00', '91.00 ± 1.00 (3 seeds)', 'lower', '1 lower']
-
-
 def test_csv(tmp_path):
     result = line('a', [0.9, None, 0.92], seeds=[3, 4, 5], also_reported={'seconds_per_epoch': 7})
     fill(tmp_path / 'one', result, line('b', [0.5]))
@@ -219,12 +206,6 @@ def test_csv(tmp_path):
 
 
 # --- what is committed ------------------------------------------------------------------------
-
-
-def test_the_readme_shows_what_the_result_lines_say():
-    """README's table is the output of `python -m fmnist_jax.report experiments`."""
-    assert COMMITTED
-    assert report.overview(COMMITTED) in (ROOT / 'README.md').read_text()
 
 
 SEARCHED = sorted((ROOT / 'experiments').glob('*/best'))

@@ -5,7 +5,7 @@ import pathlib
 from experiments.reliability.bad_configs import try_command
 
 _HEAD = 'from configs import base\n\ndef get_config():\n    config = base.get_config()\n'
-_ROW = "{'name': 'a', 'change': {}, 'reported': None, 'also_reported': {}}"
+_ROW = "{'name': 'a', 'change': {}, 'reported': None, 'also_reported': {}, 'repeats': False}"
 
 # What stands behind `config.rows =`, one a line.
 _ROWS = f"""

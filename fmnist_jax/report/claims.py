@@ -1,29 +1,43 @@
 """A report's claims as contrasts: which rows' means a comparison weighs against which.
 
-A claim is a sentence and comparisons [higher, lower] of test accuracies. A side is a row's name or
-a glob over names (then the mean of its rows), or a list [a, b] of two, the gain of a over b.
-'folder:pattern' names rows of the workdir of that name beside this one.
+A claim is a sentence and comparisons [higher, lower] of test accuracies, or [higher, lower, margin]
+if the first may be lower by a margin. A side is a row's name or a glob over names (then the mean of
+its rows), or a list [a, b] of two, the gain of a over b. 'folder:pattern' names rows of the workdir
+of that name beside this one.
 """
 
 import fnmatch
+from typing import NamedTuple
 
 from fmnist_jax.settings import ConfigError
+
+
+class Weighing(NamedTuple):
+    """What a comparison weighs: the rows' means, times these weights, should exceed -margin."""
+
+    text: str  # 'adam > sgd*'
+    weights: dict  # {(folder, row): weight}
+    margin: float = 0.0  # a fraction
 
 
 def _check(claim):
     """Refuses what is no claim."""
     try:
-        text, pairs = claim['text'], claim['comparisons']
-        sides = [side for higher, lower in pairs for side in (higher, lower)]
+        text, comparisons = claim['text'], claim['comparisons']
+        margins = [margin for _, _, *rest in comparisons for margin in rest]
+        pairs = [comparison[:2] for comparison in comparisons]
+        sides = [side for pair in pairs for side in pair]
         gains = [side for side in sides if not isinstance(side, str)]
         mixed = any(isinstance(higher, str) != isinstance(lower, str) for higher, lower in pairs)
         patterns = [pattern for a, b in gains for pattern in (a, b)]
-        if mixed or not pairs or not all(isinstance(word, str) for word in [text, *patterns]):
+        words = all(isinstance(word, str) for word in [text, *patterns])
+        if mixed or not pairs or not words or not all(0 < margin < 1 for margin in margins):
             raise ValueError('another form')
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f'claims: {claim!r} is none ({error!r}); expected a text and comparisons [higher, '
-            'lower], both of them rows, or both of them gains [a, b] of one row over another'
+            'lower], both of them rows, or both of them gains [a, b] of one row over another, and '
+            'perhaps a margin between 0 and 1'
         ) from error
 
 
@@ -58,7 +72,7 @@ def _show(side):
 
 
 def parse(claims, names):
-    """Claims -> [(text, [(a comparison as text, {(folder, row): weight})])].
+    """Claims -> [(text, [Weighing])].
 
     Args:
       claims: as config.json holds them: [{'text', 'comparisons': [[higher, lower], ...]}].
@@ -71,15 +85,16 @@ def parse(claims, names):
     for claim in claims:
         _check(claim)
         comparisons = []
-        for higher, lower in claim['comparisons']:
+        for higher, lower, *margin in claim['comparisons']:
             weights = {}
             _add(weights, higher, names, 1.0)
             _add(weights, lower, names, -1.0)
             weights = {row: weight for row, weight in weights.items() if abs(weight) > 1e-12}
             text = f'{_show(higher)} > {_show(lower)}'
+            text += ''.join(f' − {100 * points:g}' for points in margin)
             if not weights:
                 raise ConfigError(f'claims: {text} compares rows with themselves')
-            comparisons.append((text, weights))
+            comparisons.append(Weighing(text, weights, *margin))
         parsed.append((claim['text'], comparisons))
     return parsed
 

@@ -4,17 +4,21 @@ from fmnist_jax import results as result_lines
 from fmnist_jax import workdirs
 from fmnist_jax.markdown import grid
 from fmnist_jax.report.markdown import interval, notes, number, without_empty_columns
-from fmnist_jax.report.outcomes import UNDECIDED, evaluate
+from fmnist_jax.report.outcomes import UNDECIDED, evaluate, number_of_tests
 
 HEADINGS = ('claim', 'difference', '95 % interval', 'wins', 'p', 'outcome')
 _NOTES = (
     'difference: higher minus lower, in percentage points, with its own 95 % interval (Welch). A '
     'pattern with * is the mean of its rows, (a − b) the gain of a over b.',
     'wins: how often a seed of the first row beats one of the second; a tie counts half.',
-    "p: Welch's two-sided test over seeds, corrected for all comparisons tested here ({tested}; "
+    "p: Welch's two-sided test over seeds, corrected for all different tests made here ({tested}; "
     'Holm). Below 0.05 the claim holds or does not, as the difference says.',
     'undecided: so many seeds of each row would decide it with a probability of 80 %, if the '
     'difference and the spreads are as they look now.',
+)
+_MARGIN = (
+    'a > b − 0.5: a is at most half a point below b. So "b does not help" is tested, and "the '
+    'same" by two of them: finding no difference would show neither.'
 )
 
 
@@ -51,8 +55,12 @@ def cells(comparison):
 
 def explanations(claims):
     """What the columns of evaluated claims mean; nothing if none could be tested."""
-    tested = sum(c.p is not None for claim in claims for c in claim.comparisons)
-    return [sentence.format(tested=tested) for sentence in _NOTES] if tested else []
+    comparisons = [c for claim in claims for c in claim.comparisons]
+    tested = number_of_tests(comparisons)
+    if not tested:
+        return []
+    margin = [_MARGIN] if any(c.margin for c in comparisons) else []
+    return [sentence.format(tested=tested) for sentence in _NOTES] + margin
 
 
 def claims_text(workdir):

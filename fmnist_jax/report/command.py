@@ -2,6 +2,7 @@
 
 python -m fmnist_jax.report runs/lenet                    the table and claims of a workdir
 python -m fmnist_jax.report experiments                   one line for each workdir in a folder
+python -m fmnist_jax.report experiments --configs=configs and the tables not run at all
 python -m fmnist_jax.report experiments --csv=rows.csv    and every number of every row as CSV
 python -m fmnist_jax.report experiments --figures         and figures in each workdir's figures/
 python -m fmnist_jax.report experiments --html            and one page: experiments/report.html
@@ -14,8 +15,9 @@ import sys
 
 from fmnist_jax.commandline import Parser
 from fmnist_jax.data import DataError
-from fmnist_jax.report import csv_table
-from fmnist_jax.report.tables import overview, workdir_table
+from fmnist_jax.report import csv_table, unrun
+from fmnist_jax.report.overview import commands, overview
+from fmnist_jax.report.tables import workdir_table
 from fmnist_jax.settings import ConfigError
 
 _PAGE = 'report.html'
@@ -28,7 +30,16 @@ def _flags(argv):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('folder', help='a workdir, such as runs/lenet, or a folder of workdirs')
-    parser.add_argument('--csv', metavar='FILE', help='write every number of the rows there')
+    parser.add_argument(
+        '--csv',
+        metavar='FILE',
+        help='write every number of the rows there, and of the claims to FILE_claims.csv',
+    )
+    parser.add_argument(
+        *('--configs',),
+        metavar='DIR',
+        help='with a folder of workdirs: show the tables of these config files that are not run',
+    )
     parser.add_argument(
         '--figures', action='store_true', help='write figures/*.svg of each workdir'
     )
@@ -52,6 +63,8 @@ def _flags(argv):
     flags = parser.parse_args(argv)
     if flags.png and not flags.figures:
         parser.error('--png says how to write --figures: give both')
+    if flags.configs and (pathlib.Path(flags.folder) / 'results.jsonl').exists():
+        parser.error(f'--configs: {flags.folder} is one table; give the folder of all of them')
     return flags
 
 
@@ -75,7 +88,7 @@ def _say(line):
     print(line, file=sys.stderr)  # the table alone goes to the output
 
 
-def _write(flags, folder, folders):
+def _write(flags, folder, folders, not_run):
     """Writes the files that the flags ask for, and says which."""
     if flags.csv:
         csv_table.write(flags.csv, folders, flags.data_dir)
@@ -92,7 +105,7 @@ def _write(flags, folder, folders):
         from fmnist_jax.report import page
 
         file = pathlib.Path(flags.html or folder / _PAGE)
-        page.write(file, folders, flags.data_dir)
+        page.write(file, folders, flags.data_dir, not_run)
         _say(f'{file}: wrote the page')
     if flags.tensorboard:
         from fmnist_jax.report import events
@@ -107,8 +120,12 @@ def main(argv=None):
     folder = pathlib.Path(flags.folder)
     try:
         folders, single = _workdirs(folder)
-        text = workdir_table(folder, flags.data_dir) if single else f'{overview(folders)}\n'
-        _write(flags, folder, folders)
+        not_run = unrun.tables(flags.configs, folder, folders) if flags.configs else []
+        if single:
+            text = workdir_table(folder, flags.data_dir)
+        else:
+            text = f'{overview(folders, not_run)}\n{commands(folders, not_run)}'
+        _write(flags, folder, folders, not_run)
         sys.stdout.write(text)
     except (ConfigError, DataError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

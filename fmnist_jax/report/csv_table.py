@@ -1,8 +1,10 @@
-"""Every number of the tables as CSV: one line a row, fractions instead of per cent."""
+"""Every number of the tables as CSV, fractions instead of per cent; the claims as another file."""
 
 import csv
 import math
+import pathlib
 
+from fmnist_jax.report.outcomes import evaluate
 from fmnist_jax.report.rows import read
 
 
@@ -32,12 +34,15 @@ def _numbers(workdir, title, row):
         'wilson_high': row.test_interval[1],
         'tested_epoch': row.tested_epoch,
         'epochs_trained': row.epochs_trained,
+        'last_epoch_mean': row.last_epoch.mean,
+        'last_epoch_sd': row.last_epoch.deviation,
         'ensemble': row.ensemble,
         'temperature': _mean(row.temperatures),
         'calibration_error': row.calibration_error,
         'calibration_error_tempered': row.calibration_error_tempered,
         'ensemble_calibration_error': row.ensemble_calibration_error,
         'verdict': row.verdict,
+        'repeats': row.repeats,
         'train_seconds': row.train_seconds,
         'seconds_per_epoch': row.seconds_per_epoch,
     }
@@ -51,7 +56,7 @@ def _cell(value):
 
 
 def write(path, folders, data_dir=None):
-    """Writes the rows of workdirs, those not run yet too.
+    """Writes the rows of workdirs, those not run yet too, and their claims to *_claims.csv beside.
 
     Columns beside those of the table: `reported_NAME` for each other number a report prints and
     `accuracy_seed_K` for each seed's test accuracy, empty where a row has none.
@@ -60,9 +65,11 @@ def write(path, folders, data_dir=None):
       ConfigError, DataError: as `rows.read`.
       OSError: the file cannot be written.
     """
-    lines = []
+    lines, claims = [], []
     for workdir in folders:
         config, rows = read(workdir, data_dir)
+        if not any(row.dataset == 'synthetic' for row in rows):
+            claims += _claims(workdir, config)
         for row in rows:
             also = {f'reported_{name}': value for name, value in row.also_reported.items()}
             seeds = zip(row.seeds, row.accuracies, strict=True)
@@ -72,9 +79,34 @@ def write(path, folders, data_dir=None):
     columns = list(
         {name: None for kind in zip(*lines, strict=True) for part in kind for name in part}
     )
+    _write(path, columns, [numbers | also | seeds for numbers, also, seeds in lines])
+    path = pathlib.Path(path)
+    _write(path.with_name(f'{path.stem}_claims{path.suffix}'), _CLAIM_COLUMNS, claims)
+
+
+_CLAIM_COLUMNS = (
+    *('workdir', 'title', 'claim', 'claim_outcome', 'comparison', 'difference', 'interval_low'),
+    *('interval_high', 'margin', 'wins', 'p', 'outcome', 'seeds_least', 'seeds_most'),
+    'seeds_needed',
+)
+
+
+def _claims(workdir, config):
+    """A line for each comparison of a workdir's claims; differences are of fractions."""
+    for claim in evaluate(config.get('claims') or (), workdir):
+        for c in claim.comparisons:
+            tested = c.contrast
+            difference, bounds = (tested.difference, tested.interval) if tested else (None,) * 2
+            yield dict(zip(_CLAIM_COLUMNS, (
+                *(workdir.resolve().name, config['title'], claim.text, claim.outcome, c.text),
+                *(difference, *(bounds or (None, None)), c.margin, c.wins, c.p, c.outcome),
+                *(*c.seeds, c.needed),
+            ), strict=True))  # fmt: skip
+
+
+def _write(path, columns, lines):
     with open(path, 'w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
-        for numbers, also, seeds in lines:
-            merged = numbers | also | seeds
-            writer.writerow({name: _cell(value) for name, value in merged.items()})
+        for line in lines:
+            writer.writerow({name: _cell(value) for name, value in line.items()})

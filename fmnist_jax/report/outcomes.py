@@ -4,8 +4,11 @@
   interval of the difference. Seeds are not paired, though seed k has the same validation split in
   every row: that makes the test cautious. Only the seeds' spread counts, as all rows are tested on
   the same images.
-- **Correction.** Holm's, over all comparisons of the table that can be tested: at most 5 % of
-  such tables would have a 'holds' or 'does not hold' by chance.
+- **Margin.** "No better than" and "the same" cannot be shown by a test that finds no difference.
+  Such a comparison tests whether the one side is above the other less a margin; "the same" is
+  two of them (Schuirmann 1987).
+- **Correction.** Holm's, over all different comparisons of the table that can be tested: at most
+  5 % of such tables would have a 'holds' or 'does not hold' by chance.
 - **Diverged seeds** count with the accuracy that was recorded, a seed without a number not at all.
 - **No spread** in any row of a comparison leaves nothing to test a difference by: undecided.
 """
@@ -48,6 +51,7 @@ class Comparison(NamedTuple):
     contrast: Contrast | None = None  # without a correction; None where a row has no seed
     wins: float | None = None  # of two rows: how often a seed of the higher beats one of the lower
     p: float | None = None  # after Holm's correction; None without spread
+    margin: float = 0.0  # the higher may be lower by so much
     needed: int | None = None  # if undecided: seeds of each row to decide it; None beyond 1000
 
 
@@ -68,36 +72,45 @@ def _accuracies(workdir):
     return {name: done.get(name, []) for name in names}
 
 
-def _measure(text, weights, accuracies):
+def _measure(text, weights, margin, accuracies):
     """A Comparison before the correction: `p` is its own, and what depends on others is open."""
     samples = [accuracies(folder).get(name, []) for folder, name in weights]
     weights = list(weights.values())
     counts = [len(sample) for sample in samples]
     seeds = (min(counts), max(counts))
     if not seeds[0]:
-        return Comparison(text, NOT_RUN, weights, samples, seeds)
+        return Comparison(text, NOT_RUN, weights, samples, seeds, margin=margin)
     wins = None
     if sorted(weights) == [-1.0, 1.0]:
         higher, lower = samples if weights[0] > 0 else samples[::-1]
         wins = probability_better(higher, lower)
-    tested = contrast(weights, samples)
+    tested = contrast(weights, samples, -margin)
     outcome = ONE_SEED if seeds[0] == 1 else UNDECIDED
     p = None if math.isnan(tested.p) else tested.p
-    return Comparison(text, outcome, weights, samples, seeds, tested, wins, p)
+    return Comparison(text, outcome, weights, samples, seeds, tested, wins, p, margin)
+
+
+def _tested(comparison):
+    """What tells a test from another one: two claims may make the same comparison."""
+    return str((comparison.weights, comparison.samples, comparison.margin))
+
+
+def number_of_tests(comparisons):
+    """How many of them are tested and different: what is corrected for."""
+    return len({_tested(c) for c in comparisons if c.p is not None})
 
 
 def _correct(comparisons):
     """The comparisons with Holm's p-values and what follows from these."""
-    tested = [c for c in comparisons if c.p is not None]
-    corrected = holm([c.p for c in tested]).tolist()
-    undecided = sum(p >= LEVEL for p in corrected)
-    corrected = iter(corrected)
+    p_values = {_tested(c): c.p for c in comparisons if c.p is not None}
+    corrected = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True))
+    undecided = sum(p >= LEVEL for p in corrected.values())
     for comparison in comparisons:
         if comparison.p is None:
             yield comparison
             continue
-        comparison = comparison._replace(p=next(corrected))
-        difference = comparison.contrast.difference
+        comparison = comparison._replace(p=corrected[_tested(comparison)])
+        difference = comparison.contrast.difference + comparison.margin
         if comparison.p < LEVEL:
             yield comparison._replace(outcome=HOLDS if difference > 0 else REVERSED)
         else:

@@ -11,18 +11,13 @@ from typing import NamedTuple
 
 from fmnist_jax.report import claims_table, figures, style
 from fmnist_jax.report import rows as table_rows
+from fmnist_jax.report.also import also_grid
 from fmnist_jax.report.inline_svg import inline
 from fmnist_jax.report.markdown import percent, without_empty_columns
 from fmnist_jax.report.obtained import command, how_obtained, settings_text
 from fmnist_jax.report.outcomes import evaluate
-from fmnist_jax.report.tables import (
-    best_compared,
-    explanations,
-    heading,
-    row_grid,
-    shown_mean,
-    shown_name,
-)
+from fmnist_jax.report.overview import best_reported, ours, verdict_counts
+from fmnist_jax.report.tables import explanations, grid_summary, heading, row_grid, shown_name
 
 # Verdicts in the reader's words, each with a sign of its own; '' has a number but no verdict.
 VERDICTS = {
@@ -42,9 +37,12 @@ class Section(NamedTuple):
     heading: str
     rows: list  # rows.Row
     counts: dict  # {verdict: rows with a number of the report}
+    own: dict  # the same, less the rows that repeat another's
     best: dict | None  # the best number of the report
     grid: list  # cells of the rows' table, the heading first
+    summary: str  # of a grid: mean and deviation over its rows
     notes: list  # what its columns mean
+    also: list  # cells of what else the report prints, the heading first
     claims: list  # outcomes.Claim
     claims_grid: list  # (claim, cells of its comparisons), the heading first
     claims_notes: list
@@ -56,24 +54,14 @@ class Section(NamedTuple):
     settings: str
 
 
-def _counts(rows):
-    """{verdict: how many numbers of the report}, '' for those that have none yet."""
-    drawn = any(row.dataset == 'synthetic' for row in rows)
-    counted = [row.verdict for row in rows if row.reported is not None and not drawn]
-    counts = collections.Counter(counted)
-    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
-
-
 def _best(rows):
-    compared = [row for row in rows if row.verdict]
-    if not compared:
+    row = best_reported(rows)
+    if row is None:
         return None
-    row = best_compared(compared)
     return {
         'name': shown_name(row),
         'reported': percent(row.reported),
-        'ours': shown_mean(row),
-        'seeds': row.accuracy.count,
+        'ours': ours(row),
         'verdict': row.verdict,
     }
 
@@ -102,10 +90,13 @@ def _section(number, workdir, data_dir):
         title=str(config['title']),
         heading=heading(str(config['title']), rows),
         rows=rows,
-        counts=_counts(rows),
+        counts=verdict_counts(rows, repeats=True),
+        own=verdict_counts(rows),
         best=_best(rows),
         grid=grid,
+        summary=grid_summary(rows) if config.get('grid') else '',
         notes=explanations(grid[0], rows),
+        also=also_grid(rows),
         claims=claims,
         claims_grid=claims_grid,
         claims_notes=claims_table.explanations(claims),
@@ -118,12 +109,13 @@ def _section(number, workdir, data_dir):
     )
 
 
-def page(folders, data_dir=None):
+def page(folders, data_dir=None, unrun=()):
     """The page's HTML.
 
     Args:
       folders: pathlib.Path of each workdir, in the order wanted.
       data_dir: where the test images and labels are (`predictions.labels_at_hand`).
+      unrun: unrun.Unrun of tables of which nothing has been run.
 
     Raises:
       ConfigError, DataError: as `rows.read`, `outcomes.evaluate` and `figures.draw`.
@@ -132,9 +124,11 @@ def page(folders, data_dir=None):
     from markupsafe import Markup
 
     sections = [_section(number, w, data_dir) for number, w in enumerate(folders, 1)]
+    sections.sort(key=lambda section: section.title)
     total = collections.Counter()
-    for section in sections:
-        total.update(section.counts)
+    alone = len(sections) == 1
+    for table in [*sections, *unrun]:
+        total.update(verdict_counts(table.rows, repeats=alone))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
         autoescape=True,
@@ -147,18 +141,19 @@ def page(folders, data_dir=None):
     environment.filters['percent'] = percent
     return environment.get_template('page.html').render(
         sections=sections,
+        unrun=[(table, _best(table.rows), verdict_counts(table.rows)) for table in unrun],
         total=total,
         verdicts=VERDICTS,
         outcomes=_OUTCOMES,
-        title=sections[0].title if len(sections) == 1 else 'Fashion-MNIST reports, re-run',
+        title=sections[0].title if alone else 'Fashion-MNIST reports, re-run',
     )
 
 
-def write(path, folders, data_dir=None):
-    """Writes the page of workdirs.
+def write(path, folders, data_dir=None, unrun=()):
+    """Writes the page of workdirs, and of tables not run.
 
     Raises:
       ConfigError, DataError: as `page`.
       OSError: the file cannot be written.
     """
-    pathlib.Path(path).write_text(page(folders, data_dir), encoding='utf-8')
+    pathlib.Path(path).write_text(page(folders, data_dir, unrun), encoding='utf-8')

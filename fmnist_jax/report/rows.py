@@ -32,6 +32,7 @@ class Row(NamedTuple):
     name: str
     reported: float | None  # None for drawn images too: they say nothing about real ones
     also_reported: Mapping = MappingProxyType({})  # other numbers the report prints, by name
+    repeats: bool = False  # `reported` is another row's number: it counts there
     dataset: str | None = None
     seeds: tuple = ()  # the seeds' numbers
     accuracies: tuple = ()  # test accuracy of every seed
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     test_interval: tuple[float, float] = (nan, nan)  # Wilson's: the mean on so many images
     tested_epoch: float | None = None  # mean over seeds, where validation chose it
     epochs_trained: float | None = None  # mean over seeds
+    last_epoch: Summary = summarize([])  # test accuracy after the last epoch, where another counts
     ensemble: float | None = None  # accuracy of the seeds' mean probabilities
     temperatures: tuple = ()  # one for each line of seeds, where validation gave one
     calibration_error: float | None = None  # mean over seeds, as trained
@@ -95,6 +97,7 @@ def _from_result(result, workdir, data_dir):
         test_interval=wilson_interval(accuracy.mean, images),
         tested_epoch=summarize(result['tested_epoch']).mean if chosen else None,
         epochs_trained=_epochs_trained(result),
+        last_epoch=summarize([x for x in result.get('last_test_accuracy', []) if x is not None]),
         ensemble=_ensemble(result, workdir, data_dir),
         temperatures=_temperatures(result),
         calibration_error=_mean(result.get('calibration_error')),
@@ -167,9 +170,20 @@ def read(workdir, data_dir=None):
     if not results:
         raise ConfigError(f'{workdir}: no result lines there (results.jsonl)')
     config = workdirs.read_config(workdir)
-    return config, [
-        from_result(results[row['name']], workdir, data_dir)
-        if row['name'] in results
-        else Row(row['name'], row['reported'])
-        for row in config['rows']
-    ]
+    rows = []
+    for told in config['rows']:
+        row = not_run(told)
+        if told['name'] in results:
+            done = from_result(results[told['name']], workdir, data_dir)
+            # What a config says of the report may be newer than the line.
+            also = {**done.also_reported, **row.also_reported}
+            row = done._replace(also_reported=also, repeats=row.repeats)
+        rows.append(row)
+    return config, rows
+
+
+def not_run(row):
+    """The Row of a config's row that has no result line yet."""
+    return Row(
+        row['name'], row['reported'], row.get('also_reported', {}), row.get('repeats', False)
+    )

@@ -1,15 +1,13 @@
-"""The Markdown table of a workdir, and one line for each of several workdirs."""
+"""The Markdown table of a workdir, and what stands below it."""
 
-import collections
-
-from fmnist_jax import results as result_lines
-from fmnist_jax import workdirs
 from fmnist_jax.markdown import grid
+from fmnist_jax.report.also import also_text
 from fmnist_jax.report.claims_table import claims_text
 from fmnist_jax.report.markdown import interval, notes, number, percent, without_empty_columns
-from fmnist_jax.report.rows import Row, from_result, read
+from fmnist_jax.report.obtained import command
+from fmnist_jax.report.rows import from_result, not_run, read
+from fmnist_jax.statistics import summarize
 
-_OVERVIEW = ('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict', 'all verdicts')
 _THEIR_SECONDS = 'seconds_per_epoch'  # in also_reported
 
 
@@ -25,8 +23,12 @@ def shown_mean(row):
     """The mean over seeds ± their standard deviation."""
     if row.dataset is None:
         return 'not run yet'
-    spread = percent(row.accuracy.deviation)
-    return percent(row.accuracy.mean) + (f' ± {spread}' if spread else '')
+    return _spread(row.accuracy)
+
+
+def _spread(summary):
+    deviation = percent(summary.deviation)
+    return percent(summary.mean) + (f' ± {deviation}' if deviation else '')
 
 
 def _tested(row):
@@ -52,6 +54,7 @@ def cells(row):
         '95 % interval': interval(row.accuracy.interval),
         'test set ±': percent((high - low) / 2),
         'tested epoch': _tested(row),
+        'last epoch': _spread(row.last_epoch),
         'ensemble': percent(row.ensemble),
         'calibration error': _calibration(row),
         'verdict': row.verdict,
@@ -71,6 +74,9 @@ _NOTES = {
     ),
     'tested epoch': (
         'tested epoch: the one that validation chose, of those trained; means over seeds.'
+    ),
+    'last epoch': (
+        'last epoch: mean ± sd of the test accuracy after it, to compare with the tested one.'
     ),
     'ensemble': 'ensemble: accuracy of the mean of all seeds\' probabilities ("bagging").',
     'calibration error': (
@@ -118,6 +124,38 @@ def heading(title, rows):
     return f'{title} on {", ".join(sorted(datasets))}' if datasets else title
 
 
+def grid_summary(rows):
+    """Mean and deviation over the rows of a grid, the report's and ours, as a sentence."""
+    done = [row for row in rows if row.accuracy.count]
+    reported = [row for row in rows if row.reported is not None]
+    both = [row for row in done if row.reported is not None]
+
+    parts = []
+    if reported:
+        parts.append(
+            f'report {_spread(summarize([r.reported for r in reported]))} ({len(reported)} rows)'
+        )
+    if done:
+        parts.append(
+            f'ours {_spread(summarize([r.accuracy.mean for r in done]))} ({len(done)} rows)'
+        )
+    if both and len(both) < len(reported):
+        parts.append(
+            f'the report on the rows that we have {_spread(summarize([r.reported for r in both]))}'
+        )
+    return f'Mean ± sd over the rows: {"; ".join(parts)}.'
+
+
+def _not_run_yet(workdir, config, rows):
+    missing = [row.name for row in rows if row.dataset is None]
+    if not missing:
+        return ''
+    return (
+        f'Not run yet: {len(missing)} of {len(rows)} rows. This runs them; finished rows are not '
+        f'run again:\n\n    {command(workdir, config, missing)}'
+    )
+
+
 def _text(title, rows):
     """Heading, table and notes of Rows."""
     shown = row_grid(rows)
@@ -136,7 +174,7 @@ def table(results, title, missing=()):
       ConfigError: a damaged line.
     """
     rows = [from_result(result) for result in results]
-    return _text(title, rows + [Row(r['name'], r['reported']) for r in missing])
+    return _text(title, rows + [not_run(row) for row in missing])
 
 
 def workdir_table(workdir, data_dir=None):
@@ -151,30 +189,6 @@ def workdir_table(workdir, data_dir=None):
       DataError: damaged predictions or labels.
     """
     config, rows = read(workdir, data_dir)
-    return _text(config['title'], rows) + claims_text(workdir)
-
-
-def best_compared(rows):
-    """The row with the best reported number, of rows that have a verdict.
-
-    Several rows may try one reported number in different ways: then our best of them.
-    """
-    return max(rows, key=lambda row: (row.reported, row.accuracy.mean))
-
-
-def overview(folders):
-    """One line for each table: its best reported row, and how many rows bear their number out."""
-    lines = [_OVERVIEW]
-    for workdir in folders:
-        rows = [from_result(result) for result in result_lines.read(workdir)]
-        compared = [row for row in rows if row.verdict]
-        if not compared:
-            continue
-        counts = collections.Counter(row.verdict for row in compared).most_common()
-        best = best_compared(compared)
-        lines.append((
-            *(workdirs.read_config(workdir)['title'], shown_name(best), percent(best.reported)),
-            *(f'{shown_mean(best)} ({best.accuracy.count} seeds)', best.verdict),
-            ', '.join(f'{count} {name}' for name, count in counts),
-        ))  # fmt: skip
-    return grid(lines)
+    below = [grid_summary(rows) if config.get('grid') else '', _not_run_yet(workdir, config, rows)]
+    below = ''.join(f'\n{text}\n' for text in below if text)
+    return _text(config['title'], rows) + below + claims_text(workdir) + also_text(rows)

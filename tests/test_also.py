@@ -1,0 +1,94 @@
+"""What reports print beside test accuracies, and what stands below a table."""
+
+import math
+
+import pytest
+from report_for_tests import cells, fill, history, line
+
+from configs import base
+from fmnist_jax import report, results, workdirs
+from fmnist_jax.report import page
+from fmnist_jax.report.also import also_grid
+from fmnist_jax.report.rows import from_result, not_run
+
+
+def shown(**more):
+    """{what: (report, ours)} of one row."""
+    rows = [from_result(line(**more)), not_run(base.row('b', {}, 0.9, {'aim': 0.8}))]
+    return {what: (theirs, ours) for _, what, theirs, ours in also_grid(rows)[1:]}
+
+
+def test_numbers_stand_beside_ours():
+    told = {'train_accuracy': 0.7, 'validation_loss': 0.61, 'parameters': 1234, 'plus_minus': 0.02}
+    told |= {'train_seconds': 60, 'seconds_per_epoch': 5, 'operations': 7}
+    found = shown(also_reported=told, history=history(), parameters=1230)
+    assert found['train accuracy'] == ('70.00', '71.00')  # the last of three epochs, three seeds
+    losses = [1 / (1 + 0.7 + 0.01 * seed) for seed in range(3)]
+    assert found['validation loss'] == ('0.6100', f'{sum(losses) / 3:.4f}')
+    assert found['parameters (ours: trained ones)'] == ('1,234', '1,230')
+    spread = 100 * math.sqrt(0.91 * 0.09 / 256)
+    assert found.pop('± of accuracy (ours: over batches of 256 test images)') == (
+        *('2.00', f'{spread:.2f}'),
+    )
+    assert found['seconds to train (ours: a seed)'] == ('60.0', '4.1')
+    assert found['operations (ours: python -m fmnist_jax.cost)'] == ('7', '')
+    assert not any('epoch' in what for what in found)  # a column of the table
+
+
+def test_histories_are_read_at_the_tested_epoch():
+    found = shown(
+        also_reported={'train_accuracy': 0.7}, history=history(seeds=3), tested_epoch=[1, 2, 3]
+    )
+    assert found['train accuracy'] == ('70.00', '61.00')
+
+
+@pytest.mark.parametrize(('aim', 'ours'), [(0.8, '91.00, reached'), (0.91, '91.00'),
+                                           (0.95, '91.00, not reached')])  # fmt: skip
+def test_an_aim_is_reached_if_the_interval_is_above_it(aim, ours):
+    assert shown(also_reported={'aim': aim})['hoped-for test accuracy'][1] == ours
+
+
+def test_drawn_images_and_rows_not_run_say_nothing():
+    assert shown(dataset='synthetic', also_reported={'aim': 0.8}) == {}
+
+
+def grid_of(tmp_path, *lines):
+    config = base.get_config()
+    config.title, config.grid = 'A grid', True
+    config.rows = tuple(
+        base.row(*told) for told in (('a', {}, 0.9), ('b', {}, 0.8), ('c', {}, 0.7))
+    )
+    workdirs.claim(tmp_path, config)
+    for result in lines:
+        results.append(tmp_path, result)
+    return report.workdir_table(tmp_path)
+
+
+def test_mean_and_deviation_over_a_grid(tmp_path):
+    text = grid_of(
+        tmp_path, line('a', [0.9, 0.92], reported=0.9), line('b', [0.81, 0.81], reported=0.8)
+    )
+    summary = 'Mean ± sd over the rows: report 80.00 ± 10.00 (3 rows); ours 86.00 ± 7.07 (2 rows); '
+    assert f'{summary}the report on the rows that we have 85.00 ± 7.07.' in text
+    assert 'Mean ± sd over the rows' in page.page([tmp_path])
+    results.append(tmp_path, line('c', [0.7, 0.7]))
+    assert 'rows that we have' not in report.workdir_table(tmp_path)
+
+
+def test_a_table_says_what_is_not_run_and_how_to_run_it(tmp_path):
+    text = grid_of(tmp_path, line('a'))
+    assert 'Not run yet: 2 of 3 rows.' in text and f'--workdir={tmp_path}\n' in text
+    assert 'Mean ± sd' not in report.workdir_table(fill(tmp_path / 'no', line('a'), names='a'))
+    assert 'Not run yet' not in report.workdir_table(tmp_path / 'no')
+
+
+def test_what_a_config_says_of_a_report_may_be_newer_than_the_line(tmp_path):
+    config = base.get_config()
+    config.rows = (base.row('a', {}, 0.95, {'aim': 0.5}, repeats=True),)
+    workdirs.claim(tmp_path, config)
+    results.append(tmp_path, line('a', also_reported={'parameters': 3}))
+    _, (row,) = report.rows.read(tmp_path)
+    assert row.repeats and row.also_reported == {'parameters': 3, 'aim': 0.5}
+    assert [row[1] for row in cells(report.workdir_table(tmp_path)) if row[0] == 'a'][1:] == [
+        *('parameters (ours: trained ones)', 'hoped-for test accuracy'),
+    ]

@@ -11,16 +11,15 @@ also on other machines with the same folder, share it. In the end the best trial
 fresh seeds and tested, once.
 """
 
-import copy
 import sys
 
 import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import files, run_flags, trials, workdirs
+from fmnist_jax import files, run_flags, search_space, trials, workdirs
 from fmnist_jax import study as studies
-from fmnist_jax.settings import ConfigError, resolve
+from fmnist_jax.settings import resolve
 
 _TRIALS = flags.DEFINE_integer('trials', 50, 'Trials of the study, old ones too.', lower_bound=1)
 _TOGETHER = flags.DEFINE_integer(
@@ -34,56 +33,6 @@ _STORAGE = flags.DEFINE_string(
 _BEST_SEEDS = flags.DEFINE_integer(
     'best_seeds', 5, 'Fresh seeds of the best trial; 0: it is not trained.', lower_bound=0
 )
-
-
-def check_space(config):
-    """Refuses a config whose `search` names no field, or values that cannot train.
-
-    Raises:
-      ConfigError: with the field.
-    """
-    from fmnist_jax.checks import check
-
-    if not config.search:
-        raise ConfigError('config.search is empty: this config is for fmnist_jax.main')
-    corners = [
-        {e['field']: e['values'][i] if 'values' in e else e[end] for e in config.search}
-        for i, end in ((0, 'low'), (-1, 'high'))
-    ]
-    for corner in corners:
-        settings = resolve(config, _row('search', corner))
-        try:
-            check(settings)
-        except ConfigError as error:
-            raise ConfigError(f'config.search: {error}') from error
-    if not (settings.dataset.num_validation or settings.dataset.validate_on_test):
-        raise ConfigError('config.dataset.num_validation=0: a search needs validation images')
-    if settings.dataset.validate_on_test:
-        raise ConfigError('config.dataset.validate_on_test: a search must not see the test images')
-
-
-def fix(config, fields):
-    """Takes fields that the user has set by a flag out of `config.search`.
-
-    Args:
-      config: the config, with the flags' values.
-      fields: names such as 'optimizer.learning_rate'.
-
-    Raises:
-      ConfigError: nothing is left to search.
-    """
-    left = tuple(entry for entry in config.search if entry['field'] not in fields)
-    fixed = sorted({entry['field'] for entry in config.search} & set(fields))
-    if fixed and not left:
-        raise ConfigError(f'nothing is left to search: flags set {", ".join(fixed)}')
-    if fixed:
-        run_flags.say(f'Set, so not searched: {", ".join(fixed)}')
-    config.search = left
-
-
-def _row(name, change, reported=None):
-    no_more = {'also_reported': {}, 'repeats': False}
-    return {'name': name, 'change': change, 'reported': reported} | no_more
 
 
 def _progress(name, settings, dataset):
@@ -107,7 +56,7 @@ def _ask(config, study, workdir):
         left = _TRIALS.value - have['complete'] - have['pruned'] - have['running']
         for _ in range(min(_TOGETHER.value, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
-            settings = resolve(config, _row(f'trial {trial.number}', change))
+            settings = resolve(config, search_space.row(f'trial {trial.number}', change))
             candidates.append(trials.Candidate(trial, settings))
     return candidates
 
@@ -135,21 +84,6 @@ def _run_and_tell(group, study, load, load_pretrained, cache):
         run_flags.say(f'trial {candidate.trial.number}: {state}')
 
 
-def best_config(config, trial, num_seeds):
-    """The config that trains a trial with fresh seeds: one row, named after the trial.
-
-    Its seeds come after those that the trials were judged by; the number that a report prints for
-    the config's first row, if any, stands beside it.
-    """
-    best = copy.deepcopy(config)
-    best.unlock()
-    best.seed, best.num_seeds = config.seed + config.num_seeds, num_seeds
-    best.rows = (_row(f'trial_{trial.number}', dict(trial.params), config.rows[0]['reported']),)
-    best.claims = best.search = ()
-    best.lock()
-    return best
-
-
 def _train_best(config, study, workdir, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
     from fmnist_jax import experiment, report
@@ -161,7 +95,7 @@ def _train_best(config, study, workdir, load, load_pretrained):
     if running:
         run_flags.say(f'{running} trials run elsewhere; who ends last trains the best one')
         return
-    best = best_config(config, trial, _BEST_SEEDS.value)
+    best = search_space.best_config(config, trial, _BEST_SEEDS.value)
     folder = workdir / 'best'
     try:
         found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
@@ -177,7 +111,7 @@ def _run(config, workdir):
     from fmnist_jax.search_figures import draw
 
     placement.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
-    check_space(config)  # may trace a network, for which the devices must be there
+    search_space.check_space(config)  # may trace a network, for which the devices must be there
     studies.make_sampler(_SAMPLER.value, config.seed, _TRIALS.value)  # what it lacks is told now
     pruner = studies.make_pruner(_PRUNER.value)
     load, load_pretrained = run_flags.loaders()
@@ -201,7 +135,7 @@ def _run(config, workdir):
 def _main(argv):
     config = run_flags.parse(argv, __doc__, sys.modules[__name__])
     if config is not None:
-        fix(config, config_flags.get_override_values(flags.FLAGS['config']))
+        search_space.fix(config, config_flags.get_override_values(flags.FLAGS['config']))
         _run(config, run_flags.workdir())
 
 

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from configs import base
-from fmnist_jax import search, study
+from fmnist_jax import search_space, study
 from fmnist_jax.settings import ConfigError
 
 optuna = pytest.importorskip('optuna')
@@ -43,11 +43,11 @@ def test_what_a_flag_sets_is_not_searched(capsys):
     config = base.get_config()
     rate = base.between('optimizer.learning_rate', 0.001, 1.0, log=True)
     config.search = (rate, base.between('epochs', 1, 3))
-    search.fix(config, {'epochs': 2, 'seed': 4})
+    search_space.fix(config, {'epochs': 2, 'seed': 4})
     assert config.search == (rate,)
     assert capsys.readouterr().err == 'Set, so not searched: epochs\n'
     with pytest.raises(ConfigError, match='nothing is left to search: flags set optimizer.learn'):
-        search.fix(config, {'optimizer.learning_rate': 0.1})
+        search_space.fix(config, {'optimizer.learning_rate': 0.1})
 
 
 @pytest.mark.parametrize(('count', 'random'), [(8, False), (50, True)])
@@ -89,7 +89,7 @@ def test_a_space_that_cannot_be_searched_is_told(change, message):
             section = section[name]
         section[field] = value
     with pytest.raises(ConfigError, match=message):
-        search.check_space(config)
+        search_space.check_space(config)
 
 
 def test_the_best_trial_gets_fresh_seeds():
@@ -101,7 +101,7 @@ def test_the_best_trial_gets_fresh_seeds():
         distributions={'optimizer.learning_rate': optuna.distributions.FloatDistribution(0.01, 1)},
         value=0.9,
     )
-    best = search.best_config(config, trial, 5)
+    best = search_space.best_config(config, trial, 5)
     assert (best.seed, best.num_seeds) == (3, 5)  # the trials had 0, 1 and 2
     assert best.rows[0]['change'] == {'optimizer.learning_rate': 0.1}
     assert best.rows[0]['reported'] == 0.9291

@@ -147,10 +147,8 @@ def _model():
     model.kernel_size = placeholder(int)  # pixels
     model.blocks = placeholder(int)  # depthwise-separable blocks of MobileNet, 1 to 13
     model.width_multiplier = placeholder(float)  # of MobileNet's features
-    model.frozen_blocks = placeholder(
-        int
-    )  # MobileNet's pretrained stem and so many blocks stay as they are
-    model.frozen_batch_norm = placeholder(bool)  # so does its batch norm
+    model.frozen_blocks = placeholder(int)  # the stem and so many blocks stay as loaded
+    model.frozen_batch_norm = placeholder(bool)  # every batch norm stays as loaded
     return model
 
 

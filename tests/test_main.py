@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import time
 import numpy as np
 import pytest
 
+from configs import base
 from fmnist_jax import parameters, predictions, results
+from fmnist_jax.settings import TABLE_ONLY, flatten, plain
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIG = """
@@ -131,11 +134,13 @@ def test_list_shows_the_reports_seconds_as_seconds(tmp_path, config):
     assert 'seconds_per_epoch 17\n' in run(tmp_path, f'--config={config}', '--list').stdout
 
 
-def test_help_names_the_flags(tmp_path):
+def test_help_names_the_flags_and_every_field(tmp_path):
     done = run(tmp_path, '--help')
     assert done.returncode == 0
     for flag in ('--config:', '--workdir:', '--rows:', '--[no]list:', '--data_dir:'):
         assert flag in done.stdout
+    described = set(re.findall(r'^  --config\.([a-z_0-9.]+)=.+  \S', done.stdout, re.M))
+    assert described == flatten(plain(base.get_config())).keys() - TABLE_ONLY
 
 
 def test_quickstart_falls_back_loudly_on_synthetic_images(tmp_path, config):

@@ -4,6 +4,7 @@ import math
 
 from fmnist_jax.report import style
 from fmnist_jax.report.drawing import Drawing, per_cent, wrapped
+from fmnist_jax.report.verdicts import VERDICTS
 
 # Percentage points below the best that are drawn; rows that lie lower would squeeze the others.
 _WINDOW = 16
@@ -73,9 +74,6 @@ def _draw_row(axes, y, row, low):
     return bool(below)
 
 
-_VERDICTS = {'consistent': 'consistent', 'higher': 'report higher', 'lower': 'report lower'}
-
-
 def _finish(axes, rows, low, high):
     """Axis, names at the left, verdicts at the right, legend above."""
     axes.set_xlim(low, high)
@@ -87,7 +85,8 @@ def _finish(axes, rows, low, high):
     axes.set_xlabel('test accuracy in %')
     axes.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
     for y, row in enumerate(rows):
-        text = _VERDICTS.get(row.verdict, '' if row.accuracy.count else 'not run yet')
+        untested = '' if row.accuracy.count else 'not run yet'
+        text = VERDICTS[row.verdict][1] if row.verdict else untested
         axes.text(
             *(1.01, y, text),
             **{'transform': axes.get_yaxis_transform(), 'va': 'center', 'fontsize': 7.5},

@@ -15,7 +15,7 @@ import sys
 
 from fmnist_jax.commandline import Parser
 from fmnist_jax.data import DataError
-from fmnist_jax.report import csv_table, unrun
+from fmnist_jax.report import csv_table, listing
 from fmnist_jax.report.overview import commands, overview
 from fmnist_jax.report.tables import workdir_table
 from fmnist_jax.settings import ConfigError
@@ -120,11 +120,12 @@ def main(argv=None):
     folder = pathlib.Path(flags.folder)
     try:
         folders, single = _workdirs(folder)
-        not_run = unrun.tables(flags.configs, folder, folders) if flags.configs else []
+        not_run = listing.not_run(flags.configs, folder, folders) if flags.configs else []
         if single:
             text = workdir_table(folder, flags.data_dir)
         else:
-            text = f'{overview(folders, not_run)}\n{commands(folders, not_run)}'
+            tables = listing.read(folders) + not_run
+            text = f'{overview(tables)}\n{commands(tables)}'
         _write(flags, folder, folders, not_run)
         sys.stdout.write(text)
     except (ConfigError, DataError, OSError) as error:

@@ -1,24 +1,34 @@
-"""Tables of which nothing has been run: their configs have the reports' numbers all the same."""
+"""The tables of a folder of workdirs, and those of config files of which nothing has been run."""
 
 import pathlib
 from typing import NamedTuple
 
 from fmnist_jax.commandline import load_config
+from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.obtained import command
-from fmnist_jax.report.rows import not_run
 from fmnist_jax.settings import ConfigError, plain
 
 
-class Unrun(NamedTuple):
-    """A table without a workdir."""
+class Table(NamedTuple):
+    """A table with its rows, run or not."""
 
     title: str
-    rows: list  # rows.Row, none of them run
-    command: str  # runs it
+    rows: list  # rows.Row
+    command: str  # runs the rows not run yet; '' if there are none
 
 
-def tables(configs, folder, folders):
-    """The Unrun tables of config files that have a number of a report of their own.
+def read(folders):
+    """The Tables of workdirs.
+
+    Raises:
+      ConfigError: a damaged workdir.
+    """
+    contents = [(folder, *table_rows.read(folder)) for folder in folders]
+    return [Table(c['title'], rows, command(folder, c, rows)) for folder, c, rows in contents]
+
+
+def not_run(configs, folder, folders):
+    """The Tables without a workdir of config files that have a number of a report of their own.
 
     Args:
       configs: pathlib.Path of the folder with the config files.
@@ -37,8 +47,7 @@ def tables(configs, folder, folders):
         if path.stem in there:
             continue
         config = plain(load_config(path))
-        rows = [not_run(row) for row in config['rows']]
+        rows = [table_rows.not_run(row) for row in config['rows']]
         if any(row.reported is not None and not row.repeats for row in rows):
-            names = [row.name for row in rows]
-            found.append(Unrun(config['title'], rows, command(folder / path.stem, config, names)))
-    return sorted(found)
+            found.append(Table(config['title'], rows, command(folder / path.stem, config, rows)))
+    return sorted(found, key=lambda table: table.title)

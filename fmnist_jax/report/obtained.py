@@ -79,14 +79,17 @@ def settings_text(config):
     return '\n'.join(f'{path} = {value!r}' for path, value in flatten(shown).items())
 
 
-def command(workdir, config, missing):
-    """The command that runs the rows not run yet; finished rows are not run again.
+def command(workdir, config, rows):
+    """The command that runs the rows not run yet, '' if there are none.
 
     Args:
       workdir: pathlib.Path; its name is its config's, as `fmnist_jax.main` has it.
       config: of `workdirs.read_config`.
-      missing: names of the rows.
+      rows: its rows.Row.
     """
+    missing = [row.name for row in rows if row.dataset is None]
+    if not missing:
+        return ''
     workdir = pathlib.Path(workdir)
     here = pathlib.Path.cwd()
     if workdir.is_absolute() and workdir.is_relative_to(here):

@@ -1,31 +1,14 @@
 """All tables at a glance: each one's best reported number, and how many of its numbers hold."""
 
-import collections
-
 from fmnist_jax.markdown import grid
-from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.markdown import percent
-from fmnist_jax.report.obtained import command
 from fmnist_jax.report.tables import shown_mean, shown_name
+from fmnist_jax.report.verdicts import verdict_counts
 
 _HEADINGS = (
     *('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict', 'all verdicts'),
     'rows run',
 )
-VERDICTS = ('consistent', 'higher', 'lower', '')  # '' has a number but no verdict
-
-
-def verdict_counts(rows, repeats=False):
-    """{verdict: how many numbers of the report have it}; none on drawn images.
-
-    Args:
-      rows: rows.Row.
-      repeats: count rows that try another row's number, too.
-    """
-    drawn = any(row.dataset == 'synthetic' for row in rows)
-    numbers = [r for r in rows if r.reported is not None and (repeats or not r.repeats)]
-    counts = collections.Counter(row.verdict for row in numbers if not drawn)
-    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 
 def best_reported(rows):
@@ -57,36 +40,24 @@ def _cells(title, rows):
     )
 
 
-def overview(folders, unrun=()):
+def overview(tables):
     """One line a table, by title; tables without a reported number are left out.
 
     Args:
-      folders: workdirs.
-      unrun: unrun.Unrun of tables of which nothing has been run.
-
-    Raises:
-      ConfigError: a damaged workdir.
+      tables: listing.Table.
     """
-    tables = [(config['title'], rows) for config, rows in map(table_rows.read, folders)]
-    tables += [(table.title, table.rows) for table in unrun]
-    shown = [table for table in tables if best_reported(table[1])]
-    return grid([_HEADINGS, *[_cells(*table) for table in sorted(shown, key=lambda t: t[0])]])
+    shown = sorted(
+        ((table.title, table.rows) for table in tables if best_reported(table.rows)),
+        key=lambda table: table[0],
+    )
+    return grid([_HEADINGS, *[_cells(*table) for table in shown]])
 
 
-def commands(folders, unrun=()):
+def commands(tables):
     """Markdown: the command of every table that lacks rows; '' if none does.
 
     Args:
-      folders, unrun: as of `overview`.
-
-    Raises:
-      ConfigError: a damaged workdir.
+      tables: listing.Table.
     """
-    lacking = [(table.title, table.command) for table in unrun]
-    for folder in folders:
-        config, rows = table_rows.read(folder)
-        missing = [row.name for row in rows if row.dataset is None]
-        if missing:
-            lacking.append((config['title'], command(folder, config, missing)))
-    lines = [f'- {title}: `{text}`' for title, text in sorted(lacking)]
+    lines = sorted(f'- {table.title}: `{table.command}`' for table in tables if table.command)
     return '\nRows not run yet:\n\n' + '\n'.join(lines) + '\n' if lines else ''

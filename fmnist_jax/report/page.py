@@ -16,16 +16,10 @@ from fmnist_jax.report.inline_svg import inline
 from fmnist_jax.report.markdown import percent, without_empty_columns
 from fmnist_jax.report.obtained import command, how_obtained, settings_text
 from fmnist_jax.report.outcomes import evaluate
-from fmnist_jax.report.overview import best_reported, ours, verdict_counts
+from fmnist_jax.report.overview import best_reported, ours
 from fmnist_jax.report.tables import explanations, grid_summary, heading, row_grid, shown_name
+from fmnist_jax.report.verdicts import VERDICTS, verdict_counts
 
-# Verdicts in the reader's words, each with a sign of its own; '' has a number but no verdict.
-VERDICTS = {
-    'consistent': ('●', 'consistent', 'could be one more of our seeds'),
-    'higher': ('▲', 'report higher', 'than our seeds would give'),
-    'lower': ('▼', 'report lower', 'than our seeds would give'),
-    '': ('○', 'not tested', 'fewer than two seeds so far'),
-}
 _OUTCOMES = {'holds': 'consistent', 'does not hold': 'higher'}  # their colours are verdicts'
 
 
@@ -84,7 +78,6 @@ def _section(number, workdir, data_dir):
     slug = re.sub(r'[^\w-]+', '-', workdir.resolve().name)
     anchor = f'table-{number}-{slug}'
     grid = row_grid(rows)
-    missing = [row for row in rows if row.dataset is None]
     return Section(
         anchor=anchor,
         title=str(config['title']),
@@ -102,8 +95,8 @@ def _section(number, workdir, data_dir):
         claims_notes=claims_table.explanations(claims),
         drawings=[(d, inline(style.svg(d.figure), f'{anchor}-{d.name}', d.alt)) for d in drawings],
         left_out=left_out,
-        missing=missing,
-        command=command(workdir, config, [row.name for row in missing]) if missing else '',
+        missing=[row for row in rows if row.dataset is None],
+        command=command(workdir, config, rows),
         obtained=how_obtained(rows),
         settings=settings_text(config),
     )
@@ -115,7 +108,7 @@ def page(folders, data_dir=None, unrun=()):
     Args:
       folders: pathlib.Path of each workdir, in the order wanted.
       data_dir: where the test images and labels are (`predictions.labels_at_hand`).
-      unrun: unrun.Unrun of tables of which nothing has been run.
+      unrun: listing.Table of tables of which nothing has been run.
 
     Raises:
       ConfigError, DataError: as `rows.read`, `outcomes.evaluate` and `figures.draw`.

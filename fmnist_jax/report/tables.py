@@ -147,12 +147,12 @@ def grid_summary(rows):
 
 
 def _not_run_yet(workdir, config, rows):
-    missing = [row.name for row in rows if row.dataset is None]
+    missing = sum(row.dataset is None for row in rows)
     if not missing:
         return ''
     return (
-        f'Not run yet: {len(missing)} of {len(rows)} rows. This runs them; finished rows are not '
-        f'run again:\n\n    {command(workdir, config, missing)}'
+        f'Not run yet: {missing} of {len(rows)} rows. This runs them; finished rows are not '
+        f'run again:\n\n    {command(workdir, config, rows)}'
     )
 
 

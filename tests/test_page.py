@@ -11,6 +11,7 @@ import pytest
 from report_for_tests import add_predictions, fill, history, line
 from small_files import bare_environment, small
 
+from configs import base
 from fmnist_jax import report
 from fmnist_jax.report import obtained, page, rows
 
@@ -96,13 +97,16 @@ def test_rows_claims_and_how_it_was_obtained(tmp_path):
 def test_the_command_runs_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     config = {'num_seeds': 4, 'dataset': {'name': 'mnist'}}
-    words = obtained.command(ROOT / 'experiments' / 'lenet', config, ['a [1]'])
+    one, done = (rows.not_run(base.row(name, {}, 0.9)) for name in ('a [1]', 'b'))
+    done = done._replace(dataset='mnist')
+    words = obtained.command(ROOT / 'experiments' / 'lenet', config, [one, done])
     assert words == (
         "python -m fmnist_jax.main --config=configs/lenet.py '--rows=a [[]1]' "
         '--config.num_seeds=4 --config.dataset.name=mnist --workdir=experiments/lenet'
     )
-    several = obtained.command(tmp_path / 'other', {}, ['a', 'b'])
+    several = obtained.command(tmp_path / 'other', {}, [one, one])
     assert several == f'python -m fmnist_jax.main --config=FILE --workdir={tmp_path}/other'
+    assert obtained.command(tmp_path / 'other', {}, [done]) == ''
 
 
 def test_nothing_can_be_injected(tmp_path):

@@ -7,6 +7,7 @@ import shlex
 from fmnist_jax.settings import flatten
 
 _CONFIGS = pathlib.Path('configs')
+_SCRIPT = 'baseline.py'  # beside its results: experiments/scikit_learn
 
 
 def _range(values):
@@ -94,6 +95,9 @@ def command(workdir, config, rows):
     here = pathlib.Path.cwd()
     if workdir.is_absolute() and workdir.is_relative_to(here):
         workdir = workdir.relative_to(here)
+    script = workdir / _SCRIPT
+    if script.is_file():
+        return shlex.join(['python', script.as_posix(), f'--num_seeds={config["num_seeds"]}'])
     file = _CONFIGS / f'{workdir.resolve().name}.py'
     words = [f'--config={file.as_posix() if file.is_file() else "FILE"}']
     if len(missing) == 1:

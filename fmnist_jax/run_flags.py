@@ -134,6 +134,24 @@ def _fields_help():
     return '\n'.join(lines)
 
 
+# What absl passes on of a value that cannot be read, and what should have been there.
+_EXPECTED = {
+    ': invalid literal for int()': 'a whole number',
+    ': could not convert string to float': 'a number',
+    ": ('Non-boolean argument": 'true or false',
+}
+
+
+def _of_flag(error):
+    """What absl says of a flag: it repeats the flag's value, whatever that is."""
+    text = one_line(error)
+    for theirs, expected in _EXPECTED.items():
+        flag, found, _ = text.partition(theirs)
+        if found:
+            return f'{flag.removeprefix("flag ")}: expected {expected}'
+    return text
+
+
 def exit_code(command, argv):
     """Runs command(argv) and tells in one line what went wrong.
 
@@ -148,7 +166,6 @@ def exit_code(command, argv):
     except (ConfigError, data.DataError, flags.Error, OSError) as error:
         if any(a in ('--debug', '--debug=true') for a in argv):
             traceback.print_exc()
-        # What absl says of a flag repeats the flag, whatever that is.
-        say(f'error: {one_line(error) if isinstance(error, flags.Error) else error}')
+        say(f'error: {_of_flag(error) if isinstance(error, flags.Error) else error}')
         return 1 if isinstance(error, ConnectionError) else 2
     return 0

@@ -118,11 +118,11 @@ def test_rows_that_are_none_or_cannot_be_told_apart(rows, message):
         ('--config.optimizer.learning_rate=nan', None),  # set by the rows
         ('--config.augment.rotation=nan', 'config.augment.rotation=nan: expected 0 or more'),
         ('--config.augment.rotation=1e400', 'config.augment.rotation=inf: expected 0 or more'),
-        ('--config.epochs=\n', 'flag --config.epochs= : invalid literal for int()'),
+        ('--config.epochs=\n', '--config.epochs= : expected a whole number'),
         ('--config.batch_size=99999999999999999999', 'expected 1 to 60000'),
         ('--config.model.widths=(1', "widths=('(1',): expected whole numbers"),
         ("--config.model.widths=('a',)", 'expected whole numbers'),
-        ('--config.model.batch_norm=maybe', 'flag --config.model.batch_norm=maybe'),
+        ('--config.model.batch_norm=maybe', '--config.model.batch_norm=maybe: expected true or false'),
     ],
 )
 def test_a_bad_flag(tmp_path, monkeypatch, argument, name):

@@ -122,7 +122,10 @@ def test_rows_that_are_none_or_cannot_be_told_apart(rows, message):
         ('--config.batch_size=99999999999999999999', 'expected 1 to 60000'),
         ('--config.model.widths=(1', "widths=('(1',): expected whole numbers"),
         ("--config.model.widths=('a',)", 'expected whole numbers'),
-        ('--config.model.batch_norm=maybe', '--config.model.batch_norm=maybe: expected true or false'),
+        (
+            '--config.model.batch_norm=maybe',
+            '--config.model.batch_norm=maybe: expected true or false',
+        ),
     ],
 )
 def test_a_bad_flag(tmp_path, monkeypatch, argument, name):

@@ -2,10 +2,11 @@
 
 import datetime
 import functools
-import os
 import pathlib
 import subprocess
 from importlib import metadata
+
+from fmnist_jax.placement import cores
 
 _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -51,7 +52,7 @@ def provenance(replicas):
             'kind': device.device_kind,
             'count': len(replicas.devices),
             'hosts': len({device.process_index for device in replicas.devices}),
-            'cpu_cores': os.cpu_count(),
+            'cpu_cores': cores(),  # that this process may use
         },
         'replicas': {
             'mode': replicas.mode,

@@ -2,6 +2,7 @@
 
 import html.parser
 import itertools
+import os
 import pathlib
 import re
 
@@ -12,7 +13,7 @@ from report_for_tests import add_predictions, fill, history, line
 from small_files import bare_environment, small
 
 from configs import base
-from fmnist_jax import report
+from fmnist_jax import placement, provenance, report
 from fmnist_jax.report import obtained, page, rows
 
 __all__ = ['bare_environment', 'small']  # fixtures
@@ -234,3 +235,13 @@ def test_in_a_browser(tmp_path, small):
         assert browser.complaints == []
         fetched = [url for url in browser.requests if not url.startswith('data:')]
         assert set(fetched) == {file.as_uri()}
+
+
+def test_cores_are_those_that_the_run_might_use(monkeypatch):
+    replicas = placement.make_replicas(1)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3})  # taskset, Slurm, Ray
+    row = rows.from_result(line('a') | provenance.provenance(replicas))
+    assert dict(obtained.how_obtained([row]))['device'] == 'CPU, 1 core'
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {0, 3})
+    row = rows.from_result(line('a') | provenance.provenance(replicas))
+    assert dict(obtained.how_obtained([row]))['device'] == 'CPU, 2 cores'

@@ -28,7 +28,8 @@ def _device(result):
     if not device:
         return ''
     if device.get('platform') == 'cpu':
-        return f'CPU, {device.get("cpu_cores")} cores'
+        cores = device.get('cpu_cores')
+        return f'CPU, {cores} core{"s" * (cores != 1)}'
     return f'{device.get("count")} × {device.get("kind")}'
 
 

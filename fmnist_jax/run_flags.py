@@ -142,8 +142,8 @@ _EXPECTED = {
 }
 
 
-def _of_flag(error):
-    """What absl says of a flag: it repeats the flag's value, whatever that is."""
+def _flag_message(error):
+    """What absl says of a flag, in one line: it repeats the flag's value, whatever that is."""
     text = one_line(error)
     for theirs, expected in _EXPECTED.items():
         flag, found, _ = text.partition(theirs)
@@ -166,6 +166,6 @@ def exit_code(command, argv):
     except (ConfigError, data.DataError, flags.Error, OSError) as error:
         if any(a in ('--debug', '--debug=true') for a in argv):
             traceback.print_exc()
-        say(f'error: {_of_flag(error) if isinstance(error, flags.Error) else error}')
+        say(f'error: {_flag_message(error) if isinstance(error, flags.Error) else error}')
         return 1 if isinstance(error, ConnectionError) else 2
     return 0

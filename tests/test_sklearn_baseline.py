@@ -113,14 +113,15 @@ def test_every_export_of_the_report(folder, small, tmp_path, capsys):
     }
 
 
-def test_missing_rows_have_the_scripts_command(tmp_path):
+@pytest.mark.parametrize(('name', 'flag'), [('fashion_mnist', ''), ('mnist', ' --dataset=mnist')])
+def test_missing_rows_have_the_scripts_command(tmp_path, name, flag):
     make = dict.fromkeys(['nearest_mean', 'another'], lambda seed: NearestMean(seed, []))
     one = {'nearest_mean': make['nearest_mean']}
-    baseline.run(tmp_path, one, DATASET, baseline.table_config(make, 'fashion_mnist', 2), [].append)
+    baseline.run(tmp_path, one, DATASET, baseline.table_config(make, name, 2), [].append)
     assert '--config=FILE' in report.workdir_table(tmp_path)  # a workdir anywhere
     script = tmp_path / 'baseline.py'  # beside its results, as in experiments/scikit_learn
     script.touch()
-    assert f'    python {script} --num_seeds=2\n' in report.workdir_table(tmp_path)
+    assert f'    python {script} --num_seeds=2{flag}\n' in report.workdir_table(tmp_path)
 
 
 def test_a_seed_without_any_number_has_no_event_file(tmp_path):

@@ -89,23 +89,24 @@ def command(workdir, config, rows):
       config: of `workdirs.read_config`.
       rows: its rows.Row.
     """
-    missing = [row.name for row in rows if row.dataset is None]
+    missing = [row.name for row in rows if not row.is_run]
     if not missing:
         return ''
     workdir = pathlib.Path(workdir)
     here = pathlib.Path.cwd()
     if workdir.is_absolute() and workdir.is_relative_to(here):
         workdir = workdir.relative_to(here)
+    name = (config.get('dataset') or {}).get('name', 'fashion_mnist')
     script = workdir / _SCRIPT
     if script.is_file():
-        return shlex.join(['python', script.as_posix(), f'--num_seeds={config["num_seeds"]}'])
+        words = ['python', script.as_posix(), f'--num_seeds={config["num_seeds"]}']
+        return shlex.join(words + [f'--dataset={name}'] * (name != 'fashion_mnist'))
     file = _CONFIGS / f'{workdir.resolve().name}.py'
     words = [f'--config={file.as_posix() if file.is_file() else "FILE"}']
     if len(missing) == 1:
         words.append(f'--rows={glob.escape(missing[0])}')
     if config.get('num_seeds'):
         words.append(f'--config.num_seeds={config["num_seeds"]}')
-    name = (config.get('dataset') or {}).get('name', 'fashion_mnist')
     if name != 'fashion_mnist':
         words.append(f'--config.dataset.name={name}')
     words.append(f'--workdir={workdir.as_posix()}')

@@ -28,13 +28,13 @@ def ours(row):
     return shown_mean(row) + (f' ({seeds} seed{"s" * (seeds > 1)})' if seeds else '')
 
 
-def _cells(title, rows):
-    best = best_reported(rows)
+def _cells(table):
+    rows, best = table.rows, best_reported(table.rows)
     counts = verdict_counts(rows)
     verdicts = ', '.join(f'{count} {name}' for name, count in counts.items() if name)
-    run = sum(row.dataset is not None for row in rows)
+    run = sum(row.is_run for row in rows)
     return (
-        *(title, shown_name(best), percent(best.reported), ours(best), best.verdict),
+        *(table.title, shown_name(best), percent(best.reported), ours(best), best.verdict),
         verdicts or ('' if counts else "other tables' numbers"),
         f'{run} of {len(rows)}',
     )
@@ -46,11 +46,8 @@ def overview(tables):
     Args:
       tables: listing.Table.
     """
-    shown = sorted(
-        ((table.title, table.rows) for table in tables if best_reported(table.rows)),
-        key=lambda table: table[0],
-    )
-    return grid([_HEADINGS, *[_cells(*table) for table in shown]])
+    shown = [table for table in tables if best_reported(table.rows)]
+    return grid([_HEADINGS, *map(_cells, sorted(shown, key=lambda table: table.title))])
 
 
 def commands(tables):

@@ -95,7 +95,7 @@ def _section(number, workdir, data_dir):
         claims_notes=claims_table.explanations(claims),
         drawings=[(d, inline(style.svg(d.figure), f'{anchor}-{d.name}', d.alt)) for d in drawings],
         left_out=left_out,
-        missing=[row for row in rows if row.dataset is None],
+        missing=[row for row in rows if not row.is_run],
         command=command(workdir, config, rows),
         obtained=how_obtained(rows),
         settings=settings_text(config),

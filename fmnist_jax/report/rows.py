@@ -53,6 +53,11 @@ class Row(NamedTuple):
     seconds_per_epoch: float | None = None  # of one seed's share
     result: dict | None = None  # the whole result line
 
+    @property
+    def is_run(self):
+        """Whether there is a result line of it."""
+        return self.dataset is not None
+
 
 def from_result(result, workdir=None, data_dir=None):
     """The Row of a result line.

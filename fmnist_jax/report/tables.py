@@ -21,7 +21,7 @@ def shown_name(row):
 
 def shown_mean(row):
     """The mean over seeds ± their standard deviation."""
-    if row.dataset is None:
+    if not row.is_run:
         return 'not run yet'
     return _spread(row.accuracy)
 
@@ -109,7 +109,7 @@ def row_grid(rows):
 def explanations(headings, rows):
     """What the columns mean, for those that are there, and why there are no more."""
     items = [text for heading, text in _NOTES.items() if heading in headings]
-    done = [row for row in rows if row.dataset is not None]
+    done = [row for row in rows if row.is_run]
     lacking = [r for r in done if r.ensemble is None and r.accuracy.count - r.diverged > 1]
     if lacking:
         items.append(_NO_ENSEMBLE.format('any' if len(lacking) == len(done) else 'every'))
@@ -147,7 +147,7 @@ def grid_summary(rows):
 
 
 def _not_run_yet(workdir, config, rows):
-    missing = sum(row.dataset is None for row in rows)
+    missing = sum(not row.is_run for row in rows)
     if not missing:
         return ''
     return (

@@ -62,6 +62,9 @@ def test_validation_ensemble_and_the_reports_seconds():
     assert shown['last epoch'] == '89.00 ± 1.41'
     assert shown['ensemble'] == '93.46'
     assert shown['s / epoch'] == '1.37'  # 12.3 s over 3 epochs and 3 seeds
+    for mode, seconds in [('map', 12.3 / 7), ('vmap', 12.3 / 9)]:
+        result['replicas'] = {'mode': mode}
+        assert rows.from_result(result).seconds_per_epoch == pytest.approx(seconds)
     assert shown["report's s / epoch"] == '7.0'
     result['config']['selection'] = 'last'
     assert rows.from_result(result).tested_epoch is None

@@ -142,9 +142,13 @@ def _epochs_trained(result):
 
 
 def _seconds_per_epoch(result):
-    """Training time over epochs and seeds: a stopped seed goes on as long as another trains."""
-    epochs = len(result.get('history', {}).get('train_accuracy', ()))
-    epochs = epochs or result['config'].get('epochs')
+    """Training time over the epochs of all seeds.
+
+    Under `map` a stopped seed takes no time; vectorized, it costs what the others do.
+    """
+    history = result.get('history', {}).get('train_accuracy', ())
+    mapped = result.get('replicas', {}).get('mode') == 'map'
+    epochs = _epochs_trained(result) if mapped or not history else len(history)
     if not epochs:
         return None
     return result['train_seconds'] / epochs / len(result['test_accuracy'])

@@ -90,8 +90,8 @@ _NOTES = {
         "counts the seeds' spread alone."
     ),
     's / epoch': (
-        's / epoch: train s (with validation, without compiling) per epoch and seed; the seeds are '
-        'trained together.'
+        's / epoch: train s (with validation, without compiling) per epoch and seed, trained '
+        'together; a seed that stopped early counts until then where it takes no time after that.'
     ),
 }
 _NO_ENSEMBLE = (

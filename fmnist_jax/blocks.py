@@ -10,6 +10,7 @@ experiments/speed compares the result with PyTorch.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -75,7 +76,7 @@ def with_sums(function, params, images, weights=None):
         weights = jnp.ones(images.shape[0])
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
     block = _block_size(images, jax.eval_shape(function, params, one), params)
-    return _blockwise(function, block)(params, images, weights)
+    return _blockwise(function, block, params, images, weights)
 
 
 def _block_size(images, one_output, params):
@@ -100,52 +101,56 @@ def sums(outputs, weights):
     return weighted.sum(axes), (weighted * outputs).sum(axes)
 
 
-def _blockwise(function, block):
-    """`with_sums` as a loop over blocks whose backward pass is one such loop, too."""
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _blockwise(function, block, params, images, weights):
+    """`with_sums` as a loop over blocks whose backward pass is one such loop, too.
 
-    def split(array):
-        return array.reshape(-1, block, *array.shape[1:])
+    Each block is read, computed, summed and written once.
+    """
 
-    def join(array):
-        return array.reshape(-1, *array.shape[2:])
+    def one_block(total, part):
+        outputs = function(params, part[0])
+        return jax.tree.map(jnp.add, total, sums(outputs, part[1])), outputs
 
-    def forward(params, images, weights):
-        """Each block is read, computed, summed and written once."""
+    channels = jax.eval_shape(function, params, images[:block]).shape[-1]
+    nothing = (jnp.zeros(channels), jnp.zeros(channels))
+    parts = _split((images, weights), block)
+    total, outputs = jax.lax.scan(one_block, nothing, parts)
+    return _join(outputs), *total
 
-        def one_block(total, part):
-            outputs = function(params, part[0])
-            return jax.tree.map(jnp.add, total, sums(outputs, part[1])), outputs
 
-        channels = jax.eval_shape(function, params, images[:block]).shape[-1]
-        nothing = (jnp.zeros(channels), jnp.zeros(channels))
-        total, outputs = jax.lax.scan(one_block, nothing, (split(images), split(weights)))
-        return join(outputs), *total
+def _forward(function, block, params, images, weights):
+    results = _blockwise(function, block, params, images, weights)
+    return results, (params, images, weights, results[0])
 
-    @jax.custom_vjp
-    def run(params, images, weights):
-        return forward(params, images, weights)
 
-    def run_forward(params, images, weights):
-        results = forward(params, images, weights)
-        return results, (params, images, weights, results[0])
+def _backward(function, block, saved, cotangents):
+    """Each block's gradient, with what the sums' gradients add to its outputs'."""
+    params, images, weights, outputs = saved
+    d_outputs, d_sum, d_squares = cotangents
 
-    def run_backward(saved, cotangents):
-        """Each block's gradient, with what the sums' gradients add to its outputs'."""
-        params, images, weights, outputs = saved
-        d_outputs, d_sum, d_squares = cotangents
+    def one_block(total, part):
+        images, weights, outputs, d = part
+        weights = weights.reshape(-1, *[1] * (outputs.ndim - 1))
+        d = d + weights * (d_sum + 2 * outputs.astype(jnp.float32) * d_squares)
+        _, pull_back = jax.vjp(function, params, images)
+        d_params, d_images = pull_back(d.astype(outputs.dtype))
+        return jax.tree.map(jnp.add, total, d_params), d_images
 
-        def one_block(total, part):
-            images, weights, outputs, d = part
-            weights = weights.reshape(-1, *[1] * (outputs.ndim - 1))
-            d = d + weights * (d_sum + 2 * outputs.astype(jnp.float32) * d_squares)
-            _, pull_back = jax.vjp(function, params, images)
-            d_params, d_images = pull_back(d.astype(outputs.dtype))
-            return jax.tree.map(jnp.add, total, d_params), d_images
+    nothing = jax.tree.map(jnp.zeros_like, params)
+    parts = _split((images, weights, outputs, d_outputs), block)
+    d_params, d_images = jax.lax.scan(one_block, nothing, parts)
+    return d_params, _join(d_images), jnp.zeros_like(weights)
 
-        nothing = jax.tree.map(jnp.zeros_like, params)
-        parts = (split(images), split(weights), split(outputs), split(d_outputs))
-        d_params, d_images = jax.lax.scan(one_block, nothing, parts)
-        return d_params, join(d_images), jnp.zeros_like(weights)
 
-    run.defvjp(run_forward, run_backward)
-    return run
+_blockwise.defvjp(_forward, _backward)
+
+
+def _split(arrays, block):
+    """[N, ...] each to [N / block, block, ...]."""
+    return [array.reshape(-1, block, *array.shape[1:]) for array in arrays]
+
+
+def _join(array):
+    """[N / block, block, ...] to [N, ...]."""
+    return array.reshape(-1, *array.shape[2:])

@@ -9,18 +9,13 @@ import contextlib
 import functools
 import logging
 import os
-import platform
 import socket
 
-import jax
-
-from fmnist_jax import data, placement
+from fmnist_jax import cluster_worker
 from fmnist_jax.commandline import host_and_port
 from fmnist_jax.experiment import Executor
-from fmnist_jax.programs import lay_out
 from fmnist_jax.progress import Board, SweepProgress
 from fmnist_jax.settings import ConfigError
-from fmnist_jax.task import train_task
 
 _SECONDS_BETWEEN_LOOKS = 1.0  # at how far the tasks are
 _TRIES = 4  # of a task whose machine or process dies; its own memory may be why
@@ -109,53 +104,75 @@ def _run(ray, room, tasks, load_dataset, keep, workdir, say):
       ConfigError: a task cannot be trained on a machine of the cluster.
       ConnectionError: a task's process died time and again, or no machine is left.
     """
-    # Once in each machine's memory; those of a row's tasks are the same object.
-    names = {task.settings.dataset.name for task in tasks}
-    datasets = {name: ray.put(load_dataset(name)) for name in names}
-    weights = {id(task.pretrained): ray.put(task.pretrained) for task in tasks}
     # On this machine: it is there as long as the view of it.
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
     board = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
-    # Ray would start a dead task again by itself, without a word. (A task that has a GPU gets a
-    # process of its own, that is Ray's rule, so none keeps the memory of a GPU to itself.)
-    remote = ray.remote(max_retries=0, **room)(_train)
-    running = {}
-
-    def start(index, tries):
-        task = tasks[index]
-        inputs = datasets[task.settings.dataset.name], weights[id(task.pretrained)]
-        bare = task._replace(pretrained=None)
-        running[remote.remote(index, bare, *inputs, room, board)] = (index, tries)
-
+    running = _Running(ray, room, tasks, load_dataset, board)
     view = SweepProgress([(t.name, t.count, t.settings.epochs) for t in tasks])
     try:
         for index in range(len(tasks)):
-            start(index, 1)
-        while running:
-            finished, _ = ray.wait(list(running), timeout=_SECONDS_BETWEEN_LOOKS)
+            running.start(index)
+        while running.references:
+            finished = running.wait()
             view.update(ray.get(board.read.remote()))
             _check_room(ray, room)
-            for reference in finished:
-                index, tries = running.pop(reference)
-                try:
-                    result, arrays, host = ray.get(reference)
-                except ray.exceptions.RayTaskError as error:
-                    raise error.cause from error  # the task's own, as if it had run here
-                except ray.exceptions.RayError as error:
-                    reason = f'{tasks[index].name}: its machine or process died'
-                    if tries == _TRIES:
-                        raise ConnectionError(f'{reason} {tries} times ({error})') from error
-                    view.say(f'{reason} ({type(error).__name__}); it starts again')
-                    start(index, tries + 1)
-                    continue
+            for index, result, arrays, host in running.take(finished, view.say):
                 keep(tasks[index], result, arrays)
                 view.finished(index, result['test_accuracy'], host)
     finally:
-        for reference in running:
-            ray.cancel(reference, force=True)
+        running.cancel()
         view.close()
+
+
+class _Running:
+    """The tasks that run on the cluster, and what they read there."""
+
+    def __init__(self, ray, room, tasks, load_dataset, board):
+        self._ray, self._room, self._tasks, self._board = ray, room, tasks, board
+        # Once in each machine's memory; those of a row's tasks are the same object.
+        names = {task.settings.dataset.name for task in tasks}
+        self._datasets = {name: ray.put(load_dataset(name)) for name in names}
+        self._weights = {id(task.pretrained): ray.put(task.pretrained) for task in tasks}
+        # Ray would start a dead task again by itself, without a word. (A task that has a GPU gets
+        # a process of its own, that is Ray's rule, so none keeps the memory of a GPU to itself.)
+        self._remote = ray.remote(max_retries=0, **room)(cluster_worker.train)
+        self.references = {}  # to the task's index and how often it was tried
+
+    def start(self, index, tries=1):
+        """Hands a task to a machine, when one has room."""
+        task = self._tasks[index]
+        inputs = self._datasets[task.settings.dataset.name], self._weights[id(task.pretrained)]
+        bare = task._replace(pretrained=None)
+        reference = self._remote.remote(index, bare, *inputs, self._room, self._board)
+        self.references[reference] = (index, tries)
+
+    def wait(self):
+        """The references of tasks that are done, or died, within a short time."""
+        finished, _ = self._ray.wait(list(self.references), timeout=_SECONDS_BETWEEN_LOOKS)
+        return finished
+
+    def take(self, finished, say):
+        """Gives (index, result line, task.Arrays, machine's name); starts again what died."""
+        exceptions = self._ray.exceptions
+        for reference in finished:
+            index, tries = self.references.pop(reference)
+            try:
+                yield index, *self._ray.get(reference)
+            except exceptions.RayTaskError as error:
+                raise error.cause from error  # the task's own, as if it had run here
+            except exceptions.RayError as error:
+                reason = f'{self._tasks[index].name}: its machine or process died'
+                if tries == _TRIES:
+                    raise ConnectionError(f'{reason} {tries} times ({error})') from error
+                say(f'{reason} ({type(error).__name__}); it starts again')
+                self.start(index, tries + 1)
+
+    def cancel(self):
+        """Ends what still runs."""
+        for reference in self.references:
+            self._ray.cancel(reference, force=True)
 
 
 def _check_room(ray, room):
@@ -166,41 +183,3 @@ def _check_room(ray, room):
             f'no machine with {wanted["CPU"]} CPU cores and {wanted["GPU"]} GPUs is left in the '
             'cluster; finished tasks are kept, the same command goes on'
         )
-
-
-@functools.cache
-def _set_up(devices):
-    """Once in a process: Ray gives it one task after the other."""
-    placement.set_up(devices, data.cache_directory() / 'xla')
-
-
-_programs = {}  # compiled by this process for earlier tasks
-
-
-class _Report:
-    """A task's progress, sent to the board."""
-
-    def __init__(self, board, index):
-        self._send = functools.partial(board.report.remote, index, platform.node())
-        self._send(0)
-
-    def steps(self, done, measured):
-        """Too often to be sent."""
-
-    def epoch(self, number, history):
-        """An epoch is over."""
-        self._send(number)
-
-
-def _train(index, task, dataset, pretrained, room, board):
-    """Runs on a machine of the cluster: (result line, task.Arrays, machine's name)."""
-    _set_up(room['num_cpus'])
-    if room['num_gpus'] and jax.default_backend() == 'cpu':
-        raise ConfigError(
-            f'{platform.node()} has a GPU, but its JAX does not see it: '
-            "pip install -e '.[cuda12]' there"
-        )
-    task = task._replace(pretrained=pretrained)
-    replicas = lay_out(task.own)
-    result, arrays = train_task(task, dataset, replicas, _programs, _Report(board, index))
-    return result, arrays, platform.node()

@@ -110,10 +110,8 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
             _train(lambda: tasks, load_dataset, keep, workdir, say)
 
         try:
-            executor = experiment.Executor(lead)
-            return experiment.run(
-                config, rows, workdir, load_dataset, load_pretrained, say, executor
-            )
+            inputs = (config, rows, workdir, load_dataset, load_pretrained)
+            return experiment.run(*inputs, say, experiment.Executor(lead))
         except _MISTAKES as error:
             if not told:
                 _exchange({'error': str(error)})

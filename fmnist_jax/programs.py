@@ -122,15 +122,7 @@ def compile_programs(settings, numbers, replicas, arrays):
     num_train = arrays.train_indices.shape[-1]
     functions = _functions(settings, replicas.share, num_train)
     init, train_steps, finish_epoch, test, validation_logits = functions
-    total = 0.0
-
-    def build(function, axes, *args, **options):
-        nonlocal total
-        program, seconds = parallel.compile_for(replicas, function, axes, *args, **options)
-        memory.check_program(program, replicas.devices)
-        total += seconds
-        return program
-
+    build = _Builder(replicas)
     seeds = parallel.spread(replicas, np.zeros(replicas.count, np.int32))
     own = 0 if any(np.ndim(number) for number in numbers.values()) else 'same'
     epoch = np.int32(1)
@@ -138,11 +130,8 @@ def compile_programs(settings, numbers, replicas, arrays):
     first = build(init, (own, 0, None), *start, runs_once=True)
     state = first(*start)
     step_axes = (own, 0, 0, 0, 0, None, 'same', 'same', 'same')
-    nothing = no_metrics(replicas)
-    step_args = (
-        *(numbers, state, nothing, seeds, arrays.train_indices, arrays.train),
-        *(epoch, epoch, epoch),
-    )
+    inputs = (numbers, state, no_metrics(replicas), seeds, arrays.train_indices, arrays.train)
+    step_args = (*inputs, epoch, epoch, epoch)
     steps = build(train_steps, step_axes, *step_args, donate=(1,))
     head = None
     if settings.head_epochs:
@@ -160,7 +149,21 @@ def compile_programs(settings, numbers, replicas, arrays):
         images, _ = arrays.validation
         validation = (arrays.validation_indices, images)
         validate = build(validation_logits, (own, 0, 0, None), numbers, state, *validation)
-    return Programs(first, steps, head, finish, last, validate, total)
+    return Programs(first, steps, head, finish, last, validate, build.seconds)
+
+
+class _Builder:
+    """Compiles functions for all seeds, holds them against the memory, adds up the seconds."""
+
+    def __init__(self, replicas):
+        self._replicas = replicas
+        self.seconds = 0.0
+
+    def __call__(self, function, axes, *args, **options):
+        program, seconds = parallel.compile_for(self._replicas, function, axes, *args, **options)
+        memory.check_program(program, self._replicas.devices)
+        self.seconds += seconds
+        return program
 
 
 def _functions(settings, share, num_train):

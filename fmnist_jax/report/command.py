@@ -23,7 +23,7 @@ from fmnist_jax.settings import ConfigError
 _PAGE = 'report.html'
 
 
-def _flags(argv):
+def _parser():
     parser = Parser(
         prog='python -m fmnist_jax.report',
         description=__doc__,
@@ -60,6 +60,11 @@ def _flags(argv):
         'lines that do not hold them, images for figures; FMNIST_DATA_DIR or the cache if not '
         'given, without any what needs them is left out',
     )
+    return parser
+
+
+def _flags(argv):
+    parser = _parser()
     flags = parser.parse_args(argv)
     if flags.png and not flags.figures:
         parser.error('--png says how to write --figures: give both')

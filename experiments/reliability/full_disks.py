@@ -1,0 +1,72 @@
+"""Two of faults.py' faults: disks that take no writing, or not enough of it."""
+
+import contextlib
+import shutil
+import subprocess
+
+from experiments.reliability.broken_runs import (
+    COMMAND,
+    ROOT,
+    Fault,
+    check_same,
+    ended,
+    messages,
+    start,
+)
+
+
+@contextlib.contextmanager
+def _small_disk(folder, size):
+    folder.mkdir()
+    subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', folder],
+        check=True,
+        capture_output=True,
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(['umount', folder], check=True)
+
+
+def full_disk(folder, expected, epochs):
+    """A disk with room for the results, but not for a checkpoint."""
+    disk = folder / 'disk'
+    with _small_disk(disk, '8m'):
+        workdir = disk / 'run'
+        if start(workdir, epochs).wait() != 0:
+            raise Fault(messages(workdir))
+        if 'no checkpoint could be written' not in messages(workdir):
+            raise Fault(messages(workdir))
+        check_same(workdir, expected)
+    return (
+        'a disk too small for a checkpoint',
+        '1',
+        'nothing: training goes on without checkpoints',
+        '`…: no checkpoint could be written, training goes on without: (reason)`',
+    )
+
+
+def read_only(folder, expected, epochs):
+    """A workdir on a disk that takes no writing."""
+    disk = folder / 'read_only'
+    with _small_disk(disk, '16m'):
+        shutil.copytree(folder.parent / 'undisturbed', disk / 'run')
+        subprocess.run(['mount', '-o', 'remount,ro', disk], check=True)
+        log = folder / 'read_only.log'
+        with open(log, 'w') as file:
+            command = [*COMMAND, f'--workdir={disk / "run"}', '--config.num_seeds=3']
+            code = subprocess.run(
+                [*command, f'--config.epochs={epochs}'], cwd=ROOT, stderr=file, stdout=file
+            ).returncode
+        if code != 2 or 'error: ' not in log.read_text() or 'Traceback' in log.read_text():
+            raise Fault(log.read_text())
+        check = ended(disk / 'run')
+        if check[0] != expected[0]:
+            raise Fault('the finished row is not as it was')
+    return (
+        'a workdir on a read-only disk, with a finished row in it',
+        '1',
+        'nothing; it is told before training',
+        f'`{log.read_text().strip().splitlines()[-1].replace(str(folder), "…")}`, exit code 2',
+    )

@@ -1,7 +1,6 @@
 """Files from a server on 127.0.0.1, from the cache, and from nowhere."""
 
 import hashlib
-import http.server
 import pathlib
 import shutil
 import socket
@@ -14,75 +13,15 @@ import pytest
 import requests
 from absl import logging
 from conftest import real_data_dir
+from server_for_tests import nobody, serve, sources
 from small_files import assert_same, bare_environment, no_download, small
 
 from fmnist_jax import data, download
 
-__all__ = ['bare_environment', 'no_download', 'small']  # fixtures
+__all__ = ['bare_environment', 'no_download', 'nobody', 'serve', 'small', 'sources']  # fixtures
 
 REAL = real_data_dir()
 needs_real_files = pytest.mark.skipif(REAL is None, reason='no real data: set FMNIST_DATA_DIR')
-
-
-@pytest.fixture
-def sources(small, monkeypatch):
-    """What TFDS would know of the small files, in place of what it knows of the real ones."""
-    from tensorflow_datasets.core.download.checksums import UrlInfo
-
-    infos = {}
-    for file in data.FILES:
-        content = (small / file).read_bytes()
-        infos[file] = UrlInfo(len(content), hashlib.sha256(content).hexdigest(), file)
-    monkeypatch.setattr(
-        download, 'sources', lambda name, base: {f'{base}/{f}': infos[f] for f in data.FILES}
-    )
-
-
-@pytest.fixture
-def serve():
-    """Starts servers of a folder on 127.0.0.1; `stall` stops after 'head' or 'half' a file."""
-    servers, end = [], threading.Event()
-
-    def start(folder, stall=None):
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def __init__(self, *args):
-                super().__init__(*args, directory=str(folder))
-
-            def log_message(self, *args):
-                pass
-
-            def do_HEAD(self):
-                if stall == 'head':
-                    end.wait()
-                else:
-                    super().do_HEAD()
-
-            def copyfile(self, source, outputfile):
-                content = source.read()
-                outputfile.write(content[: len(content) // 2] if stall == 'half' else content)
-                if stall == 'half':
-                    outputfile.flush()
-                    end.wait()
-
-        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        return f'http://127.0.0.1:{server.server_port}'
-
-    yield start
-    end.set()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def nobody():
-    """An address on which nobody listens: the connection is refused."""
-    with socket.socket() as taken:
-        taken.bind(('127.0.0.1', 0))  # bound, but not listening, so nobody else can take it
-        yield f'http://127.0.0.1:{taken.getsockname()[1]}'
 
 
 # --- the network and the cache ----------------------------------------------------------------

@@ -1,19 +1,18 @@
 """The HTML page: what it says, that nothing can be injected, that it needs nothing else."""
 
-import html.parser
 import itertools
-import os
 import pathlib
 import re
 
 import browser_for_tests
 import numpy as np
 import pytest
+from html_for_tests import Reader
 from report_for_tests import add_predictions, fill, history, line
 from small_files import bare_environment, small
 
 from configs import base
-from fmnist_jax import placement, provenance, report
+from fmnist_jax import report
 from fmnist_jax.report import obtained, page, rows
 
 __all__ = ['bare_environment', 'small']  # fixtures
@@ -21,35 +20,6 @@ __all__ = ['bare_environment', 'small']  # fixtures
 ROOT = pathlib.Path(__file__).parent.parent
 COMMITTED = sorted(path.parent for path in (ROOT / 'experiments').glob('*/results.jsonl'))
 HOSTILE = '</style><script>alert(1)</script><img src=x onerror=alert(2)>"\'&{{ 7 * 7 }}'
-VOID = {'meta', 'br', 'img', 'link', 'input', 'hr'}
-
-
-class Reader(html.parser.HTMLParser):
-    """Collects a page's elements and texts; complains of tags that do not match."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.text, self._open, self._styles = [], '', [], ''
-        self.feed(text)
-        assert not self._open
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        if self._open[-1:] != ['style']:
-            self.text = re.sub(r'\s+', ' ', self.text + data)
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def two_tables(folder):
@@ -192,17 +162,6 @@ def test_template_and_styles_are_packaged():
     assert '"fmnist_jax.report" = ["page.html", "page.css"]' in text
 
 
-@pytest.mark.parametrize(('seconds', 'text'), [(45, '45 s'), (1234, '21 min'), (12345, '3.4 h')])
-def test_durations(seconds, text):
-    assert obtained.duration(seconds) == text
-
-
-def test_ranges_of_rows_that_differ():
-    several = [rows.from_result(line('a', [0.9])), rows.from_result(line('b'))]
-    assert dict(obtained.how_obtained(several))['seeds of a row'] == '1 to 3'
-    assert obtained.how_obtained([rows.Row('a', 0.5)]) == []
-
-
 # --- in a browser -----------------------------------------------------------------------------
 
 
@@ -235,13 +194,3 @@ def test_in_a_browser(tmp_path, small):
         assert browser.complaints == []
         fetched = [url for url in browser.requests if not url.startswith('data:')]
         assert set(fetched) == {file.as_uri()}
-
-
-def test_cores_are_those_that_the_run_might_use(monkeypatch):
-    replicas = placement.make_replicas(1)
-    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3})  # taskset, Slurm, Ray
-    row = rows.from_result(line('a') | provenance.provenance(replicas))
-    assert dict(obtained.how_obtained([row]))['device'] == 'CPU, 1 core'
-    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {0, 3})
-    row = rows.from_result(line('a') | provenance.provenance(replicas))
-    assert dict(obtained.how_obtained([row]))['device'] == 'CPU, 2 cores'

@@ -1,0 +1,59 @@
+"""Runs that end too early, with their checkpoints."""
+
+import chex
+import jax
+from settings_for_tests import small_dataset
+
+from fmnist_jax import checkpoint, placement
+from fmnist_jax.fit import fit
+
+DATASET = small_dataset()
+
+
+class Stop(Exception):
+    """What ends a run in these tests."""
+
+
+class StopAfter:
+    """Stands in for the progress bar; ends the run after so many epochs."""
+
+    def __init__(self, epochs):
+        self.left, self.resumed = epochs, 0
+
+    def steps(self, done, measured):
+        pass
+
+    def epoch(self, number, history):
+        self.left -= 1
+        if self.left < 0:
+            raise Stop
+
+    def resume(self, epochs):
+        self.resumed = epochs
+
+
+def checkpoints(folder, every=1, keep=2, identity='a', said=None):
+    say = print if said is None else said.append
+    identity = {'run': identity} if isinstance(identity, str) else identity
+    return checkpoint.Checkpoints(folder, identity, 'abc', every, keep, say)
+
+
+def run(settings, kept=None, stop_after=10**9, devices=1, devices_per_seed=1):
+    devices = jax.local_devices()[:devices]
+    replicas = placement.make_replicas(
+        settings.num_seeds, devices=devices, devices_per_seed=devices_per_seed
+    )
+    progress = StopAfter(stop_after)
+    try:
+        return fit(settings, DATASET, replicas, progress=progress, checkpoints=kept), progress
+    finally:
+        if kept:
+            kept.close()
+
+
+def assert_same(outcome, expected, exact=True):
+    compare = chex.assert_trees_all_equal if exact else chex.assert_trees_all_close
+    compare(outcome.logits, expected.logits, **({} if exact else {'rtol': 1e-4, 'atol': 1e-5}))
+    compare(outcome.tested_epoch, expected.tested_epoch)
+    if exact:
+        assert outcome.history == expected.history

@@ -1,4 +1,4 @@
-"""The tables' configs: held against the reports, their rows trainable."""
+"""The tables' configs, held against the reports."""
 
 import csv
 import statistics

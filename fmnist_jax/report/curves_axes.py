@@ -95,7 +95,7 @@ def set_y_axes(figure, panels, datasets, seen, quantity):
         limits = _limits([number for k in group for number in seen[k]], quantity)
         for k in group:
             _scale(panels[k], quantity, limits, seen[k])
-    figure.draw_without_rendering()  # gives the panels their heights, on which their ticks depend
+    figure.get_layout_engine().execute(figure)  # the panels' heights, on which their ticks depend
     for group in groups:
         ticks, labels = _ticks(panels[group[0]], quantity)
         for k in group:

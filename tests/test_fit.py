@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from settings_for_tests import small_dataset, small_settings
+from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
 from fmnist_jax import parallel, placement, programs
 from fmnist_jax.fit import fit
@@ -42,16 +42,17 @@ def test_vmapped_mapped_spread_and_single_seeds_are_the_same_runs(model):
     assert_same_runs(vmapped, run_fit(settings, 'map', cores(1)))
     assert_same_runs(vmapped, run_fit(settings, 'map', cores(2)))  # 3 seeds on 2 devices
     assert_same_runs(vmapped, run_fit(settings, 'vmap', cores(8)))
+    cache = {}
     for seed in range(3):
         own = {'model__dropout': 0.2, 'augment__flip': True, 'seed': seed, 'num_seeds': 1}
         alone = small_settings(**model | own)
-        single = run_fit(alone)
+        single = run_fit(alone, cache=cache)
         np.testing.assert_allclose(single.logits[0], vmapped.logits[seed], atol=1e-5)
 
 
 def test_batch_norm_runs_are_the_same_under_vmap_and_map():
     # SGD: Adam would blow the rounding noise of the bias before the batch norm up to full steps
-    settings = small_settings(model__name='cnn_4', model__widths=None, num_seeds=2, epochs=1)
+    settings = small_settings(**BATCH_NORM, num_seeds=2, epochs=1)
     assert_same_runs(
         run_fit(settings, 'vmap', cores(1)), run_fit(settings, 'map', cores(2)), tolerance=1e-3
     )
@@ -102,10 +103,12 @@ def test_best_validation_epoch_is_what_is_tested():
     outcome = run_fit(small_settings(**common))
     accuracy = np.array(outcome.history['validation_accuracy'])  # [epochs, seeds]
     np.testing.assert_array_equal(outcome.tested_epoch, accuracy.argmax(0) + 1)
+    cache = {}
     for seed, epoch in enumerate(outcome.tested_epoch):
-        again = run_fit(
-            small_settings(optimizer__learning_rate=1.0, epochs=int(epoch), seed=seed, num_seeds=1)
+        again = small_settings(
+            optimizer__learning_rate=1.0, epochs=int(epoch), seed=seed, num_seeds=1
         )
+        again = run_fit(again, cache=cache)
         np.testing.assert_allclose(again.logits[0], outcome.logits[seed], atol=1e-4)
     last = run_fit(small_settings(**common | {'selection': 'last'}))
     assert last.last_accuracy is None and (outcome.test_accuracy != last.test_accuracy).any()

@@ -68,21 +68,26 @@ def our_variables(file, **fields):
 
 def our_features(model, variables, images, train=False):
     """(what every layer gives after its activation, new batch statistics)."""
-    rngs = {'dropout': jax.random.key(0)}
-    _, updated = model.apply(
-        *(variables, images, train),
-        rngs=rngs,
-        capture_intermediates=True,
-        mutable=['intermediates', 'batch_stats'],
-    )
-    layers = updated['intermediates']
-    features = {name: values(layers[name]['__call__'][0]) for name in LAYERS if name in layers}
-    return features, updated['batch_stats']
+
+    @jax.jit  # compiled whole, not operation by operation
+    def layers_and_statistics(variables, images):
+        _, updated = model.apply(
+            *(variables, images, train),
+            rngs={'dropout': jax.random.key(0)},
+            capture_intermediates=True,
+            mutable=['intermediates', 'batch_stats'],
+        )
+        layers = updated['intermediates']
+        features = {name: values(layers[name]['__call__'][0]) for name in LAYERS if name in layers}
+        return features, updated['batch_stats']
+
+    return layers_and_statistics(variables, images)
 
 
 def their_features(network, images, names=LAYERS):
     outputs = [network.get_layer(f'{name}_relu').output for name in names]
-    found = keras.Model(network.input, outputs)(images, training=False)
+    model = keras.Model(network.input, outputs)
+    found = jax.jit(lambda images: model(images, training=False))(images)
     return dict(zip(names, map(np.asarray, found), strict=True))
 
 

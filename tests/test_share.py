@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from settings_for_tests import small_dataset, small_settings
+from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
 from fmnist_jax import fit, parallel, placement, programs
 from fmnist_jax.settings import ConfigError
@@ -26,7 +26,7 @@ def run(settings, devices):
         (2, 4, 2, {'model__name': 'lenet5', 'model__dropout': 0.3, 'micro_batch': 2}, 1e-4),
         (2, 4, 2, {'model__name': 'fcn', 'model__batch_norm': True, 'model__dropout': 0.3}, 1e-3),
         (1, 8, 8, {'model__name': 'fcn', 'model__batch_norm': True, 'model__dropout': 0.3}, 1e-3),
-        (1, 2, 2, {'model__name': 'cnn_4'}, 1e-3),
+        (1, 2, 2, BATCH_NORM, 1e-3),
     ],
 )
 def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, each):

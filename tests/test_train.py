@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from settings_for_tests import small_dataset, small_settings
+from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
 from fmnist_jax import data, epoch_loop, evaluate, metrics, share, train
 
@@ -86,11 +86,16 @@ def test_gradient_in_parts_is_the_gradient(count):
     inputs = train.prepare(IMAGES[:16], batch)
     mask = jnp.arange(16) < count
     key = jax.random.key(0)
-    whole, measured, _ = train.gradient(state, inputs, LABELS[:16], mask, key, batch)
-    summed, same, _ = train.gradient(state, inputs, LABELS[:16], mask, key, parts)
+
+    def gradient(count, mask, settings):
+        compiled = jax.jit(lambda *args: train.gradient(*args, settings))
+        return compiled(state, inputs[:count], LABELS[:count], mask, key)
+
+    whole, measured, _ = gradient(16, mask, batch)
+    summed, same, _ = gradient(16, mask, parts)
     chex.assert_trees_all_close(whole, summed, atol=1e-6)
     chex.assert_trees_all_close(measured, same, rtol=1e-5)
-    alone = train.gradient(state, inputs[:count], LABELS[:count], None, key, batch)[0]
+    alone = gradient(count, None, batch)[0]
     chex.assert_trees_all_close(whole, alone, atol=1e-6)
 
 
@@ -123,10 +128,11 @@ def test_padded_evaluation_covers_every_image():
     assert padded.shape == (37, 10)
 
 
-@pytest.mark.parametrize('model', ['fcn', 'lenet5', 'cnn_4'])
+@pytest.mark.parametrize(
+    'model', [{'model__name': 'fcn'}, {'model__name': 'lenet5', 'model__widths': None}, BATCH_NORM]
+)
 def test_bfloat16_computes_less_exactly_with_float32_parameters(model):
-    widths = (12,) if model == 'fcn' else None
-    common = {'model__name': model, 'model__widths': widths, 'optimizer__learning_rate': 0.01}
+    common = model | {'optimizer__learning_rate': 0.01}
     exact, measured = first_epoch(small_settings(**common))
     rough, same = first_epoch(small_settings(**common, compute='bfloat16'))
     chex.assert_trees_all_equal_dtypes(exact, rough)  # all that is kept is float32

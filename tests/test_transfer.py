@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from settings_for_tests import small_dataset, small_settings
+from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
 from fmnist_jax import epoch_loop, metrics, placement, train
 from fmnist_jax.fit import fit
@@ -15,16 +15,8 @@ DATASET = small_dataset(num_train=52)
 
 def settings(**change):
     """A MobileNet of two narrow blocks that takes two steps an epoch."""
-    mobilenet = {
-        'model__name': 'mobilenet',
-        'model__widths': None,
-        'model__blocks': 2,
-        'model__width_multiplier': 0.25,
-        'dataset__image_size': 32,
-        'dataset__channels': 3,
-        'optimizer__l2': 0.01,  # moves every parameter that is not frozen
-        'num_seeds': 1,
-    }
+    # L2 moves every parameter that is not frozen.
+    mobilenet = BATCH_NORM | {'model__blocks': 2, 'optimizer__l2': 0.01, 'num_seeds': 1}
     return small_settings(**mobilenet | change)
 
 

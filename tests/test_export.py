@@ -50,7 +50,7 @@ def test_the_program_runs_with_jax_alone_on_any_number_of_images(trained, export
     images, found = tmp_path / 'images.npy', tmp_path / 'found.npy'
     np.save(images, DATASET.test_images)
     words = [sys.executable, '-c', ALONE, exported / 'model.stablehlo', images, found]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(np.load(found), expected(trained, 2), atol=1e-6)
     raw = bytearray((exported / 'model.stablehlo').read_bytes())

@@ -82,10 +82,10 @@ def lines_of(workdir):
 
 def test_two_hosts_give_what_one_gives(start, tmp_path):
     alone = start('alone', '--rows=*[do]', '--cpu_devices=1')
-    _, errors = alone.communicate(timeout=300)
+    _, errors = alone.communicate(timeout=120)
     assert alone.returncode == 0, errors
     pair = start_two(start, '--rows=*[do]')
-    outputs = [process.communicate(timeout=300) for process in pair]
+    outputs = [process.communicate(timeout=120) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], outputs
     assert '| dropped ' in outputs[0][0] and '|' not in outputs[1][0]
     assert 'dropped: epoch 4/4' in outputs[0][1] and 'epoch' not in outputs[1][1]
@@ -108,12 +108,12 @@ def test_two_hosts_give_what_one_gives(start, tmp_path):
 def test_a_host_that_dies_ends_the_other_with_one_line(start, tmp_path):
     survivor, victim = start_two(start, '--rows=dropped*')
     file = tmp_path / 'host0' / 'runs' / 'tiny' / 'results.jsonl'
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and not file.exists():
         time.sleep(0.01)
     victim.terminate()  # in the second row, as a scheduler does
     assert victim.wait(timeout=10) == -signal.SIGTERM
-    _, errors = survivor.communicate(timeout=300)
+    _, errors = survivor.communicate(timeout=60)
     assert survivor.returncode == 1, errors
     *_, last = errors.strip().splitlines()
     assert last.startswith('error: another host has ended or cannot be reached; finished rows are')
@@ -139,7 +139,7 @@ def test_a_host_that_dies_ends_the_other_with_one_line(start, tmp_path):
 def test_a_mistake_ends_both_hosts_with_one_line(start, tmp_path, both, second, messages):
     pair = start_two(start, *both, second=second)
     for process, message in zip(pair, messages, strict=True):
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=120)
         assert process.returncode == 2, errors
         *_, last = errors.strip().splitlines()
         assert last.startswith(message) and 'Traceback' not in errors

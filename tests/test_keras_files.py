@@ -36,7 +36,7 @@ def test_a_script_without_a_guard_runs_once(file, tmp_path, way):
     script.write_text(SCRIPT)
     name, given = (str(script), None) if way == 'script' else ('-', SCRIPT)
     done = subprocess.run(
-        [sys.executable, name, str(file)], input=given, capture_output=True, text=True, timeout=300
+        [sys.executable, name, str(file)], input=given, capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.stderr) == (f'begins\n{KERNEL.sum()}\n', '')
 

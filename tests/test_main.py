@@ -60,7 +60,7 @@ def command(tmp_path, *arguments):
 def run(tmp_path, *arguments, **env):
     words, settings = command(tmp_path, *arguments)
     settings['env'] = settings['env'] | env
-    return subprocess.run(words, capture_output=True, timeout=300, **settings)
+    return subprocess.run(words, capture_output=True, timeout=200, **settings)
 
 
 def lines_of(workdir):
@@ -176,12 +176,12 @@ def test_ctrl_c_keeps_finished_rows(tmp_path, config):
     )
     signal.signal(signal.SIGINT, before)
     file = tmp_path / 'runs' / 'tiny' / 'results.jsonl'
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 120
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert 'What is finished is kept' in errors and 'Traceback' not in errors
     assert [r['row'] for r in lines_of(tmp_path / 'runs' / 'tiny')] == ['slow']

@@ -66,7 +66,7 @@ def test_mobilenet_refuses_images_that_shrink_to_nothing():
 
 class ForwardTest(chex.TestCase):
     @chex.variants(with_jit=True, without_jit=True, with_device=True)
-    @parameterized.parameters('fcn', 'lenet5', 'cnn_4')
+    @parameterized.parameters('fcn', 'lenet5', 'simple_cnn', 'cnn_4', 'base_cnn')
     def test_logits(self, name):
         model = make_model(name)
         variables = initialize(model)

@@ -141,7 +141,7 @@ def command(tmp_path):
 def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     folder = tmp_path / 'runs' / 'tiny'
     first = command('--trials=40', '--together=3', '--best_seeds=0')
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 120
     journal = folder / 'study.journal'
     while time.monotonic() < deadline:
         if journal.exists() and '"values"' in journal.read_text():  # a trial is told
@@ -151,7 +151,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     first.communicate()
     done = journal.read_text().count('"values"')
     pair = [command('--trials=14', '--together=3', '--best_seeds=2') for _ in range(2)]
-    texts = [process.communicate(timeout=300) for process in pair]
+    texts = [process.communicate(timeout=200) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], texts
     made = study.open_study(folder, '', None)
     have = study.counts(made)
@@ -169,7 +169,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     }
     # A convolutional one: looking at its shapes asks JAX for the devices.
     wrong = command('--trials=14', '--config.epochs=3', '--config.model.name=tuned_cnn')
-    _, errors = wrong.communicate(timeout=300)
+    _, errors = wrong.communicate(timeout=100)
     assert wrong.returncode == 2 and 'epochs: 2 -> 3' in errors and 'Traceback' not in errors
 
 

@@ -107,11 +107,13 @@ def test_gradient_in_parts_is_the_gradient(count):
         ({'model__name': 'lenet5', 'batch_size': 97}, 97),  # a prime: in one piece
         ({'model__name': 'lenet5', 'batch_size': 64, 'micro_batch': 32}, 32),
         ({'model__name': 'fcn', 'batch_size': 64}, 64),
+        ({'model__name': 'tuned_cnn', 'batch_size': 64}, 8),
+        ({'model__name': 'tuned_cnn', 'model__widths': (8,), 'batch_size': 64}, 16),  # mostly dense
         ({'model__name': 'cnn_4', 'batch_size': 64}, 64),  # batch norm
     ],
 )
 def test_micro_batch_size(change, size):
-    settings = small_settings(model__widths=None, **change)
+    settings = small_settings(**{'model__widths': None} | change)
     state = jax.eval_shape(lambda: train.init(settings, 0, 80))
     assert share.micro_batch_size(settings, state.params, state.batch_stats) == size
 

@@ -15,8 +15,9 @@ the validation set, and the last epoch's accuracy the number. The tuning grids
 91.05 %, here 90.63 %: two runs of the same network.
 
 What the report leaves open, and our choice: the strength and place of L2. `l2` acts on every
-parameter and is twice Keras' number. The CNNs have 0.002, the only strength tried: a 1-layer CNN
-(16 filters, 16 nodes, two seeds) reached 87.50 ± 0.59 %, the report's has 88.25. The ANN was tried
+parameter and is twice Keras' number. The CNNs have 0.002, chosen by a 1-layer CNN alone (16
+filters, 16 nodes, two seeds: 87.50 ± 0.59 %, the report's has 88.25); two rows of ours try a tenth
+of it, as theirs come out below the report's numbers. The ANN was tried
 on MNIST with 0, 0.0002 and 0.002: 98.37, 98.08 and 97.26 % (two seeds), the report has 97.75. It
 has 0.0002, the nearest; on Fashion-MNIST that gave 86.56 ± 1.29 %, the report has 88.03.
 """
@@ -28,6 +29,7 @@ MNIST = {'dataset.name': 'mnist'}
 ANN = {'model.name': 'ann', 'optimizer.l2': 0.0002}
 BEST_CNN = {'model.name': 'tuned_cnn'}
 BASE_CNN = {'model.name': 'base_cnn'}
+WEAKER_L2 = {'optimizer.l2': 0.0002}
 UNREGULARIZED = {'model.dropout': 0.0, 'optimizer.l2': 0.0}
 
 CLAIMS = (  # section 6
@@ -57,7 +59,7 @@ CLAIMS = (  # section 6
 
 
 def get_config():
-    """20 epochs of six rows."""
+    """20 epochs of eight rows."""
     config = base.get_config()
     config.title = 'Report 004: ANN against CNN'
     config.epochs = 20
@@ -75,6 +77,8 @@ def get_config():
         row('cnn_fashion_mnist', BEST_CNN, 0.9063, {'parameters': 1_030_218}),
         row('base_cnn_regularized', BASE_CNN, 0.8961, {'parameters': 28_394}),
         row('base_cnn_unregularized', BASE_CNN | UNREGULARIZED, None, {'parameters': 28_394}),
+        row('base_cnn_weaker_l2', BASE_CNN | WEAKER_L2),
+        row('cnn_weaker_l2', BEST_CNN | WEAKER_L2),
     )
     config.claims = CLAIMS
     return config

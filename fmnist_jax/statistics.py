@@ -129,6 +129,21 @@ def probability_better(a, b):
     return float(((a > b) + 0.5 * (a == b)).mean())
 
 
+def rank_correlation(a, b):
+    """Whether two series order the same things alike: Spearman's rank correlation.
+
+    Returns:
+      (its coefficient, from -1 to 1; the two-sided p that the orders have nothing in common, by
+      the t approximation). NaN for fewer than four pairs, or where a series never changes.
+    """
+    from scipy.stats import spearmanr  # takes a second to import
+
+    if len(a) < 8 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan, math.nan
+    result = spearmanr(a, b)
+    return float(result.statistic), float(result.pvalue)
+
+
 def seeds_needed(weights, deviations, difference, level, power=0.8, most=1000):
     """How many seeds of every row would decide a contrast.
 

@@ -52,12 +52,10 @@ def test_drawn_images_and_rows_not_run_say_nothing():
     assert shown(dataset='synthetic', also_reported={'aim': 0.8}) == {}
 
 
-def grid_of(tmp_path, *lines):
+def grid_of(tmp_path, *lines, reported=(0.9, 0.8, 0.7)):
     config = base.get_config()
     config.title, config.grid = 'A grid', True
-    config.rows = tuple(
-        base.row(*told) for told in (('a', {}, 0.9), ('b', {}, 0.8), ('c', {}, 0.7))
-    )
+    config.rows = tuple(base.row('abcdefgh'[i], {}, told) for i, told in enumerate(reported))
     workdirs.claim(tmp_path, config)
     for result in lines:
         results.append(tmp_path, result)
@@ -73,6 +71,27 @@ def test_mean_and_deviation_over_a_grid(tmp_path):
     assert 'Mean ± sd over the rows' in page.page([tmp_path])
     results.append(tmp_path, line('c', [0.7, 0.7]))
     assert 'rows that we have' not in report.workdir_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('ours', 'found'),
+    [
+        ([0.9, 0.89, 0.88, 0.87, 0.86, 0.85, 0.83, 0.84], 'agree (Spearman'),
+        ([0.85, 0.89, 0.83, 0.87, 0.9, 0.84, 0.88, 0.86], 'are not shown to agree (Spearman'),
+        ([0.83, 0.84, 0.85, 0.86, 0.87, 0.88, 0.89, 0.9], 'are not shown to agree (Spearman'),
+        ([0.9, 0.89, 0.88, 0.87], None),  # too few
+    ],
+)
+def test_a_grid_says_whether_its_order_is_the_reports(tmp_path, ours, found):
+    reported = (0.8, 0.79, 0.78, 0.77, 0.76, 0.75, 0.74, 0.73)
+    lines = [
+        line('abcdefgh'[i], [accuracy], reported=reported[i]) for i, accuracy in enumerate(ours)
+    ]
+    text = grid_of(tmp_path, *lines, reported=reported)
+    if found is None:
+        assert 'Spearman' not in text
+    else:
+        assert f'The orders of report and ours {found}' in text
 
 
 def test_a_table_says_what_is_not_run_and_how_to_run_it(tmp_path):

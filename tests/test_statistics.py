@@ -10,6 +10,7 @@ from fmnist_jax.statistics import (
     contrast,
     holm,
     probability_better,
+    rank_correlation,
     seeds_needed,
     summarize,
     verdict,
@@ -145,3 +146,17 @@ def test_intervals_cover_what_they_promise():
         predicted += low < rng.normal(0.9, 0.001) < high
     assert 0.94 < covered / 2000 < 0.965
     assert 0.94 < predicted / 2000 < 0.965
+
+
+def test_rank_correlation_of_a_worked_example():
+    # 1 - 6 Σd² / (n (n² - 1)) for ranks that differ by d; here Σd² = 2 (1 + 4 + 1)
+    a, b = [1, 2, 3, 4, 5, 6, 7, 8], [20, 10, 30, 60, 50, 40, 80, 70]
+    coefficient, p = rank_correlation(a, b)
+    assert coefficient == pytest.approx(1 - 6 * 12 / (8 * 63))
+    assert p == pytest.approx(2 * stats.t.sf(coefficient * math.sqrt(6 / (1 - coefficient**2)), 6))
+    assert rank_correlation(a, b[::-1])[0] < 0
+
+
+@pytest.mark.parametrize(('a', 'b'), [(range(7), range(7)), (range(9), [1.0] * 9)])
+def test_rank_correlation_of_few_pairs_or_a_constant_is_unknown(a, b):
+    assert all(math.isnan(value) for value in rank_correlation(a, b))

@@ -1,12 +1,14 @@
 """The Markdown table of a workdir, and what stands below it."""
 
+import math
+
 from fmnist_jax.markdown import grid
 from fmnist_jax.report.also import also_text
 from fmnist_jax.report.claims_table import claims_text
 from fmnist_jax.report.markdown import interval, notes, number, percent, without_empty_columns
 from fmnist_jax.report.obtained import command
 from fmnist_jax.report.rows import from_result, not_run, read
-from fmnist_jax.statistics import summarize
+from fmnist_jax.statistics import rank_correlation, summarize
 
 _THEIR_SECONDS = 'seconds_per_epoch'  # in also_reported
 
@@ -125,7 +127,8 @@ def heading(title, rows):
 
 
 def grid_summary(rows):
-    """Mean and deviation over the rows of a grid, the report's and ours, as a sentence."""
+    """Mean and deviation over the rows of a grid, the report's and ours, and whether both put
+    the rows in the same order: a report that picks the best of its grid relies on that order."""
     done = [row for row in rows if row.accuracy.count]
     reported = [row for row in rows if row.reported is not None]
     both = [row for row in done if row.reported is not None]
@@ -143,7 +146,19 @@ def grid_summary(rows):
         parts.append(
             f'the report on the rows that we have {_spread(summarize([r.reported for r in both]))}'
         )
-    return f'Mean ± sd over the rows: {"; ".join(parts)}.'
+    return f'Mean ± sd over the rows: {"; ".join(parts)}.{_same_order(both)}'
+
+
+def _same_order(rows):
+    """A sentence on the rank correlation of report and ours; '' for too few rows."""
+    coefficient, p = rank_correlation(
+        [row.reported for row in rows], [row.accuracy.mean for row in rows]
+    )
+    if math.isnan(coefficient):
+        return ''
+    shown = f"Spearman's rank correlation {coefficient:.2f} over {len(rows)} rows, p = {p:.2g}"
+    found = 'agree' if p < 0.05 and coefficient > 0 else 'are not shown to agree'
+    return f' The orders of report and ours {found} ({shown}).'
 
 
 def _not_run_yet(workdir, config, rows):

@@ -78,7 +78,7 @@ def test_mean_and_deviation_over_a_grid(tmp_path):
     [
         ([0.9, 0.89, 0.88, 0.87, 0.86, 0.85, 0.83, 0.84], 'agree (Spearman'),
         ([0.85, 0.89, 0.83, 0.87, 0.9, 0.84, 0.88, 0.86], 'are not shown to agree (Spearman'),
-        ([0.83, 0.84, 0.85, 0.86, 0.87, 0.88, 0.89, 0.9], 'are not shown to agree (Spearman'),
+        ([0.83, 0.84, 0.85, 0.86, 0.87, 0.88, 0.89, 0.9], 'are opposed (Spearman'),
         ([0.9, 0.89, 0.88, 0.87], None),  # too few
     ],
 )

@@ -8,7 +8,7 @@ from fmnist_jax.report.claims_table import claims_text
 from fmnist_jax.report.markdown import interval, notes, number, percent, without_empty_columns
 from fmnist_jax.report.obtained import command
 from fmnist_jax.report.rows import from_result, not_run, read
-from fmnist_jax.statistics import rank_correlation, summarize
+from fmnist_jax.statistics import CONFIDENCE, rank_correlation, summarize
 
 _THEIR_SECONDS = 'seconds_per_epoch'  # in also_reported
 
@@ -157,7 +157,9 @@ def _same_order(rows):
     if math.isnan(coefficient):
         return ''
     shown = f"Spearman's rank correlation {coefficient:.2f} over {len(rows)} rows, p = {p:.2g}"
-    found = 'agree' if p < 0.05 and coefficient > 0 else 'are not shown to agree'
+    found = 'are not shown to agree'
+    if p < 1 - CONFIDENCE:
+        found = 'agree' if coefficient > 0 else 'are opposed'
     return f' The orders of report and ours {found} ({shown}).'
 
 

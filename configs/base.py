@@ -160,6 +160,7 @@ def _optimizer():
     optimizer.momentum = 0.0  # of SGD and RMSProp
     optimizer.nesterov = False  # looks ahead with the momentum (SGD)
     optimizer.l2 = 0.0  # times the parameters, added to the gradient (coupled)
+    optimizer.l2_on = 'all'  # which parameters: all | kernels | dense (the dense layers' kernels)
     optimizer.weight_decay = 0.0  # decoupled (adamw)
     optimizer.clip_norm = 0.0  # largest global norm of the gradient
     return optimizer

@@ -11,7 +11,7 @@ import numpy as np
 from fmnist_jax.layers import ACTIVATIONS, KERNEL_INITIALIZERS
 from fmnist_jax.losses import LOSSES
 from fmnist_jax.models import MODELS
-from fmnist_jax.optimizers import OPTIMIZERS
+from fmnist_jax.optimizers import L2_ON, OPTIMIZERS
 from fmnist_jax.schedules import SCHEDULES
 from fmnist_jax.settings import ConfigError, flatten, show
 
@@ -31,6 +31,7 @@ _CHOICES = {
     'model.initialization': tuple(KERNEL_INITIALIZERS),
     'optimizer.name': tuple(OPTIMIZERS),
     'optimizer.framework': ('pytorch', 'keras'),
+    'optimizer.l2_on': tuple(L2_ON),
     'schedule.name': tuple(SCHEDULES),
 }
 

@@ -6,6 +6,7 @@ framework is a setting here: 001, 002 and 003 used PyTorch, 000 and 004 Keras.
 Numbers may be traced; the Python number 0.0 is off (off.py).
 """
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -62,10 +63,23 @@ def _scale_by_keras_adam(b1, b2, eps):
 OPTIMIZERS = {'sgd': _sgd, 'rmsprop': _rmsprop, 'adam': _adam, 'adamw': _adam}
 
 
+def _kernels(params):
+    """Which leaves are kernels, of layers of any kind."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+def _dense_kernels(params):
+    return jax.tree.map(lambda leaf: leaf.ndim == 2, params)
+
+
+L2_ON = {'all': None, 'kernels': _kernels, 'dense': _dense_kernels}  # -> optax mask
+
+
 def _check_optimizer(config):
     """A setting that the optimizer would silently ignore is an error."""
     _check_choice('optimizer.name', config.name, OPTIMIZERS)
     _check_choice('optimizer.framework', config.framework, CONSTANTS)
+    _check_choice('optimizer.l2_on', config.l2_on, L2_ON)
     if not is_off(config.momentum) and config.name not in ('sgd', 'rmsprop'):
         raise ValueError(
             f'optimizer.momentum is set with name={config.name!r}: only sgd and rmsprop have it'
@@ -88,11 +102,13 @@ def make_optimizer(config, schedule):
     step; its 1e-6 beside the norm is left out); add `l2` times the parameters (PyTorch's
     `weight_decay` of every optimizer but AdamW; a Keras regularizer L2(x) is l2 = 2x); the
     optimizer's rule; decoupled weight decay; momentum and learning rate. Both decays act on
-    every parameter, biases and BatchNorm included, as in PyTorch.
+    every parameter, biases and BatchNorm included, as in PyTorch; `l2` on less with `l2_on`:
+    'kernels', of all layers (a Keras kernel_regularizer on each), or 'dense', those of the dense
+    layers alone.
 
     Args:
       config: attributes `name` (see OPTIMIZERS), `framework` ('pytorch' or 'keras'),
-        `momentum`, `nesterov` (bool), `l2`, `weight_decay`, `clip_norm`.
+        `momentum`, `nesterov` (bool), `l2`, `l2_on` (see L2_ON), `weight_decay`, `clip_norm`.
       schedule: step -> learning rate, from `schedules.make_schedule`.
 
     Returns:
@@ -106,7 +122,7 @@ def make_optimizer(config, schedule):
     if not is_off(config.clip_norm):
         parts.append(optax.clip_by_global_norm(config.clip_norm))
     if not is_off(config.l2):
-        parts.append(optax.add_decayed_weights(config.l2))
+        parts.append(optax.add_decayed_weights(config.l2, L2_ON[config.l2_on]))
     parts.append(OPTIMIZERS[config.name](config.framework))
     if not is_off(config.weight_decay):
         parts.append(optax.add_decayed_weights(config.weight_decay))

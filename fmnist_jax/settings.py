@@ -124,7 +124,7 @@ def settings_hash(settings):
 
 
 # A field younger than a committed result counts there as off (0, no, empty) or as one of these.
-_BEFORE = {'compute': 'float32'}
+_BEFORE = {'compute': 'float32', 'optimizer.l2_on': 'all'}
 
 
 def flatten(tree, prefix=''):

@@ -15,6 +15,7 @@ def optimizer_config(**changes):
         'momentum': 0.0,
         'nesterov': False,
         'l2': 0.0,
+        'l2_on': 'all',
         'weight_decay': 0.0,
         'clip_norm': 0.0,
     }

@@ -94,6 +94,19 @@ def test_clipping_leaves_a_small_gradient_alone():
     np.testing.assert_allclose(norm, rate_of_step(0), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ('l2_on', 'decayed'),
+    [('all', {'conv', 'dense', 'bias'}), ('kernels', {'conv', 'dense'}), ('dense', {'dense'})],
+)
+def test_l2_acts_on_what_it_is_told(l2_on, decayed):
+    params = {'conv': np.ones((3, 3, 1, 2)), 'dense': np.ones((4, 2)), 'bias': np.ones(2)}
+    nothing = jax.tree.map(np.zeros_like, params)
+    trained = run_optax(optimizer_config(l2=0.5, l2_on=l2_on), params, [nothing])
+    for name, after in trained.items():
+        expected = 1 - 0.5 * rate_of_step(0) if name in decayed else 1
+        np.testing.assert_allclose(after, expected, rtol=1e-6, err_msg=name)
+
+
 NUMBERS = {
     'sgd': {'momentum': 0.9, 'l2': 0.1, 'clip_norm': 2.0},
     'rmsprop': {'momentum': 0.8, 'l2': 0.1, 'clip_norm': 2.0},

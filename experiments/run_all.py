@@ -31,6 +31,7 @@ _CALLS = (  # (config or script, rows)
     ('cnn_variants', 'cnn_2*'),
     ('cnn2_tuned', '*'),
     ('mobilenet', '*'),
+    ('cnn_l2', '*'),
     ('tuning_1_layer', '*'),
     ('tuning_2_layers', '*'),
     ('tuning_3_layers', '*'),

@@ -60,9 +60,11 @@ _PER_SEED = {
     'diverged': lambda value: isinstance(value, bool),
     'tested_epoch': lambda value: value is None or _is_whole(value),
     'last_test_accuracy': _is_fraction,
+    'l2_penalty': _is_number_or_none,
 }
 _MAY_BE_MISSING = {
-    *('ensemble_accuracy', 'ensemble_seeds', 'test_images', 'pretrained', 'last_test_accuracy'),
+    *('ensemble_accuracy', 'ensemble_seeds', 'test_images', 'pretrained'),
+    *('last_test_accuracy', 'l2_penalty'),
 }
 _REQUIRED = ('row', 'config_hash', 'test_accuracy')
 _FIELDS = {

@@ -75,6 +75,14 @@ def _dense_kernels(params):
 L2_ON = {'all': None, 'kernels': _kernels, 'dense': _dense_kernels}  # -> optax mask
 
 
+def l2_penalty(config, params):
+    """What minimizing a loss would have to add for `l2` to be its gradient: l2 / 2 · Σ w²."""
+    chosen = L2_ON[config.l2_on]
+    acts_on = chosen(params) if chosen else jax.tree.map(lambda _: True, params)
+    squares = jax.tree.map(lambda w, here: jnp.sum(w * w) if here else 0.0, params, acts_on)
+    return config.l2 / 2 * sum(jax.tree.leaves(squares))
+
+
 def _check_optimizer(config):
     """A setting that the optimizer would silently ignore is an error."""
     _check_choice('optimizer.name', config.name, OPTIMIZERS)

@@ -48,7 +48,10 @@ def read(workdir):
 # What a result line holds for each seed; what counts once for the line; the rest is the first's.
 _PER_SEED = ('seeds', 'test_accuracy', 'test_loss', 'diverged', 'tested_epoch')
 # So, if all lines have it.
-_IF_ALL_HAVE = ('calibration_error', 'calibration_error_tempered', 'last_test_accuracy')
+_IF_ALL_HAVE = (
+    *('calibration_error', 'calibration_error_tempered'),
+    *('last_test_accuracy', 'l2_penalty'),
+)
 _PER_LINE = ('train_seconds', 'compile_seconds')
 
 

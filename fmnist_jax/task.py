@@ -6,11 +6,14 @@ Apart, so that the training can be in another process or on another machine than
 import copy
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from fmnist_jax import calibration, parameters, predictions, provenance, results
 from fmnist_jax.fit import fit
 from fmnist_jax.losses import probabilities
+from fmnist_jax.off import is_off
+from fmnist_jax.optimizers import l2_penalty
 from fmnist_jax.settings import plain, settings_hash
 
 
@@ -73,6 +76,7 @@ def train_task(task, dataset, replicas, cache, progress=None, checkpoints=None):
         'dataset': settings.dataset.name,
         'seeds': list(range(task.first, task.first + task.count)),
         **_measured(outcome, dataset.test_labels),
+        **_penalty(settings.optimizer, outcome.variables['params']),
         'reported': task.row['reported'],
         'also_reported': task.row['also_reported'],
         'train_images': len(dataset.train_labels) - settings.dataset.num_validation,
@@ -102,6 +106,14 @@ def _measured(outcome, labels):
         'history': outcome.history,
         **({'resumed': outcome.resumed} if outcome.resumed else {}),
     }
+
+
+def _penalty(optimizer, params):
+    """What L2 adds to each seed's loss: frameworks that take it as a part of the loss show it."""
+    if is_off(optimizer.l2):
+        return {}
+    penalties = jax.vmap(lambda seed: l2_penalty(optimizer, seed))(params)
+    return {'l2_penalty': _rounded(np.asarray(penalties))}
 
 
 def _of_the_last_epoch(outcome):

@@ -52,6 +52,23 @@ def test_drawn_images_and_rows_not_run_say_nothing():
     assert shown(dataset='synthetic', also_reported={'aim': 0.8}) == {}
 
 
+@pytest.mark.parametrize(
+    ('l2', 'more', 'expected'),
+    [
+        (0.0, {}, 0.55),
+        (0.002, {'l2_penalty': [0.06, 0.10, None]}, 0.63),  # a seed has diverged
+        (0.002, {}, None),  # written before penalties were
+    ],
+)
+def test_kerass_loss_holds_the_penalty(l2, more, expected):
+    result = line(also_reported={'loss': 0.61}, history={'validation_loss': [[0.5, 0.6, None]]})
+    result['config']['optimizer']['l2'] = l2
+    result['tested_epoch'] = [None] * 3
+    shown = also_grid([from_result(result | more)])[1]
+    assert shown[1:] == ['validation loss with L2 penalty', '0.6100',
+                         '' if expected is None else f'{expected:.4f}']  # fmt: skip
+
+
 def grid_of(tmp_path, *lines, reported=(0.9, 0.8, 0.7)):
     config = base.get_config()
     config.title, config.grid = 'A grid', True

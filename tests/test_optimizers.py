@@ -14,7 +14,7 @@ from optimizer_rules import (
 )
 from optimizer_runs import assert_same_training, run_optax, run_torch
 
-from fmnist_jax.optimizers import OPTIMIZERS, make_optimizer
+from fmnist_jax.optimizers import L2_ON, OPTIMIZERS, l2_penalty, make_optimizer
 from fmnist_jax.schedules import make_schedule
 
 CASES = [
@@ -105,6 +105,15 @@ def test_l2_acts_on_what_it_is_told(l2_on, decayed):
     for name, after in trained.items():
         expected = 1 - 0.5 * rate_of_step(0) if name in decayed else 1
         np.testing.assert_allclose(after, expected, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize('l2_on', L2_ON)
+def test_the_penaltys_gradient_is_what_l2_adds(l2_on):
+    params, gradients = draw_problem()
+    config = optimizer_config(l2=0.3, l2_on=l2_on)
+    added = jax.tree.map(np.add, gradients[0], jax.grad(lambda p: l2_penalty(config, p))(params))
+    expected = run_optax(optimizer_config(), params, [added])
+    chex.assert_trees_all_close(run_optax(config, params, gradients[:1]), expected, rtol=1e-5)
 
 
 NUMBERS = {

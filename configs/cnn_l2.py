@@ -1,4 +1,4 @@
-"""Report 004: which L2 gives its numbers, of the three strengths and places that are likely.
+"""Report 004: which L2 gives its numbers, of four strengths and places that are likely.
 
     python -m fmnist_jax.main --config=configs/cnn_l2.py
 

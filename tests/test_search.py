@@ -151,7 +151,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     first.communicate()
     done = journal.read_text().count('"values"')
     pair = [command('--trials=14', '--together=3', '--best_seeds=2') for _ in range(2)]
-    texts = [process.communicate(timeout=200) for process in pair]
+    texts = [process.communicate(timeout=500) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], texts
     made = study.open_study(folder, '', None)
     have = study.counts(made)

@@ -130,8 +130,12 @@ def second_process(folder, expected, epochs):
     workdir = folder / 'twice'
     first = start(workdir, epochs)
     first_epoch(first, workdir)
-    second = start(workdir, epochs)
-    if second.wait() != 2 or 'another process is writing there' not in messages(workdir):
+    first.send_signal(signal.SIGSTOP)  # or it may end before the second gets there
+    try:
+        code = start(workdir, epochs).wait()
+    finally:
+        first.send_signal(signal.SIGCONT)
+    if code != 2 or 'another process is writing there' not in messages(workdir):
         raise Fault(messages(workdir))
     if first.wait() != 0:
         raise Fault(messages(workdir))

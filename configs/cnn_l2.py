@@ -9,7 +9,7 @@ parameter, on all kernels and on the dense layers' kernels, and 0.01 on these (`
 Keras' number).
 """
 
-from configs import tuning_1_layer, tuning_2_layers, tuning_3_layers
+from configs import ann_vs_cnn, tuning_1_layer, tuning_2_layers, tuning_3_layers
 from configs.base import row
 
 NETWORKS = {  # (filters, dense nodes) -> the grid that has it
@@ -28,8 +28,10 @@ L2 = {
 
 def get_config():
     """20 epochs of sixteen rows; two minutes a row and seed on one CPU core."""
-    config = tuning_1_layer.grid_config('Report 004: strength and place of L2', {})
-    config.grid = False
+    config = ann_vs_cnn.get_config()
+    config.title = 'Report 004: strength and place of L2'
+    config.model.name = 'tuned_cnn'
+    config.claims = ()
     config.rows = tuple(
         row(
             f'{tuning_1_layer.row_name(widths, dense)}_{name}',

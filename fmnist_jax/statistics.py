@@ -134,7 +134,8 @@ def rank_correlation(a, b):
 
     Returns:
       (its coefficient, from -1 to 1; the two-sided p that the orders have nothing in common, by
-      the t approximation). NaN for fewer than four pairs, or where a series never changes.
+      the t approximation). NaN where a series never changes, and for fewer than eight pairs:
+      the approximation would call the order of four certain, which is chance in one of 24.
     """
     from scipy.stats import spearmanr  # takes a second to import
 

@@ -3,9 +3,10 @@
 import pytest
 from report_for_tests import line
 from settings_for_tests import small_dataset, small_settings
+from trained_for_tests import train
 
 from configs import base
-from fmnist_jax import experiment, results
+from fmnist_jax import experiment, parameters, results
 from fmnist_jax.pretrained import Pretrained
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
@@ -87,3 +88,14 @@ def test_weights_that_a_row_cannot_use_are_told_with_its_name(tmp_path):
     with pytest.raises(ConfigError, match="^row 'a': config.head_epochs=1 freezes conv1"):
         experiment.run(config, config.rows, tmp_path / 'x', lambda name: dataset, load_pretrained)
     assert not (tmp_path / 'x').exists()
+
+
+def test_a_line_holds_the_penalty_of_each_seed(tmp_path):
+    l2 = {'optimizer.l2': 0.02, 'optimizer.l2_on': 'dense'}
+    train(tmp_path, 2, with_l2=l2, without={})
+    with_l2, without = results.read(tmp_path)
+    assert 'l2_penalty' not in without
+    tensors = parameters.of_row(tmp_path, 'with_l2').variables['params']
+    kernels = [layer['kernel'] for layer in tensors.values()]
+    expected = [0.01 * sum((kernel[seed] ** 2).sum() for kernel in kernels) for seed in range(2)]
+    assert with_l2['l2_penalty'] == pytest.approx(expected, rel=1e-4)

@@ -41,6 +41,7 @@ def grid_config(title, grid, claims=()):
     config = ann_vs_cnn.get_config()
     config.title = title
     config.model.name = 'tuned_cnn'
+    config.optimizer.l2_on = 'dense'
     config.rows = tuple(
         row(
             row_name(widths, dense),

@@ -95,7 +95,7 @@ def get_config():
     config.replicas = 'auto'  # seeds of a device: vmap (at once) | map (in turn) | auto
     config.replicas_chunk = 0  # with map: seeds at once; 0 means one
     config.devices_per_seed = 0  # that share a seed's batches, if there are so many; 0 chooses
-    config.checkpoint_epochs = 0  # a checkpoint every so many epochs; 0: about once a minute
+    config.checkpoint_epochs = 0  # a checkpoint every so many epochs; 0: every minute or two
     config.checkpoints_kept = 2  # latest ones, beside the best; 0: no checkpoints
     config.debug_nans = False  # stops at the first number that is not finite and says where
     config.dataset = _dataset()

@@ -1,9 +1,9 @@
 """Checkpoints of the row that trains: orbax writes them while training goes on.
 
-A checkpoint holds every seed's state after an epoch as plain arrays [S, ...], whatever the devices
-were, so a run may go on with more or fewer of them. Orbax makes a checkpoint visible only when it
-is complete, but keeps no checksum of the data: ours is in its `meta`. A damaged checkpoint is
-deleted and the one before it is used.
+A checkpoint holds every seed's state after an epoch, or within one, as plain arrays [S, ...],
+whatever the devices were, so a run may go on with more or fewer of them. Orbax makes a checkpoint
+visible only when it is complete, but keeps no checksum of the data: ours is in its `meta`. A
+damaged checkpoint is deleted and the one before it is used.
 """
 
 import hashlib
@@ -19,19 +19,22 @@ import numpy as np
 from fmnist_jax import orbax_files
 from fmnist_jax.settings import ConfigError, difference, one_line
 
-# With checkpoint_epochs=0: after the first epoch that ends so long after the last checkpoint.
+# With checkpoint_epochs=0: after the first epoch that ends so long after the last checkpoint, and
+# within an epoch that lasts longer than twice that.
 _SECONDS_BETWEEN = 60.0
 
 
 class Checkpoint(NamedTuple):
-    """Where a row's training stands after an epoch; every array's first axis is the seed."""
+    """Where a row's training stands; every array's first axis is the seed."""
 
-    epoch: int
+    epoch: int  # the last that is finished
     state: Any  # train.State of numpy arrays [S, ...]
     history: dict  # name -> one list of S numbers per epoch
     epochs_run: list  # [S] epochs that each seed trained
     seconds: float  # training time so far
-    resumed: list  # {'epoch', 'commit'}: what the run went on from before, and by which code
+    resumed: list  # {'epoch', 'steps', 'commit'}: what the run went on from, by which code
+    steps: int = 0  # of the next epoch that are done
+    measured: list | None = None  # metrics.to_lists of these
 
 
 def _named_leaves(state):
@@ -73,19 +76,26 @@ class Checkpoints:
         self._every, self._keep = every_epochs, keep
         self._manager, self._last = None, time.monotonic()
 
-    def due(self, epoch):
-        """Whether a checkpoint is to be written after this epoch."""
+    def due(self, here):
+        """Whether a checkpoint is to be written where training stands; here: a Checkpoint."""
         if self._keep == 0:
             return False
         if self._every:
-            return epoch % self._every == 0
-        return time.monotonic() - self._last >= _SECONDS_BETWEEN
+            return here.steps == 0 and here.epoch % self._every == 0
+        between = 2 * _SECONDS_BETWEEN if here.steps else _SECONDS_BETWEEN
+        return time.monotonic() - self._last >= between
 
-    def save(self, checkpoint):
+    def save(self, checkpoint, step):
         """Hands a checkpoint to orbax, which writes it in the background.
 
         A disk that cannot take it costs the checkpoint, not the run: told in one line.
+
+        Args:
+          checkpoint: a Checkpoint with its state.
+          step: optimizer steps of its epochs and its `steps`, the checkpoint's name.
         """
+        if self._keep == 0:
+            return
         # A CPU's arrays come without a copy: the next step takes over their memory, and orbax
         # would write what it finds there by then.
         named = [(name, np.array(leaf)) for name, leaf in _named_leaves(checkpoint.state)]
@@ -95,8 +105,8 @@ class Checkpoints:
         try:
             self._manager = self._manager or orbax_files.manager(self.folder, self._keep)
             arrays = {f'{i:04}': array for i, (_, array) in enumerate(named)}
-            score = _score(checkpoint.history)
-            orbax_files.write(self._manager, checkpoint.epoch, meta, arrays, score)
+            score = _score(checkpoint)
+            orbax_files.write(self._manager, step, meta, arrays, score)
         except Exception as error:  # orbax passes on what its threads and TensorStore raise
             self._give_up(error)
         self._last = time.monotonic()
@@ -138,7 +148,8 @@ class Checkpoints:
                     'set these back, or delete that folder to start the row again'
                 )
             state = jax.tree.unflatten(jax.tree.structure(like), leaves)
-            meta['resumed'].append({'epoch': meta['epoch'], 'commit': meta.pop('commit')})
+            within = {'steps': meta['steps']} if meta.get('steps') else {}
+            meta['resumed'].append({'epoch': meta['epoch'], **within, 'commit': meta.pop('commit')})
             return Checkpoint(**meta | {'state': state})
         return None
 
@@ -175,8 +186,14 @@ def _check_structure(names, leaves, like):
         raise ValueError('written by another version of the code')
 
 
-def _score(history):
-    """Mean validation accuracy of the seeds after the last epoch, the epoch without one."""
+def _score(checkpoint):
+    """Mean validation accuracy of the seeds after the last epoch, the epoch without one.
+
+    Within an epoch it would be that of another state: a number below all others.
+    """
+    if checkpoint.steps:
+        return -1.0
+    history = checkpoint.history
     if 'validation_accuracy' not in history:
         return float(len(history['train_loss']))
     known = [v for v in history['validation_accuracy'][-1] if v is not None]

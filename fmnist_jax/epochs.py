@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fmnist_jax import nan_search, parallel, train
+from fmnist_jax import metrics, nan_search, parallel, signals, train
 from fmnist_jax.checkpoint import Checkpoint
 from fmnist_jax.placement import Replicas
 from fmnist_jax.programs import Arrays, Programs, no_metrics
@@ -35,21 +35,30 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
 
     Args:
       run: Run.
-      progress, checkpoints: see fit.fit.
+      progress, checkpoints: see fit.fit. After Ctrl-C or SIGTERM one more is written, in the
+        middle of the epoch if need be.
       stop: (epoch, history) -> bool [S], seeds that are to stop after this epoch; or None.
 
     Returns:
       (final train.State on the devices, Checkpoint of where it ended, without its state).
+
+    Raises:
+      KeyboardInterrupt: one of these signals came.
     """
-    began = time.perf_counter()
-    state, here = _start(run, progress, checkpoints)
-    began -= here.seconds
+    with signals.noted() as came:
+        return _run_epochs(run, progress, _Keeper(run, checkpoints, came), stop)
+
+
+def _run_epochs(run, progress, keeper, stop):
+    """See run_epochs."""
+    state, here = _start(run, progress, keeper.checkpoints)
+    keeper.began = time.perf_counter() - here.seconds
     pace = 1
     for epoch in range(here.epoch + 1, run.settings.epochs + 1):
         active = ~parallel.gather(run.replicas, state.stopped)
         if not active.any():
             break
-        state, measured, pace = _train(run, state, epoch, pace, progress)
+        state, measured, pace = _train(run, state, here, pace, progress, keeper)
         entries = means('train', measured, active)
         if run.programs.finish_epoch is not None:
             state, measured = _validate(run, state, epoch)
@@ -57,37 +66,67 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
         for name, values in entries.items():
             here.history.setdefault(name, []).append(values)
         epochs_run = [int(n + on) for n, on in zip(here.epochs_run, active, strict=True)]
-        seconds = time.perf_counter() - began
-        here = here._replace(epoch=epoch, epochs_run=epochs_run, seconds=seconds)
+        here = here._replace(epoch=epoch, epochs_run=epochs_run, steps=0, measured=None)
         if progress:
             progress.epoch(epoch, here.history)
         if stop:
             stopped = parallel.gather(run.replicas, state.stopped) | stop(epoch, here.history)
             state = state._replace(stopped=parallel.spread(run.replicas, stopped))
-        due = bool(checkpoints and checkpoints.due(epoch))
-        if parallel.of_first_host(run.replicas, due):
-            whole = here._replace(state=parallel.gather(run.replicas, state))
-            if checkpoints:
-                checkpoints.save(whole)
-    return state, here._replace(seconds=time.perf_counter() - began)
+        keeper.offer(state, here)
+    return state, here._replace(seconds=time.perf_counter() - keeper.began)
+
+
+class _Keeper:
+    """Has checkpoints written: when they are due, and when the run is to end."""
+
+    def __init__(self, run, checkpoints, came):
+        """came: () -> bool, whether a signal came that is to end the run."""
+        self.checkpoints, self.began = checkpoints, 0.0
+        self._run, self._came = run, came
+
+    def offer(self, state, here):
+        """A State that can be kept, and the Checkpoint of where it stands, without it.
+
+        Raises:
+          KeyboardInterrupt: a signal came, to any of the hosts.
+        """
+        replicas, kept = self._run.replicas, self.checkpoints
+        asked = bool(parallel.largest(replicas, float(self._came())))
+        due = asked or bool(kept and kept.due(here))
+        if parallel.of_first_host(replicas, due):
+            seconds = time.perf_counter() - self.began
+            whole = here._replace(state=parallel.gather(replicas, state), seconds=seconds)
+            if kept:
+                count = self._run.arrays.train_indices.shape[-1]
+                epochs_steps = here.epoch * train.steps_per_epoch(self._run.settings, count)
+                kept.save(whole, epochs_steps + here.steps)
+        if asked:
+            raise KeyboardInterrupt
 
 
 def _start(run, progress, checkpoints):
-    """The state before the first epoch, or after the last one of an earlier run."""
+    """The state before the first step, or where an earlier run ended."""
     state = run.programs.init(run.numbers, run.seeds, run.arrays.pretrained)
     like = parallel.gather(run.replicas, state)
     found = parallel.of_first_host(run.replicas, checkpoints and checkpoints.restore(like))
     if not found:
         return state, Checkpoint(0, None, {}, [0] * run.replicas.count, 0.0, [])
     if progress:
-        progress.resume(found.epoch)
+        progress.resume(found.epoch, found.steps)
     return parallel.spread(run.replicas, found.state), found._replace(state=None)
 
 
-def _train(run, state, epoch, pace, progress):
-    """One epoch in calls of about a second: (state, summed Metrics [S], steps per call)."""
-    start, steps = 0, train.steps_per_epoch(run.settings, run.arrays.train_indices.shape[-1])
-    measured = no_metrics(run.replicas)
+def _train(run, state, here, pace, progress, keeper):
+    """The rest of an epoch in calls of about a second: (state, summed Metrics [S], steps a call).
+
+    here: Checkpoint of where `state` stands.
+    """
+    epoch, start = here.epoch + 1, here.steps
+    steps = train.steps_per_epoch(run.settings, run.arrays.train_indices.shape[-1])
+    if here.steps:
+        measured = parallel.spread(run.replicas, metrics.from_lists(here.measured))
+    else:
+        measured = no_metrics(run.replicas)
     while start < steps:
         stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
@@ -96,12 +135,14 @@ def _train(run, state, epoch, pace, progress):
         seen = parallel.gather(run.replicas, measured)  # waits until it is done
         if before is not None:
             _search_nans(run, before, state, seen, epoch, start, stop)
-        seconds = parallel.slowest(run.replicas, time.perf_counter() - began)
+        seconds = parallel.largest(run.replicas, time.perf_counter() - began)
         # At most doubled a call: the first one may be slow for reasons of its own.
         pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
         if progress:
             progress.steps(stop - start, seen)
         start = stop
+        if start < steps:
+            keeper.offer(state, here._replace(steps=start, measured=metrics.to_lists(seen)))
     return state, seen, pace
 
 

@@ -43,7 +43,7 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
       replicas: placement.Replicas for settings.num_seeds.
       cache: dict that keeps compiled programs for rows that differ in numbers alone.
       progress: has `steps(count, Metrics of numpy [S])`, `epoch(number, history)` and
-        `resume(epochs)`, `note(text)`; or None.
+        `resume(epochs, steps)`, `note(text)`; or None.
       pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each; or None.
       checkpoints: checkpoint.Checkpoints to go on from and to write; or None.
 

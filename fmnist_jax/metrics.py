@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from fmnist_jax.losses import LOSSES
 
@@ -18,6 +19,17 @@ class Metrics(NamedTuple):
 def zeros():
     """The metrics of no image."""
     return Metrics(jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+
+
+def to_lists(sums):
+    """Metrics of numpy [S] as JSON can hold them, to the bit."""
+    return [np.asarray(values).tolist() for values in sums]
+
+
+def from_lists(lists):
+    """Metrics of numpy [S] from what to_lists gave."""
+    loss, correct, count = lists
+    return Metrics(np.float32(loss), np.int32(correct), np.int32(count))
 
 
 def add(a, b):

@@ -40,19 +40,19 @@ def manager(folder, keep):
     return ocp.CheckpointManager(folder, options=options)
 
 
-def write(manager, epoch, meta, arrays, score):
+def write(manager, step, meta, arrays, score):
     """Hands a checkpoint to a manager, which writes it in the background.
 
     Args:
       manager: of `manager`.
-      epoch: its number.
+      step: its number.
       meta: what JSON can hold.
       arrays: {name: numpy array}.
       score: by which one is the best.
     """
     args = library().args
     manager.save(
-        epoch,
+        step,
         args=args.Composite(state=args.StandardSave(arrays), meta=args.JsonSave(meta)),
         metrics={'score': score},
     )

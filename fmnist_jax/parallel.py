@@ -66,11 +66,11 @@ def of_first_host(replicas, value):
     return pickle.loads(multihost_utils.broadcast_one_to_all(raw).tobytes())
 
 
-def slowest(replicas, seconds):
-    """The longest time of all hosts, so that all of them decide the same by it."""
+def largest(replicas, number):
+    """The largest number of all hosts, so that all of them decide the same by it."""
     if not _several_hosts(replicas):
-        return seconds
-    return float(multihost_utils.process_allgather(np.float32(seconds)).max())
+        return number
+    return float(multihost_utils.process_allgather(np.float32(number)).max())
 
 
 def _several_hosts(replicas):

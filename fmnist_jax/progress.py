@@ -33,16 +33,18 @@ class RowProgress:
                 bar_format='{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]',
             )
 
-    def resume(self, epochs):
-        """The run goes on after so many epochs of an earlier one."""
-        self._before, self._epoch = epochs, min(epochs + 1, self._epochs)
-        message = f'{self._name}: goes on after epoch {epochs}'
+    def resume(self, epochs, steps):
+        """The run goes on after so many epochs of an earlier one and steps of the next."""
+        done = epochs * self._steps + steps
+        self._before, self._epoch = done / self._steps, min(epochs + 1, self._epochs)
+        within = f'step {steps}/{self._steps} of ' if steps else ''
+        message = f'{self._name}: goes on after {within}epoch {epochs + bool(steps)}'
         if self._bar is None:
             print(message, file=self._stream, flush=True)
         else:
             self._bar.write(message, file=self._stream)
-            self._bar.initial = epochs * self._steps  # not part of this run's pace
-            self._bar.update(epochs * self._steps)
+            self._bar.initial = done  # not part of this run's pace
+            self._bar.update(done)
 
     def steps(self, done, measured):
         """`done` more steps of every seed; measured: Metrics of the epoch so far, numpy [S]."""

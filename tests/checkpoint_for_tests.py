@@ -1,5 +1,7 @@
 """Runs that end too early, with their checkpoints."""
 
+import signal
+
 import chex
 import jax
 from settings_for_tests import small_dataset
@@ -15,21 +17,26 @@ class Stop(Exception):
 
 
 class StopAfter:
-    """Stands in for the progress bar; ends the run after so many epochs."""
+    """Stands in for the progress bar; ends the run after so many epochs, or presses Ctrl-C."""
 
-    def __init__(self, epochs):
-        self.left, self.resumed = epochs, 0
+    def __init__(self, epochs, ctrl_c=None):
+        """ctrl_c: after so many steps of this run; None for never."""
+        self.left, self.resumed, self.ctrl_c = epochs, 0, ctrl_c
 
     def steps(self, done, measured):
-        pass
+        if self.ctrl_c is not None:
+            self.ctrl_c -= done
+            if self.ctrl_c <= 0:
+                self.ctrl_c = None
+                signal.raise_signal(signal.SIGINT)
 
     def epoch(self, number, history):
         self.left -= 1
         if self.left < 0:
             raise Stop
 
-    def resume(self, epochs):
-        self.resumed = epochs
+    def resume(self, epochs, steps):
+        self.resumed, self.resumed_steps = epochs, steps
 
 
 def checkpoints(folder, every=1, keep=2, identity='a', said=None):
@@ -38,12 +45,12 @@ def checkpoints(folder, every=1, keep=2, identity='a', said=None):
     return checkpoint.Checkpoints(folder, identity, 'abc', every, keep, say)
 
 
-def run(settings, kept=None, stop_after=10**9, devices=1, devices_per_seed=1):
+def run(settings, kept=None, stop_after=10**9, devices=1, devices_per_seed=1, ctrl_c=None):
     devices = jax.local_devices()[:devices]
     replicas = placement.make_replicas(
         settings.num_seeds, devices=devices, devices_per_seed=devices_per_seed
     )
-    progress = StopAfter(stop_after)
+    progress = StopAfter(stop_after, ctrl_c)
     try:
         return fit(settings, DATASET, replicas, progress=progress, checkpoints=kept), progress
     finally:

@@ -3,6 +3,7 @@
 import itertools
 import pathlib
 import shutil
+import signal
 
 import chex
 import jax
@@ -11,7 +12,7 @@ import pytest
 from checkpoint_for_tests import Stop, assert_same, checkpoints, run
 from settings_for_tests import small_settings
 
-from fmnist_jax import checkpoint, placement
+from fmnist_jax import checkpoint, placement, signals
 from fmnist_jax.settings import ConfigError
 
 SETTINGS = {'epochs': 4, 'selection': 'val_loss', 'patience': 2, 'model__dropout': 0.3}
@@ -51,6 +52,51 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(settings, uninterrup
     assert not copy.exists() and not copy.parent.exists()
 
 
+@pytest.mark.parametrize('steps', [1, 5, 7, 20])
+def test_ctrl_c_loses_no_step(settings, uninterrupted, tmp_path, monkeypatch, capfd, steps):
+    """Five steps an epoch, one a call; after the last step there is nothing left to train."""
+    monkeypatch.setattr('fmnist_jax.epochs._STEPS_PER_CALL', 1)
+    monkeypatch.setattr('fmnist_jax.epochs._SECONDS_PER_CALL', 0)
+    folder = tmp_path / 'row'
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, checkpoints(folder, every=0), ctrl_c=steps)
+    assert capfd.readouterr().err.count('stopping as soon as') == 1
+    assert [path.name for path in folder.glob('[0-9]*')] == [str(steps)]
+    outcome, progress = run(settings, checkpoints(folder, every=0))
+    assert (progress.resumed, progress.resumed_steps) == divmod(steps, 5)
+    assert_same(outcome, uninterrupted)
+
+
+def test_ctrl_c_keeps_the_sums_of_a_seed_that_diverged(tmp_path, monkeypatch):
+    monkeypatch.setattr('fmnist_jax.epochs._STEPS_PER_CALL', 1)
+    monkeypatch.setattr('fmnist_jax.epochs._SECONDS_PER_CALL', 0)
+    wild = small_settings(epochs=2, optimizer__learning_rate=1e30)
+    with pytest.raises(KeyboardInterrupt):
+        run(wild, checkpoints(tmp_path / 'row'), ctrl_c=7)
+    outcome, progress = run(wild, checkpoints(tmp_path / 'row'))
+    assert progress.resumed_steps == 2
+    assert_same(outcome, run(wild)[0])
+    assert outcome.history['train_loss'][1] == [None] * 3
+
+
+def test_a_second_ctrl_c_acts_at_once():
+    with pytest.raises(KeyboardInterrupt), signals.noted() as came:
+        signal.raise_signal(signal.SIGINT)
+        assert came()
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with signals.noted() as came:
+            signal.raise_signal(signal.SIGINT)
+            assert not came()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_run_goes_on_with_other_devices_and_back(settings, uninterrupted, tmp_path):
     folder = tmp_path / 'row'
     for devices, epochs in ((8, 1), (1, 1), (8, 9)):
@@ -80,13 +126,15 @@ def test_the_latest_and_the_best_are_kept(settings, tmp_path):
     like = {'params': np.arange(3.0)}
     for epoch, accuracy in enumerate((0.5, 0.9, 0.7, 0.6), 1):
         history = {'validation_accuracy': [[accuracy]], 'train_loss': [[1.0]] * epoch}
-        kept.save(checkpoint.Checkpoint(epoch, like, history, [epoch], 1.0, []))
+        kept.save(checkpoint.Checkpoint(epoch, like, history, [epoch], 1.0, []), epoch)
     kept.close()
     assert sorted(path.name for path in (tmp_path / 'row').iterdir()) == ['2', '4']
     assert checkpoints(tmp_path / 'row').restore(like).epoch == 4
 
 
-@pytest.mark.parametrize(('every', 'keep', 'expected'), [(1, 2, [2, 3]), (2, 2, [2]), (1, 0, [])])
+@pytest.mark.parametrize(
+    ('every', 'keep', 'expected'), [(1, 2, [10, 15]), (2, 2, [10]), (1, 0, [])]
+)
 def test_how_often_and_how_many_are_fields(settings, tmp_path, every, keep, expected):
     with pytest.raises(Stop):
         run(small_settings(**SETTINGS), checkpoints(tmp_path / 'row', every, keep), stop_after=3)
@@ -98,7 +146,17 @@ def test_without_a_number_a_checkpoint_is_due_once_a_minute(monkeypatch, tmp_pat
     clock = itertools.count(0, 25)
     monkeypatch.setattr(checkpoint.time, 'monotonic', lambda: next(clock))
     kept = checkpoints(tmp_path / 'row', every=0)
-    assert [kept.due(epoch) for epoch in range(1, 5)] == [False, False, True, True]
+    here = checkpoint.Checkpoint(1, None, {}, [1], 1.0, [])
+    assert [kept.due(here) for _ in range(4)] == [False, False, True, True]
+
+
+def test_within_an_epoch_a_checkpoint_is_due_after_two_minutes(monkeypatch, tmp_path):
+    clock = itertools.count(0, 25)
+    monkeypatch.setattr(checkpoint.time, 'monotonic', lambda: next(clock))
+    here = checkpoint.Checkpoint(1, None, {}, [1], 1.0, [], steps=3)
+    kept = checkpoints(tmp_path / 'row', every=0)
+    assert [kept.due(here) for _ in range(5)] == [False] * 4 + [True]
+    assert not checkpoints(tmp_path / 'row', every=1).due(here)
 
 
 def test_another_runs_checkpoints_are_refused(settings, copy):
@@ -131,21 +189,23 @@ def damage(path, how):
 @pytest.mark.parametrize('how', ['deleted', 'truncated', 'flipped'])
 def test_a_damaged_checkpoint_falls_back_on_the_one_before(settings, uninterrupted, copy, how):
     """The largest file of the data, which orbax reads without complaint when bytes are flipped."""
-    largest = max((copy / '3' / 'state').rglob('*'), key=lambda p: p.is_file() and p.stat().st_size)
+    largest = max(
+        (copy / '15' / 'state').rglob('*'), key=lambda p: p.is_file() and p.stat().st_size
+    )
     damage(largest, how)
     said = []
     outcome, progress = run(settings, checkpoints(copy, said=said))
     assert progress.resumed == 2
     assert_same(outcome, uninterrupted)
-    assert len(said) == 1 and 'row/3: damaged checkpoint, deleted (' in said[0]
+    assert len(said) == 1 and 'row/15: damaged checkpoint, deleted (' in said[0]
 
 
 def test_damage_to_any_file_ends_in_the_same_result(settings, uninterrupted, stopped, tmp_path):
     like = None
-    files = [path for path in (stopped / '3').rglob('*') if path.is_file()]
+    files = [path for path in (stopped / '15').rglob('*') if path.is_file()]
     replicas = placement.make_replicas(settings.num_seeds, devices=jax.local_devices()[:1])
     whole = checkpoints(stopped)._complete()
-    assert {path.name for path in whole} >= {'2', '3'}
+    assert {path.name for path in whole} >= {'10', '15'}
     template = small_state(settings, replicas)
     expected = checkpoints(stopped).restore(template)
     for number, (file, how) in enumerate(itertools.product(files, ('truncated', 'flipped'))):

@@ -48,7 +48,7 @@ def test_a_resumed_run_counts_its_own_time(capsys, monkeypatch):
     clock = iter([0.0, 10.0])
     monkeypatch.setattr('fmnist_jax.progress.time.monotonic', lambda: next(clock))
     progress = RowProgress('row', 9, 5, sys.stderr)
-    progress.resume(7)
+    progress.resume(7, 0)
     progress.epoch(8, {'train_loss': [[0.5]]})
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == 'row: goes on after epoch 7'

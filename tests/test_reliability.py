@@ -8,6 +8,8 @@ import shutil
 
 import pytest
 
+from experiments.reliability import endings
+
 ROOT = pathlib.Path(__file__).parent.parent
 EPOCHS = 12
 
@@ -28,11 +30,12 @@ def undisturbed(faults, tmp_path_factory):
     return workdir, faults.ended(workdir)
 
 
-@pytest.mark.parametrize('during_save', [False, True])
-def test_a_killed_run_goes_on_and_ends_the_same(faults, undisturbed, tmp_path, during_save):
-    _, times, lost, _ = faults.kill(tmp_path, undisturbed[1], EPOCHS, 1, during_save)
+@pytest.mark.parametrize('kind', ['kill', 'kill_in_save', 'ctrl_c'])
+def test_a_run_that_was_ended_goes_on_and_ends_the_same(faults, undisturbed, tmp_path, kind):
+    _, times, lost, _ = faults.end_often(tmp_path, undisturbed[1], EPOCHS, 1, faults.KINDS[kind])
     assert times == '1 (1 runs)'
-    assert re.fullmatch(r'nothing; at most \d+ epochs? trained again', lost)
+    again = '0' if kind == 'ctrl_c' else r'\d+'
+    assert re.fullmatch(rf'nothing; at most {again} epochs? trained again', lost)
     (workdir,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert (workdir / 'results.jsonl').read_text().count('\n') == 1
 
@@ -56,7 +59,9 @@ def test_another_result_would_be_noticed(faults, undisturbed, tmp_path):
         faults.check_same(workdir, expected)
 
 
-def test_epochs_trained_again_are_counted(faults):
+def test_epochs_trained_again_are_counted():
     text = 'a: epoch 1/9 loss\na: epoch 2/9 loss\na: goes on after epoch 1\na: epoch 2/9 loss\n'
-    assert faults._epochs_again(text) == [1]
-    assert faults._epochs_again('a: epoch 1/9 loss\na: epoch 1/9 loss\n') == [1]
+    assert endings.epochs_again(text) == [1]
+    assert endings.epochs_again('a: epoch 1/9 loss\na: epoch 1/9 loss\n') == [1]
+    text = 'a: epoch 3/9 loss\na: goes on after step 2/5 of epoch 4\na: epoch 4/9 loss\n'
+    assert endings.epochs_again(text) == [0]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ class Fault(Exception):
 
 def start(workdir, epochs):
     """The command in the background; its messages go to a file beside the workdir."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background; it is inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(workdir.with_suffix('.log'), 'a') as log:
         return subprocess.Popen(
             [*COMMAND, f'--workdir={workdir}', f'--config.epochs={epochs}'],

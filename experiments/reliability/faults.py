@@ -8,10 +8,10 @@ nothing happened to: every number of the result line and every prediction, bit f
 """
 
 import argparse
+import functools
 import os
 import pathlib
 import random
-import re
 import shutil
 import signal
 import sys
@@ -28,58 +28,10 @@ from experiments.reliability.broken_runs import (  # noqa: E402
     first_epoch,
     messages,
     start,
-    writing,
 )
+from experiments.reliability.endings import KINDS, end_often  # noqa: E402
 from experiments.reliability.full_disks import full_disk, read_only  # noqa: E402
 from fmnist_jax.markdown import markdown  # noqa: E402
-
-
-def kill(folder, expected, epochs, kills, during_save, seed=0):
-    """kill -9 at random moments, or in the middle of a save; resumed until it is done."""
-    rng, done, number, lost = random.Random(seed), 0, 0, []
-    while done < kills:
-        number += 1
-        workdir = folder / f'kill_{number}'
-        while True:
-            process = start(workdir, epochs)
-            if done < kills:
-                if during_save:
-                    while process.poll() is None and not writing(workdir):
-                        time.sleep(0.001)
-                else:
-                    first_epoch(process, workdir)
-                    time.sleep(rng.uniform(0, 2))
-            if done < kills and process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                done += 1
-                process.wait()
-            elif process.wait() == 0:
-                break
-            else:
-                raise Fault(f'{workdir}: exit code {process.returncode}\n{messages(workdir)}')
-        check_same(workdir, expected)
-        lost.extend(_epochs_again(messages(workdir)))
-    again = max(lost, default=0)
-    return (
-        'kill -9 ' + ('while a checkpoint is written' if during_save else 'at a random moment'),
-        f'{kills} ({number} runs)',
-        f'nothing; at most {again} epoch{"s" * (again != 1)} trained again',
-        'on the next start: `goes on after epoch N`',
-    )
-
-
-def _epochs_again(text):
-    """Epochs that were trained, and trained again after a kill."""
-    lost, epoch = [], 0
-    for line in text.splitlines():
-        resumed = re.search(r'goes on after epoch (\d+)', line)
-        trained = re.search(r': epoch (\d+)/', line)
-        if resumed:
-            lost.append(epoch - int(resumed[1]))
-        elif trained and int(trained[1]) <= epoch and int(trained[1]) == 1:
-            lost.append(epoch)  # no checkpoint yet: from the start
-        epoch = int((resumed or trained)[1]) if resumed or trained else epoch
-    return lost
 
 
 def damage(folder, expected, epochs, seed=0):
@@ -104,7 +56,7 @@ def damage(folder, expected, epochs, seed=0):
         'the latest checkpoint: a file deleted, truncated, or 8 bytes flipped',
         str(times),
         'nothing; the checkpoint before it is used',
-        '`…/7: damaged checkpoint, deleted (reason)`',
+        '`…/STEP: damaged checkpoint, deleted (reason)`',
     )
 
 
@@ -161,10 +113,10 @@ def main(argv=None):
         print(messages(undisturbed), file=sys.stderr)
         return 1
     expected = ended(undisturbed)
-    kills = options.kills
     tries = {
-        'kill': lambda *args: kill(*args, kills, False),
-        'kill_in_save': lambda *args: kill(*args, kills, True),
+        name: functools.partial(end_often, times=options.kills, kind=kind)
+        for name, kind in KINDS.items()
+    } | {
         'damage': damage,
         'second_process': second_process,
         'full_disk': full_disk,

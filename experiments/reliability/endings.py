@@ -1,0 +1,94 @@
+"""Runs ended by a signal, again and again, that go on until they are done."""
+
+import random
+import re
+import signal
+import time
+from typing import NamedTuple
+
+from experiments.reliability.broken_runs import (
+    Fault,
+    check_same,
+    first_epoch,
+    messages,
+    start,
+    writing,
+)
+
+
+class Kind(NamedTuple):
+    """How a run is ended again and again until it is done."""
+
+    name: str
+    signal: int
+    exit_code: int
+    during_save: bool = False
+
+
+KINDS = {
+    'kill': Kind('kill -9 at a random moment', signal.SIGKILL, -signal.SIGKILL),
+    'kill_in_save': Kind(
+        'kill -9 while a checkpoint is written', signal.SIGKILL, -signal.SIGKILL, True
+    ),
+    'ctrl_c': Kind('Ctrl-C at a random moment', signal.SIGINT, 130),
+}
+
+
+def end_often(folder, expected, epochs, times, kind, seed=0):
+    """A run is ended `times` times; it goes on until it is done, then another one."""
+    rng, done, number, lost = random.Random(seed), 0, 0, []
+    while done < times:
+        number += 1
+        workdir = folder / f'run_{number}'
+        while True:
+            process = start(workdir, epochs)
+            if done < times:
+                _wait(process, workdir, kind, rng)
+            if done < times and process.poll() is None:
+                process.send_signal(kind.signal)
+                done += 1
+                code = process.wait()
+                if code == 0 and (workdir / 'results.jsonl').exists():
+                    done -= 1  # it was about to end
+            else:
+                code = process.wait()
+            if code == 0:
+                break
+            if code != kind.exit_code:
+                raise Fault(f'{workdir}: exit code {code}\n{messages(workdir)}')
+        check_same(workdir, expected)
+        lost.extend(epochs_again(messages(workdir)))
+    again = max(lost, default=0)
+    return (
+        kind.name,
+        f'{times} ({number} runs)',
+        f'nothing; at most {again} epoch{"s" * (again != 1)} trained again',
+        'on the next start: `goes on after epoch N`',
+    )
+
+
+def _wait(process, workdir, kind, rng):
+    """Until the moment at which the run is to be ended, or has ended."""
+    if kind.during_save:
+        while process.poll() is None and not writing(workdir):
+            time.sleep(0.001)
+    else:
+        first_epoch(process, workdir)
+        time.sleep(rng.uniform(0, 2))
+
+
+def epochs_again(text):
+    """Epochs that were trained, and trained again after the run had been ended."""
+    lost, epoch = [], 0
+    for line in text.splitlines():
+        resumed = re.search(r'goes on after (step \S+ of )?epoch (\d+)', line)
+        trained = re.search(r': epoch (\d+)/', line)
+        if resumed:
+            finished = int(resumed[2]) - bool(resumed[1])
+            lost.append(epoch - finished)
+            epoch = finished
+        elif trained:
+            if int(trained[1]) == 1 and epoch:
+                lost.append(epoch)  # no checkpoint yet: from the start
+            epoch = int(trained[1])
+    return lost

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fmnist_jax import orbax_files
+from fmnist_jax import files, orbax_files
 from fmnist_jax.settings import ConfigError, difference, one_line
 
 # With checkpoint_epochs=0: after the first epoch that ends so long after the last checkpoint, and
@@ -174,9 +174,7 @@ class Checkpoints:
         """Deletes the checkpoints: the seeds' result is on the disk."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        for parent in (self.folder.parent, self.folder.parent.parent):
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
+        files.remove_empty(self.folder.parent, self.folder.parent.parent)
 
 
 def _check_structure(names, leaves, like):

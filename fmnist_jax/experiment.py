@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fmnist_jax import data, predictions, provenance, results, train, workdirs
+from fmnist_jax import data, provenance, results, train, workdirs
 from fmnist_jax.checkpoint import Checkpoints
 from fmnist_jax.checks import check
 from fmnist_jax.programs import lay_out, sharing
@@ -52,7 +52,6 @@ def run_here(tasks, load_dataset, keep, workdir, say, show=True):
 def _checkpoints(task, workdir, say):
     """Where these seeds of the row are kept while they train."""
     last = task.first + task.count - 1
-    folder = workdir / 'checkpoints' / predictions.file_name(task.row['name'])
     weights = task.pretrained.source if task.pretrained else {}
     identity = plain(task.settings) | {
         'num_seeds': None,  # seeds of a row may be added; these are what they were
@@ -61,7 +60,7 @@ def _checkpoints(task, workdir, say):
         'weights': {n: weights[n] for n in ('file', 'sha256', 'fresh') if n in weights},
     }
     every, keep = task.settings.checkpoint_epochs, task.settings.checkpoints_kept
-    folder = folder / f'seeds_{task.first}_to_{last}'
+    folder = workdirs.checkpoints(workdir, task.row['name']) / f'seeds_{task.first}_to_{last}'
     return Checkpoints(folder, identity, provenance.code_commit(), every, keep, say)
 
 
@@ -192,6 +191,7 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print, ex
     with workdirs.lock(workdir):
         workdirs.claim(workdir, config)
         done = {result['row']: result['seeds'] for result in results.read(workdir)}
+        workdirs.discard_finished(workdir, done)
         tasks = [t for t in tasks if t.first not in done.get(t.row['name'], ())]  # others may run
         executor.run(tasks, load_dataset, keep_one, workdir, say)
     done = {result['row']: result for result in results.read(workdir)}

@@ -69,3 +69,10 @@ def _write_all(descriptor, content):
     """os.write may write a part: the next call says why."""
     while content:
         content = content[os.write(descriptor, content) :]
+
+
+def remove_empty(*folders):
+    """Removes the folders that are there and have nothing in them, in this order."""
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

@@ -3,10 +3,12 @@
 import contextlib
 import json
 import pathlib
+import re
+import shutil
 
 import filelock
 
-from fmnist_jax import files
+from fmnist_jax import files, predictions
 from fmnist_jax.line_checks import check_config, parse
 from fmnist_jax.settings import (
     NOT_COMPARED,
@@ -152,3 +154,22 @@ def check_pretrained(workdir, result, source):
             f'these would start from {source}; give the same --pretrained and --fresh, or choose '
             'another --workdir'
         )
+
+
+def checkpoints(workdir, name):
+    """Folder of a row's checkpoints: in it one, `seeds_0_to_4`, for all that train together."""
+    return pathlib.Path(workdir) / 'checkpoints' / predictions.file_name(name)
+
+
+def discard_finished(workdir, done):
+    """Deletes the checkpoints of seeds that have a result: a kill kept their run from it.
+
+    done: {row's name: its seeds}.
+    """
+    for name, seeds in done.items():
+        of_row = checkpoints(workdir, name)
+        for folder in of_row.glob('seeds_*_to_*'):
+            first, last = (int(number) for number in re.findall(r'\d+', folder.name))
+            if set(range(first, last + 1)) <= set(seeds):
+                shutil.rmtree(folder, ignore_errors=True)
+        files.remove_empty(of_row, of_row.parent)

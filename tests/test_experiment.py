@@ -6,7 +6,7 @@ from settings_for_tests import small_dataset, small_settings
 from trained_for_tests import train
 
 from configs import base
-from fmnist_jax import experiment, parameters, results
+from fmnist_jax import experiment, parameters, results, workdirs
 from fmnist_jax.pretrained import Pretrained
 from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
 
@@ -99,3 +99,23 @@ def test_a_line_holds_the_penalty_of_each_seed(tmp_path):
     kernels = [layer['kernel'] for layer in tensors.values()]
     expected = [0.01 * sum((kernel[seed] ** 2).sum() for kernel in kernels) for seed in range(2)]
     assert with_l2['l2_penalty'] == pytest.approx(expected, rel=1e-4)
+
+
+def test_checkpoints_of_finished_seeds_go_with_the_next_start(tmp_path):
+    """A kill between the result line and the end of the deletion leaves them."""
+    config = base.get_config()
+    config.dataset.name, config.dataset.num_validation, config.epochs = 'synthetic', 20, 1
+    config.model.name, config.model.widths, config.num_seeds = 'fcn', (4,), 2
+    config.rows = (base.row('a/b', {}), base.row('empty', {}))
+
+    def start():
+        return experiment.run(config, config.rows, tmp_path, lambda name: small_dataset(), say=list)
+
+    start()
+    folder = workdirs.checkpoints(tmp_path, 'a/b')
+    for seeds in ('0_to_1', '0_to_0', '1_to_2'):
+        (folder / f'seeds_{seeds}' / '5').mkdir(parents=True)
+    workdirs.checkpoints(tmp_path, 'empty').mkdir()
+    start()
+    assert [path.name for path in folder.iterdir()] == ['seeds_1_to_2']  # 2 is still to be trained
+    assert list(folder.parent.iterdir()) == [folder]

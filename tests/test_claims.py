@@ -6,6 +6,7 @@ from report_for_tests import cells, fill, line
 from scipy import stats
 
 from fmnist_jax import report
+from fmnist_jax.report import page
 from fmnist_jax.report.claims import check, parse
 from fmnist_jax.report.outcomes import evaluate
 from fmnist_jax.settings import ConfigError
@@ -156,6 +157,25 @@ def test_claims_stand_under_the_table(tmp_path):
     assert ac == ['`a > c`', '', '', '', '', 'not run yet']
     assert gain[0] == '`(a − b) > (c − b)`'
     assert 'all different tests made here (1; Holm)' in text.replace('\n  ', ' ')
+
+
+@pytest.mark.parametrize(
+    ('run', 'expected'),
+    [
+        ('ab', ['`a > b`', '`4 more`']),
+        ('a', ['`5 comparisons`']),
+        ('abcd', ['`a > b`', '`a > c`', '`a > d`', '`a > e`', '`a > f`']),
+    ],
+)
+def test_many_comparisons_not_run_yet_are_one_line(tmp_path, run, expected):
+    claims = [{'text': 't', 'comparisons': [['a', other] for other in 'bcdef']}]
+    folder = fill(tmp_path, *[line(name, HIGH) for name in run], names='abcdef', claims=claims)
+    grid = cells(report.workdir_table(folder))
+    start = next(i for i, row in enumerate(grid) if row[0] == '**t**')
+    assert [row[0] for row in grid[start + 1 :]] == expected
+    html = page.page([folder])
+    for text in expected:
+        assert f'<code>{text.strip("`").replace(">", "&gt;")}</code>' in html
 
 
 def test_undecided_says_how_many_seeds_it_would_take(tmp_path):

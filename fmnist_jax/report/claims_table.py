@@ -4,7 +4,7 @@ from fmnist_jax import results as result_lines
 from fmnist_jax import workdirs
 from fmnist_jax.markdown import grid
 from fmnist_jax.report.markdown import interval, notes, number, without_empty_columns
-from fmnist_jax.report.outcomes import UNDECIDED, evaluate, number_of_tests
+from fmnist_jax.report.outcomes import NOT_RUN, UNDECIDED, evaluate, number_of_tests
 
 HEADINGS = ('claim', 'difference', '95 % interval', 'wins', 'p', 'outcome')
 _NOTES = (
@@ -20,6 +20,7 @@ _MARGIN = (
     'a > b − 0.5: a is at most half a point below b. So "b does not help" is tested, and "the '
     'same" by two of them: finding no difference would show neither.'
 )
+_MANY = 3  # comparisons not run yet that are still shown one by one
 
 
 def _p(value):
@@ -53,6 +54,19 @@ def cells(comparison):
     ]
 
 
+def grid_of(claim):
+    """The cells of a claim's comparisons; those of rows not run yet as one line if they are many.
+
+    A table begun would else be hidden by what is left: the best of a grid is held against 34 rows.
+    """
+    left = [c for c in claim.comparisons if c.outcome == NOT_RUN]
+    if len(left) <= _MANY:
+        return [cells(comparison) for comparison in claim.comparisons]
+    shown = [cells(c) for c in claim.comparisons if c.outcome != NOT_RUN]
+    more = f'{len(left)} more' if shown else f'{len(left)} comparisons'
+    return [*shown, [more, '', '', '', '', NOT_RUN]]
+
+
 def explanations(claims):
     """What the columns of evaluated claims mean; nothing if none could be tested."""
     comparisons = [c for claim in claims for c in claim.comparisons]
@@ -78,7 +92,7 @@ def claims_text(workdir):
     lines = [list(HEADINGS)]
     for claim in evaluated:
         lines.append([f'**{claim.text}**', '', '', '', '', f'**{claim.outcome}**'])
-        for text, *numbers in map(cells, claim.comparisons):
+        for text, *numbers in grid_of(claim):
             lines.append([f'`{text}`', *numbers])
     shown = grid(without_empty_columns(lines))
     return f'\nClaims\n\n{shown}\n{notes(explanations(evaluated))}'

@@ -65,10 +65,11 @@ def _claims(config, rows, workdir):
     if any(row.dataset == 'synthetic' for row in rows) or not config.get('claims'):
         return [], []
     claims = evaluate(config['claims'], workdir)
-    cells = [claims_table.cells(c) for claim in claims for c in claim.comparisons]
-    shown, *cells = without_empty_columns([list(claims_table.HEADINGS), *cells])
-    cells = iter(cells)
-    return claims, [shown, *[(c, [next(cells) for _ in c.comparisons]) for c in claims]]
+    grids = [(claim, claims_table.grid_of(claim)) for claim in claims]
+    lines = [line for _, grid in grids for line in grid]
+    shown, *lines = without_empty_columns([list(claims_table.HEADINGS), *lines])
+    lines = iter(lines)
+    return claims, [shown, *[(claim, [next(lines) for _ in grid]) for claim, grid in grids]]
 
 
 def _section(number, workdir, data_dir):

@@ -1,5 +1,6 @@
 """The epoch loop: epochs in Python, steps on the device, for all seeds of a row at once."""
 
+import contextlib
 import math
 import time
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
     Args:
       run: Run.
       progress, checkpoints: see fit.fit. After Ctrl-C or SIGTERM one more is written, in the
-        middle of the epoch if need be.
+        middle of the epoch if need be, before the run ends.
       stop: (epoch, history) -> bool [S], seeds that are to stop after this epoch; or None.
 
     Returns:
@@ -45,7 +46,9 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
     Raises:
       KeyboardInterrupt: one of these signals came.
     """
-    with signals.noted() as came:
+    # Without checkpoints there is nothing to keep; of several hosts the first has them for all.
+    note = checkpoints is not None or parallel.several_hosts(run.replicas)
+    with signals.noted() if note else contextlib.nullcontext(lambda: False) as came:
         return _run_epochs(run, progress, _Keeper(run, checkpoints, came), stop)
 
 

@@ -4,6 +4,8 @@ import functools
 import logging
 import sys
 
+import jax
+
 
 @functools.cache
 def library():
@@ -24,9 +26,16 @@ def library():
     return ocp
 
 
+def _alone():
+    """Orbax's word for: this host alone reads and writes, the others do not wait for it."""
+    me = jax.process_index()
+    return library().options.MultiprocessingOptions(primary_host=me, active_processes={me})
+
+
 def manager(folder, keep):
     """A manager of the checkpoints in a folder: the latest `keep` of them and the best."""
     ocp = library()
+    folder.mkdir(parents=True, exist_ok=True)  # orbax makes none where hosts are named
     from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
     def score(metrics):
@@ -35,7 +44,11 @@ def manager(folder, keep):
     # With `best_fn` and `max_to_keep` alone the latest would go as soon as it is not the best.
     kept = [policy.LatestN(keep), policy.BestN(get_metric_fn=score, n=1)]
     options = ocp.CheckpointManagerOptions(
-        best_fn=score, best_mode='max', preservation_policy=policy.AnyPreservationPolicy(kept)
+        best_fn=score,
+        best_mode='max',
+        preservation_policy=policy.AnyPreservationPolicy(kept),
+        multiprocessing_options=_alone(),
+        create=False,
     )
     return ocp.CheckpointManager(folder, options=options)
 
@@ -63,8 +76,9 @@ def read(path):
 
     Read on its own: its neighbours may be damaged, and a manager looks at them all.
     """
-    ocp = library()
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
+    ocp, alone = library(), {'multiprocessing_options': _alone()}
+    handler = ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(**alone))
+    with ocp.Checkpointer(handler, **alone) as reader:
         found = reader.restore(
             path,
             args=ocp.args.Composite(state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()),

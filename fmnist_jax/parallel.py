@@ -51,14 +51,14 @@ def gather(replicas, tree):
         array = np.asarray(array)[:: replicas.share.parts]
         return array.reshape(replicas.padded, *array.shape[2:])[: replicas.count]
 
-    if _several_hosts(replicas):  # a host sees its own devices' part alone
+    if several_hosts(replicas):  # a host sees its own devices' part alone
         tree = multihost_utils.process_allgather(tree, tiled=True)
     return jax.tree.map(collect, tree)
 
 
 def of_first_host(replicas, value):
     """The first host's value (anything that can be pickled), for all of them."""
-    if not _several_hosts(replicas):
+    if not several_hosts(replicas):
         return value
     raw = np.frombuffer(pickle.dumps(value), np.uint8)
     size = int(multihost_utils.broadcast_one_to_all(np.int32(len(raw))))
@@ -68,12 +68,13 @@ def of_first_host(replicas, value):
 
 def largest(replicas, number):
     """The largest number of all hosts, so that all of them decide the same by it."""
-    if not _several_hosts(replicas):
+    if not several_hosts(replicas):
         return number
     return float(multihost_utils.process_allgather(np.float32(number)).max())
 
 
-def _several_hosts(replicas):
+def several_hosts(replicas):
+    """Whether the replicas' devices belong to several processes."""
     return len({device.process_index for device in replicas.devices}) > 1
 
 
@@ -91,7 +92,7 @@ def _on_devices(replicas, tree):
     """First axis over the devices, by the layout that pmap itself uses."""
     if not jax.tree.leaves(tree):
         return tree  # pmap refuses to map nothing
-    if _several_hosts(replicas):
+    if several_hosts(replicas):
         layout = NamedSharding(_mesh(replicas.devices), P(AXIS))
         return jax.tree.map(
             lambda a: jax.make_array_from_callback(a.shape, layout, lambda part: a[part]), tree
@@ -165,7 +166,7 @@ def compile_for(replicas, function, axes, *args, donate=(), runs_once=False):
     seed_axes = tuple(0 if axis == 0 else None for axis in axes)
     device_axes = tuple(None if axis == 'same' else 0 for axis in axes)
     mapped = _over_seeds(function, replicas, seed_axes)
-    if _several_hosts(replicas):
+    if several_hosts(replicas):
         program = _map_over_hosts(mapped, replicas.devices, device_axes, donate)
     else:
         program = jax.pmap(

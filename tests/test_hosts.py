@@ -111,14 +111,36 @@ def test_a_host_that_dies_ends_the_other_with_one_line(start, tmp_path):
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and not file.exists():
         time.sleep(0.01)
-    victim.terminate()  # in the second row, as a scheduler does
-    assert victim.wait(timeout=10) == -signal.SIGTERM
+    victim.kill()  # in the second row
+    assert victim.wait(timeout=10) == -signal.SIGKILL
     _, errors = survivor.communicate(timeout=60)
     assert survivor.returncode == 1, errors
     *_, last = errors.strip().splitlines()
     assert last.startswith('error: another host has ended or cannot be reached; finished rows are')
     assert 'Traceback' not in errors
     assert [line['row'] for line in lines_of(file.parent)] == ['dropped']
+
+
+def test_a_scheduler_that_ends_one_host_ends_both_and_the_next_start_goes_on(start, tmp_path):
+    """With a checkpoint after each epoch: host 0 writes them alone."""
+    settings = ('--rows=dropped', '--config.epochs=40', '--config.checkpoint_epochs=1')
+    pair = start_two(start, *settings)
+    for text in pair[0].stderr:
+        if 'epoch 3/40' in text:
+            break
+    pair[1].send_signal(signal.SIGTERM)
+    outputs = [process.communicate(timeout=60) for process in pair]
+    assert [process.returncode for process in pair] == [130, 130], outputs
+    assert outputs[0][1].endswith('the same command goes on from here.\n')
+    workdir = tmp_path / 'host0' / 'runs' / 'tiny'
+    assert list(workdir.glob('checkpoints/dropped/seeds_0_to_0/[0-9]*'))
+    pair = start_two(start, *settings)
+    outputs = [process.communicate(timeout=120) for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], outputs
+    assert 'dropped: goes on after ' in outputs[0][1]
+    (line,) = lines_of(workdir)
+    assert len(line['history']['train_loss']) == 40
+    assert not (workdir / 'checkpoints').exists()
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,11 @@ def end_often(folder, expected, epochs, times, kind, seed=0):
         check_same(workdir, expected)
         lost.extend(epochs_again(messages(workdir)))
     again = max(lost, default=0)
+    trained = f'at most {again} epoch{"s" * (again != 1)}' if again else 'no epoch'
     return (
         kind.name,
         f'{times} ({number} runs)',
-        f'nothing; at most {again} epoch{"s" * (again != 1)} trained again',
+        f'nothing; {trained} trained again',
         'on the next start: `goes on after epoch N`',
     )
 

@@ -32,7 +32,7 @@ def test_accuracy_by_row():
     assert 'e' not in shown  # neither number
     assert 'consistent' in shown and 'not run yet' in shown
     assert '◂ ours 20.50, report 25.00' in shown and 'axis is cut' in drawing.caption
-    assert 'Our best is a with 91.00 %' in drawing.alt
+    assert 'Our best on the test images is a with 91.00 %. The' in drawing.alt
     axes = drawing.figure.axes[0]
     diamonds = [
         x.get_xdata()[0] for x in axes.lines if x.get_marker() == 'D' and len(x.get_xdata())
@@ -41,6 +41,12 @@ def test_accuracy_by_row():
     rings = [list(x.get_xdata()) for x in axes.lines if x.get_mfc() == 'none' and x.get_ms() == 3]
     np.testing.assert_allclose(rings[0], [90, 91, 92])
     np.testing.assert_allclose(rings[2], [90, 91, 92])
+
+
+def test_the_best_of_each_data_set_is_named():
+    easy = row('easy', [0.98, 0.99], dataset='mnist')
+    drawing, _ = draw(accuracy_by_row, [row('a'), row('b', [0.8, 0.81]), easy])
+    assert 'is a with 91.00 % (fashion_mnist), easy with 98.50 % (mnist). The' in drawing.alt
 
 
 def thin(axes):

@@ -3,7 +3,7 @@
 import math
 
 from fmnist_jax.report import style
-from fmnist_jax.report.drawing import Drawing, per_cent, wrapped
+from fmnist_jax.report.drawing import Drawing, best_in_words, wrapped
 from fmnist_jax.report.verdicts import VERDICTS
 
 # Percentage points below the best that are drawn; rows that lie lower would squeeze the others.
@@ -121,10 +121,10 @@ def accuracy_by_row(rows):
     low, high = _limits(rows)
     cut = [_draw_row(axes, y, row, low) for y, row in enumerate(rows)]
     _finish(axes, rows, low, high)
-    best = max(done, key=lambda row: row.accuracy.mean)
+    best = best_in_words([(row.dataset, row.accuracy.mean, row.name) for row in done])
     alt = (
-        f'Dot plot of {len(rows)} rows. Our best is {best.name} with '
-        f'{per_cent(best.accuracy.mean)} on the test images. The numbers are in the table of rows.'
+        f'Dot plot of {len(rows)} rows. Our best on the test images is {best}. The numbers are in '
+        'the table of rows.'
     )
     drawn = [row for row in done if 100 * row.accuracy.mean >= low]
     beyond = any(not low <= end <= high for row in drawn for end in _ends(row))

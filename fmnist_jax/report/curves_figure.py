@@ -6,7 +6,7 @@ import numpy as np
 
 from fmnist_jax.report import style
 from fmnist_jax.report.curves_axes import LARGEST_LOSS, empty, set_y_axes
-from fmnist_jax.report.drawing import Drawing, per_cent, wrapped
+from fmnist_jax.report.drawing import Drawing, best_in_words, per_cent, wrapped
 from fmnist_jax.report.history import history
 
 _BEST = 0.9999  # drawn: 1 would be infinitely high where errors have a log scale
@@ -129,11 +129,10 @@ def _described(histories, quantity, highest, figure):
         final = curves.get(f'validation_{quantity}', curves.get(f'train_{quantity}'))
         final = final[np.isfinite(final).any(1)] if final is not None else []
         if len(final):
-            last.append((np.nanmean(final[-1]), row.name))
+            last.append((row.dataset, np.nanmean(final[-1]), row.name))
     alt = f'Learning curves, {quantity} by epoch, of {len(histories)} rows.'
     if last:
-        value, name = max(last) if quantity == 'accuracy' else min(last)
-        shown = per_cent(value) if quantity == 'accuracy' else f'{value:.3f}'
-        alt += f' The best at the end is {name} with {shown}.'
+        how = (max, per_cent) if quantity == 'accuracy' else (min, '{:.3f}'.format)
+        alt += f' The best at the end is {best_in_words(last, *how)}.'
     title = f'Learning curves: {quantity}'
     return Drawing(f'curves_{quantity}', title, caption, alt, figure)

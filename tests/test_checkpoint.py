@@ -174,6 +174,22 @@ def test_checkpoints_older_than_a_field_that_is_off_go_on(settings, uninterrupte
     assert_same(outcome, uninterrupted)
 
 
+def test_checkpoints_from_before_steps_were_kept_go_on(
+    settings, uninterrupted, tmp_path, monkeypatch
+):
+    facts, new = checkpoint._facts, ('steps', 'measured')
+    monkeypatch.setattr(
+        *(checkpoint, '_facts'),
+        lambda *args: {name: v for name, v in facts(*args).items() if name not in new},
+    )
+    with pytest.raises(Stop):
+        run(settings, checkpoints(tmp_path / 'row'), stop_after=3)
+    monkeypatch.undo()
+    outcome, progress = run(settings, checkpoints(tmp_path / 'row'))
+    assert (progress.resumed, progress.resumed_steps) == (3, 0)
+    assert_same(outcome, uninterrupted)
+
+
 def damage(path, how):
     if how == 'deleted':
         path.unlink()

@@ -10,6 +10,7 @@ from fmnist_jax import checkpoint, placement
 from fmnist_jax.fit import fit
 
 DATASET = small_dataset()
+SETTINGS = {'epochs': 4, 'selection': 'val_loss', 'patience': 2, 'model__dropout': 0.3}
 
 
 class Stop(Exception):

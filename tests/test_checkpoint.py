@@ -3,19 +3,16 @@
 import itertools
 import pathlib
 import shutil
-import signal
 
 import chex
 import jax
 import numpy as np
 import pytest
-from checkpoint_for_tests import Stop, assert_same, checkpoints, run
+from checkpoint_for_tests import SETTINGS, Stop, assert_same, checkpoints, run
 from settings_for_tests import small_settings
 
-from fmnist_jax import checkpoint, placement, signals
+from fmnist_jax import checkpoint, placement
 from fmnist_jax.settings import ConfigError
-
-SETTINGS = {'epochs': 4, 'selection': 'val_loss', 'patience': 2, 'model__dropout': 0.3}
 
 
 @pytest.fixture(scope='module')
@@ -50,51 +47,6 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(settings, uninterrup
     assert outcome.resumed == [{'epoch': 3, 'commit': 'abc'}] and uninterrupted.resumed == []
     kept.discard()
     assert not copy.exists() and not copy.parent.exists()
-
-
-@pytest.mark.parametrize('steps', [1, 5, 7, 20])
-def test_ctrl_c_loses_no_step(settings, uninterrupted, tmp_path, monkeypatch, capfd, steps):
-    """Five steps an epoch, one a call; after the last step there is nothing left to train."""
-    monkeypatch.setattr('fmnist_jax.epochs._STEPS_PER_CALL', 1)
-    monkeypatch.setattr('fmnist_jax.epochs._SECONDS_PER_CALL', 0)
-    folder = tmp_path / 'row'
-    with pytest.raises(KeyboardInterrupt):
-        run(settings, checkpoints(folder, every=0), ctrl_c=steps)
-    assert capfd.readouterr().err.count('stopping as soon as') == 1
-    assert [path.name for path in folder.glob('[0-9]*')] == [str(steps)]
-    outcome, progress = run(settings, checkpoints(folder, every=0))
-    assert (progress.resumed, progress.resumed_steps) == divmod(steps, 5)
-    assert_same(outcome, uninterrupted)
-
-
-def test_ctrl_c_keeps_the_sums_of_a_seed_that_diverged(tmp_path, monkeypatch):
-    monkeypatch.setattr('fmnist_jax.epochs._STEPS_PER_CALL', 1)
-    monkeypatch.setattr('fmnist_jax.epochs._SECONDS_PER_CALL', 0)
-    wild = small_settings(epochs=2, optimizer__learning_rate=1e30)
-    with pytest.raises(KeyboardInterrupt):
-        run(wild, checkpoints(tmp_path / 'row'), ctrl_c=7)
-    outcome, progress = run(wild, checkpoints(tmp_path / 'row'))
-    assert progress.resumed_steps == 2
-    assert_same(outcome, run(wild)[0])
-    assert outcome.history['train_loss'][1] == [None] * 3
-
-
-def test_a_second_ctrl_c_acts_at_once():
-    with pytest.raises(KeyboardInterrupt), signals.noted() as came:
-        signal.raise_signal(signal.SIGINT)
-        assert came()
-        signal.raise_signal(signal.SIGINT)
-
-
-def test_a_signal_that_is_ignored_stays_ignored():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with signals.noted() as came:
-            signal.raise_signal(signal.SIGINT)
-            assert not came()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_a_run_goes_on_with_other_devices_and_back(settings, uninterrupted, tmp_path):

@@ -46,12 +46,8 @@ def end_often(folder, expected, epochs, times, kind, seed=0):
                 _wait(process, workdir, kind, rng)
             if done < times and process.poll() is None:
                 process.send_signal(kind.signal)
-                done += 1
-                code = process.wait()
-                if code == 0 and (workdir / 'results.jsonl').exists():
-                    done -= 1  # it was about to end
-            else:
-                code = process.wait()
+                done += process.wait() != 0  # 0: it was about to end
+            code = process.wait()
             if code == 0:
                 break
             if code != kind.exit_code:

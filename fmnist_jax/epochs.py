@@ -100,11 +100,13 @@ class _Keeper:
             seconds = time.perf_counter() - self.began
             whole = here._replace(state=parallel.gather(replicas, state), seconds=seconds)
             if kept:
-                count = self._run.arrays.train_indices.shape[-1]
-                epochs_steps = here.epoch * train.steps_per_epoch(self._run.settings, count)
-                kept.save(whole, epochs_steps + here.steps)
+                kept.save(whole, here.epoch * _steps_per_epoch(self._run) + here.steps)
         if asked:
             raise KeyboardInterrupt
+
+
+def _steps_per_epoch(run):
+    return train.steps_per_epoch(run.settings, run.arrays.train_indices.shape[-1])
 
 
 def _start(run, progress, checkpoints):
@@ -125,7 +127,7 @@ def _train(run, state, here, pace, progress, keeper):
     here: Checkpoint of where `state` stands.
     """
     epoch, start = here.epoch + 1, here.steps
-    steps = train.steps_per_epoch(run.settings, run.arrays.train_indices.shape[-1])
+    steps = _steps_per_epoch(run)
     if here.steps:
         measured = parallel.spread(run.replicas, metrics.from_lists(here.measured))
     else:

@@ -60,7 +60,7 @@ def _checkpoints(task, workdir, say):
         'weights': {n: weights[n] for n in ('file', 'sha256', 'fresh') if n in weights},
     }
     every, keep = task.settings.checkpoint_epochs, task.settings.checkpoints_kept
-    folder = workdirs.checkpoints(workdir, task.row['name']) / f'seeds_{task.first}_to_{last}'
+    folder = workdirs.checkpoint_folder(workdir, task.row['name']) / f'seeds_{task.first}_to_{last}'
     return Checkpoints(folder, identity, provenance.code_commit(), every, keep, say)
 
 

@@ -156,7 +156,7 @@ def check_pretrained(workdir, result, source):
         )
 
 
-def checkpoints(workdir, name):
+def checkpoint_folder(workdir, name):
     """Folder of a row's checkpoints: in it one, `seeds_0_to_4`, for all that train together."""
     return pathlib.Path(workdir) / 'checkpoints' / predictions.file_name(name)
 
@@ -167,7 +167,7 @@ def discard_finished(workdir, done):
     done: {row's name: its seeds}.
     """
     for name, seeds in done.items():
-        of_row = checkpoints(workdir, name)
+        of_row = checkpoint_folder(workdir, name)
         for folder in of_row.glob('seeds_*_to_*'):
             first, last = (int(number) for number in re.findall(r'\d+', folder.name))
             if set(range(first, last + 1)) <= set(seeds):

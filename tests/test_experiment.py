@@ -112,10 +112,10 @@ def test_checkpoints_of_finished_seeds_go_with_the_next_start(tmp_path):
         return experiment.run(config, config.rows, tmp_path, lambda name: small_dataset(), say=list)
 
     start()
-    folder = workdirs.checkpoints(tmp_path, 'a/b')
+    folder = workdirs.checkpoint_folder(tmp_path, 'a/b')
     for seeds in ('0_to_1', '0_to_0', '1_to_2'):
         (folder / f'seeds_{seeds}' / '5').mkdir(parents=True)
-    workdirs.checkpoints(tmp_path, 'empty').mkdir()
+    workdirs.checkpoint_folder(tmp_path, 'empty').mkdir()
     start()
     assert [path.name for path in folder.iterdir()] == ['seeds_1_to_2']  # 2 is still to be trained
     assert list(folder.parent.iterdir()) == [folder]

@@ -59,6 +59,20 @@ def make_pruner(name):
     return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
 
 
+# A process that was killed while it wrote leaves the journal's lock; writing takes milliseconds.
+_STALE_LOCK_SECONDS = 10
+
+
+def _journal(journals, path):
+    """The journal file, whose lock is a file: Optuna's usual one is a link, relative to itself.
+
+    Where the workdir is relative that link points nowhere, its age cannot be had, and a killed
+    process's lock is waited for for ever.
+    """
+    lock = journals.JournalFileOpenLock(path, grace_period=_STALE_LOCK_SECONDS)
+    return journals.JournalFileBackend(path, lock_obj=lock)
+
+
 def open_study(workdir, storage, pruner):
     """The study of a workdir, which any number of processes may share.
 
@@ -74,7 +88,7 @@ def open_study(workdir, storage, pruner):
     try:
         if not storage:
             path = pathlib.Path(workdir) / 'study.journal'
-            backend = library.storages.journal.JournalFileBackend(str(path))
+            backend = _journal(library.storages.journal, str(path))
             storage = library.storages.JournalStorage(backend)
         return library.create_study(
             study_name='search',

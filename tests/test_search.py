@@ -113,6 +113,17 @@ def test_a_journal_that_is_none_is_named(tmp_path):
         study.open_study(tmp_path, '', study.make_pruner('none'))
 
 
+def test_the_lock_of_a_killed_process_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, '_STALE_LOCK_SECONDS', 3)
+    monkeypatch.chdir(tmp_path)  # with a relative workdir, as most are
+    os.mkdir('runs')
+    study.open_study('runs', '', None)
+    killed = study._journal(optuna.storages.journal, 'runs/study.journal')
+    killed._lock.acquire()  # and never released
+    study.open_study('runs', '', None).ask()
+    assert not os.path.lexists('runs/study.journal.lock')
+
+
 @pytest.fixture
 def command(tmp_path):
     (tmp_path / 'configs').mkdir()
@@ -152,7 +163,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     done = journal.read_text().count('"values"')
     pair = [command('--trials=14', '--together=3', '--best_seeds=2') for _ in range(2)]
     texts = [process.communicate(timeout=500) for process in pair]
-    assert [process.returncode for process in pair] == [0, 0], texts
+    assert [process.returncode for process in pair] == [0, 0], '\n'.join(err for _, err in texts)
     made = study.open_study(folder, '', None)
     have = study.counts(made)
     assert have['complete'] + have['pruned'] == max(14, done) and have['running'] == 0

@@ -25,7 +25,8 @@ def write(path, content):
       OSError: names `path`; nothing is left behind.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(path.name + '.tmp')
+    # Of this process alone: searches that share a folder may write the same file at once.
+    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
     content = content.encode() if isinstance(content, str) else content
     with named(path):
         try:

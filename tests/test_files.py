@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -111,3 +112,17 @@ def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'fsync', failing)
     refused(lambda: files.write(path, 'newer'), path, errno.EIO)
     assert path.read_bytes() == b'new' and list(tmp_path.iterdir()) == [path]
+
+
+def test_processes_may_write_the_same_file_at_once(tmp_path):
+    """As searches that share a folder do at their end."""
+    many = f"""
+import pathlib
+from fmnist_jax import files
+for _ in range(300):
+    files.write(pathlib.Path({str(tmp_path / 'a')!r}), 'whole')
+"""
+    writers = [subprocess.Popen([sys.executable, '-c', many]) for _ in range(3)]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ['a']
+    assert (tmp_path / 'a').read_text() == 'whole'

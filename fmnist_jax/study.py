@@ -145,17 +145,22 @@ def give_up_dead_trials(study):
     Returns:
       How many.
     """
-    states = optuna().trial.TrialState
+    states, count = optuna().trial.TrialState, 0
+    ended = (ValueError, optuna().exceptions.UpdateFinishedTrialError)
     dead = [
         trial
         for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,))
         if _is_dead(trial.user_attrs.get('process'))
     ]
     for trial in dead:
-        study.tell(trial.number, state=states.FAIL)
+        try:
+            study.tell(trial.number, state=states.FAIL)
+        except ended:  # a process that started at the same time was quicker
+            continue
+        count += 1
         if trial.params:
             study.enqueue_trial(trial.params)
-    return len(dead)
+    return count
 
 
 def _is_dead(process):

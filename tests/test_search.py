@@ -124,6 +124,19 @@ def test_the_lock_of_a_killed_process_is_not_waited_for(tmp_path, monkeypatch):
     assert not os.path.lexists('runs/study.journal.lock')
 
 
+def test_a_dead_trial_that_another_process_gave_up_is_left_alone(tmp_path, monkeypatch):
+    made = study.open_study(tmp_path, '', None)
+    trial = made.ask()
+
+    def quicker(process):
+        made.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return True
+
+    monkeypatch.setattr(study, '_is_dead', quicker)
+    assert study.give_up_dead_trials(made) == 0
+    assert len(made.get_trials()) == 1
+
+
 @pytest.fixture
 def command(tmp_path):
     (tmp_path / 'configs').mkdir()

@@ -17,7 +17,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import files, run_flags, search_space, trials, workdirs
+from fmnist_jax import files, run_flags, search_space, study_results, trials, workdirs
 from fmnist_jax import study as studies
 from fmnist_jax.settings import resolve
 
@@ -52,7 +52,7 @@ def _ask(config, study, workdir):
 
     candidates = []
     with workdirs.lock(workdir, wait=True):  # else two processes would both ask for the last ones
-        have = studies.counts(study)
+        have = study_results.counts(study)
         left = _TRIALS.value - have['complete'] - have['pruned'] - have['running']
         for _ in range(min(_TOGETHER.value, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
@@ -88,10 +88,10 @@ def _train_best(config, study, workdir, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
     from fmnist_jax import experiment, report
 
-    trial = studies.best(study)
+    trial = study_results.best(study)
     if trial is None or not _BEST_SEEDS.value:
         return
-    running = studies.counts(study)['running']
+    running = study_results.counts(study)['running']
     if running:
         run_flags.say(f'{running} trials run elsewhere; who ends last trains the best one')
         return
@@ -122,9 +122,9 @@ def _run(config, workdir):
     if dead:
         run_flags.say(f'{dead} trials of a process that was killed are tried again')
     _search(config, study, workdir, load, load_pretrained)
-    have = studies.counts(study)
+    have = study_results.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
-    table = f'# {heading}\n\n{studies.table(study)}'
+    table = f'# {heading}\n\n{study_results.table(study)}'
     files.write(workdir / 'search.md', table)
     print(table)
     draw(study, workdir / 'figures')

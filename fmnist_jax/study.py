@@ -1,14 +1,15 @@
-"""Trials of a hyper-parameter search in an Optuna study: asked for, reported, told, shown."""
+"""Trials of a hyper-parameter search in an Optuna study: asked for, told, given up."""
 
 import os
 import pathlib
 import socket
 
-from fmnist_jax.markdown import markdown
 from fmnist_jax.settings import ConfigError
 
 SAMPLERS = ('tpe', 'gp', 'random')
 PRUNERS = ('median', 'hyperband', 'none')
+# A process that was killed while it wrote leaves the journal's lock; writing takes milliseconds.
+_STALE_LOCK_SECONDS = 10
 
 
 def optuna():
@@ -59,18 +60,15 @@ def make_pruner(name):
     return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
 
 
-# A process that was killed while it wrote leaves the journal's lock; writing takes milliseconds.
-_STALE_LOCK_SECONDS = 10
-
-
-def _journal(journals, path):
-    """The journal file, whose lock is a file: Optuna's usual one is a link, relative to itself.
+def _journal(path):
+    """The journal, locked by a file: Optuna's usual lock is a link, relative to itself.
 
     Where the workdir is relative that link points nowhere, its age cannot be had, and a killed
     process's lock is waited for for ever.
     """
-    lock = journals.JournalFileOpenLock(path, grace_period=_STALE_LOCK_SECONDS)
-    return journals.JournalFileBackend(path, lock_obj=lock)
+    journal = optuna().storages.journal
+    lock = journal.JournalFileOpenLock(str(path), grace_period=_STALE_LOCK_SECONDS)
+    return journal.JournalFileBackend(str(path), lock_obj=lock)
 
 
 def open_study(workdir, storage, pruner):
@@ -88,8 +86,7 @@ def open_study(workdir, storage, pruner):
     try:
         if not storage:
             path = pathlib.Path(workdir) / 'study.journal'
-            backend = _journal(library.storages.journal, str(path))
-            storage = library.storages.JournalStorage(backend)
+            storage = library.storages.JournalStorage(_journal(path))
         return library.create_study(
             study_name='search',
             storage=storage,
@@ -145,18 +142,15 @@ def give_up_dead_trials(study):
     Returns:
       How many.
     """
-    states, count = optuna().trial.TrialState, 0
-    ended = (ValueError, optuna().exceptions.UpdateFinishedTrialError)
-    dead = [
-        trial
-        for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,))
-        if _is_dead(trial.user_attrs.get('process'))
-    ]
-    for trial in dead:
+    states = optuna().trial.TrialState
+    count = 0
+    for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+        if not _is_dead(trial.user_attrs.get('process')):
+            continue
         try:
             study.tell(trial.number, state=states.FAIL)
-        except ended:  # a process that started at the same time was quicker
-            continue
+        except (ValueError, optuna().exceptions.UpdateFinishedTrialError):
+            continue  # a process that started at the same time was quicker
         count += 1
         if trial.params:
             study.enqueue_trial(trial.params)
@@ -174,40 +168,3 @@ def _is_dead(process):
     except PermissionError:
         return False
     return process[1] == os.getpid()  # our own number, but an earlier process's trial
-
-
-def counts(study):
-    """{'complete', 'pruned', 'running', 'failed', 'waiting'}: how many trials of each."""
-    names = {'FAIL': 'failed'}
-    found = dict.fromkeys(('complete', 'pruned', 'running', 'failed', 'waiting'), 0)
-    for trial in study.get_trials(deepcopy=False):
-        found[names.get(trial.state.name, trial.state.name.lower())] += 1
-    return found
-
-
-def best(study):
-    """The complete trial with the highest value, None if there is none."""
-    states = optuna().trial.TrialState
-    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
-    return max(complete, key=lambda trial: trial.value, default=None)
-
-
-def table(study, most=10):
-    """The best complete trials, as Markdown."""
-    states = optuna().trial.TrialState
-    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
-    complete = sorted(complete, key=lambda trial: -trial.value)[:most]
-    fields = sorted({field for trial in complete for field in trial.params})
-    rows = [
-        (
-            str(trial.number),
-            f'{100 * trial.value:.2f}',
-            *[_shown(trial.params.get(field)) for field in fields],
-        )
-        for trial in complete
-    ]
-    return markdown(('trial', 'validation accuracy, %', *fields), rows)
-
-
-def _shown(value):
-    return f'{value:.4g}' if isinstance(value, float) else str(value)

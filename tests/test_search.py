@@ -12,7 +12,7 @@ import time
 import pytest
 
 from configs import base
-from fmnist_jax import search_space, study
+from fmnist_jax import search_space, study, study_results
 from fmnist_jax.settings import ConfigError
 
 optuna = pytest.importorskip('optuna')
@@ -118,7 +118,7 @@ def test_the_lock_of_a_killed_process_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # with a relative workdir, as most are
     os.mkdir('runs')
     study.open_study('runs', '', None)
-    killed = study._journal(optuna.storages.journal, 'runs/study.journal')
+    killed = study._journal('runs/study.journal')
     killed._lock.acquire()  # and never released
     study.open_study('runs', '', None).ask()
     assert not os.path.lexists('runs/study.journal.lock')
@@ -178,14 +178,14 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     texts = [process.communicate(timeout=500) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], '\n'.join(err for _, err in texts)
     made = study.open_study(folder, '', None)
-    have = study.counts(made)
+    have = study_results.counts(made)
     assert have['complete'] + have['pruned'] == max(14, done) and have['running'] == 0
     rates = [trial.params['optimizer.learning_rate'] for trial in made.trials if trial.values]
     assert len(set(rates)) == len(rates)  # no process repeats what another drew
     assert any('of a process that was killed are tried again' in errors for _, errors in texts)
     lines = (folder / 'best' / 'results.jsonl').read_text().splitlines()
     result = json.loads(lines[-1])
-    assert result['row'] == f'trial_{study.best(made).number}' and result['seeds'] == [1, 2]
+    assert result['row'] == f'trial_{study_results.best(made).number}' and result['seeds'] == [1, 2]
     assert sum('best trial, fresh seeds' in out for out, _ in texts) >= 1
     assert (folder / 'search.md').read_text().count('\n|') > 3
     assert {p.stem for p in (folder / 'figures').glob('*.svg')} == {
@@ -201,10 +201,10 @@ def test_the_committed_search_is_what_its_study_says(tmp_path):
     folder = ROOT / 'experiments' / 'cnn2_search'
     shutil.copy(folder / 'study.journal', tmp_path)
     made = study.open_study(tmp_path, '', None)
-    assert study.table(made) in (folder / 'search.md').read_text()
+    assert study_results.table(made) in (folder / 'search.md').read_text()
     best = json.loads((folder / 'best' / 'results.jsonl').read_text().splitlines()[0])
-    number = study.best(made).number
+    number = study_results.best(made).number
     assert best['row'] == f'trial_{number}'
     assert min(best['seeds']) > 0  # fresh: the trials had seed 0
-    params = study.best(made).params
+    params = study_results.best(made).params
     assert best['config']['optimizer']['learning_rate'] == params['optimizer.learning_rate']

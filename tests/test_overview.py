@@ -81,7 +81,7 @@ def test_tables_not_run_at_all_have_their_command(tmp_path, capsys):
     html = (tmp_path / 'runs' / 'report.html').read_text()
     assert 'Report 7: nothing run' in html and f'--workdir={tmp_path}/runs/none' in html
     # Three rows of one table, one of them run, and two of the other.
-    assert '1 of 1 reported numbers' in html and '4 more are not tested yet' in html
+    assert '1 of 1 reported numbers' in html and 'not judged: 4 not run yet' in html
 
 
 @pytest.mark.parametrize(

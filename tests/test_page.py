@@ -37,10 +37,9 @@ def two_tables(folder):
 def test_first_screen_counts_the_verdicts(tmp_path):
     read = Reader(page.page(two_tables(tmp_path)))
     # one: a consistent, b higher, c not run; two: a lower, b of one seed, c not run
-    assert (
-        '1 of 3 reported numbers are consistent with ours; 3 more are not tested yet' in read.text
-    )
-    assert '3 ○ not tested' in read.text
+    assert '1 of 3 reported numbers are consistent with ours' in read.text
+    assert 'not judged: 1 with one seed, 2 not run yet' in read.text
+    assert '1 ◐ one seed' in read.text and '2 ○ not run yet' in read.text
     assert '2 of 3' in read.text and '1 holds' in read.text
     assert read.text.index('are consistent') < read.text.index('A beats B.')
 

@@ -4,7 +4,7 @@ import math
 
 from fmnist_jax.report import style
 from fmnist_jax.report.drawing import Drawing, best_in_words, wrapped
-from fmnist_jax.report.verdicts import VERDICTS
+from fmnist_jax.report.verdicts import VERDICTS, standing
 
 # Percentage points below the best that are drawn; rows that lie lower would squeeze the others.
 _WINDOW = 16
@@ -85,8 +85,7 @@ def _finish(axes, rows, low, high):
     axes.set_xlabel('test accuracy in %')
     axes.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
     for y, row in enumerate(rows):
-        untested = '' if row.accuracy.count else 'not run yet'
-        text = VERDICTS[row.verdict][1] if row.verdict else untested
+        text = VERDICTS[standing(row)][1] if row.verdict or not row.accuracy.count else ''
         axes.text(
             *(1.01, y, text),
             **{'transform': axes.get_yaxis_transform(), 'va': 'center', 'fontsize': 7.5},

@@ -3,7 +3,7 @@
 from fmnist_jax.markdown import grid
 from fmnist_jax.report.markdown import percent
 from fmnist_jax.report.tables import shown_mean, shown_name
-from fmnist_jax.report.verdicts import verdict_counts
+from fmnist_jax.report.verdicts import JUDGED, verdict_counts
 
 _HEADINGS = (
     *('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict', 'all verdicts'),
@@ -31,7 +31,7 @@ def ours(row):
 def _cells(table):
     rows, best = table.rows, best_reported(table.rows)
     counts = verdict_counts(rows)
-    verdicts = ', '.join(f'{count} {name}' for name, count in counts.items() if name)
+    verdicts = ', '.join(f'{counts[name]} {name}' for name in JUDGED if name in counts)
     run = sum(row.is_run for row in rows)
     return (
         *(table.title, shown_name(best), percent(best.reported), ours(best), best.verdict),

@@ -18,7 +18,7 @@ from fmnist_jax.report.obtained import command, how_obtained, settings_text
 from fmnist_jax.report.outcomes import evaluate
 from fmnist_jax.report.overview import best_reported, ours
 from fmnist_jax.report.tables import explanations, grid_summary, heading, row_grid, shown_name
-from fmnist_jax.report.verdicts import VERDICTS, verdict_counts
+from fmnist_jax.report.verdicts import JUDGED, VERDICTS, standing, verdict_counts
 
 _OUTCOMES = {'holds': 'consistent', 'does not hold': 'higher'}  # their colours are verdicts'
 
@@ -30,7 +30,7 @@ class Section(NamedTuple):
     title: str
     heading: str
     rows: list  # rows.Row
-    counts: dict  # {verdict: rows with a number of the report}
+    counts: dict  # {key of VERDICTS: rows with a number of the report}
     own: dict  # the same, less the rows that repeat another's
     best: dict | None  # the best number of the report
     grid: list  # cells of the rows' table, the heading first
@@ -56,7 +56,7 @@ def _best(rows):
         'name': shown_name(row),
         'reported': percent(row.reported),
         'ours': ours(row),
-        'verdict': row.verdict,
+        'verdict': standing(row),
     }
 
 
@@ -138,6 +138,7 @@ def page(folders, data_dir=None, unrun=()):
         unrun=[(table, _best(table.rows), verdict_counts(table.rows)) for table in unrun],
         total=total,
         verdicts=VERDICTS,
+        judged=sum(total[name] for name in JUDGED),
         outcomes=_OUTCOMES,
         title=sections[0].title if alone else 'Fashion-MNIST reports, re-run',
     )

@@ -11,9 +11,10 @@ class Reader(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.elements, self.text, self._open, self._styles = [], '', [], ''
+        self.elements, self._open, self._texts = [], [], []
         self.feed(text)
         assert not self._open
+        self.text = re.sub(r'\s+', ' ', ''.join(self._texts))
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
@@ -28,7 +29,7 @@ class Reader(html.parser.HTMLParser):
 
     def handle_data(self, data):
         if self._open[-1:] != ['style']:
-            self.text = re.sub(r'\s+', ' ', self.text + data)
+            self._texts.append(data)
 
     def all(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]

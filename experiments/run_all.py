@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from fmnist_jax.commandline import Parser
+from fmnist_jax.config.cli import Parser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SCRIPTS = {'scikit_learn': 'experiments/scikit_learn/baseline.py'}  # the others are configs

@@ -15,17 +15,17 @@ no time.
 import importlib
 
 _WHERE = {
-    'CLASS_NAMES': ('data', 'CLASS_NAMES'),
+    'CLASS_NAMES': ('data.datasets', 'CLASS_NAMES'),
     'MODELS': ('models', 'MODELS'),
-    'ensemble': ('predictions', 'ensemble'),
+    'ensemble': ('results.arrays', 'ensemble'),
     'fit_seeds': ('library', 'fit_seeds'),
-    'load_data': ('data', 'load'),
-    'load_networks': ('parameters', 'load'),
+    'load_data': ('data.datasets', 'load'),
+    'load_networks': ('results.networks', 'load'),
     'make_model': ('models', 'make_model'),
     'make_settings': ('library', 'make_settings'),
     'predict_images': ('library', 'predict_images'),
-    'row_networks': ('parameters', 'of_row'),
-    'summarize': ('statistics', 'summarize'),
+    'row_networks': ('results.networks', 'of_row'),
+    'summarize': ('results.statistics', 'summarize'),
 }
 __all__ = tuple(_WHERE)
 

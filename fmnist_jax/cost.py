@@ -29,13 +29,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fmnist_jax import cost_tables
-from fmnist_jax.blocks import values
-from fmnist_jax.commandline import Parser
-from fmnist_jax.layers import BatchNorm, Dropout
+from fmnist_jax.config.cli import Parser
 from fmnist_jax.models import MODELS, make_model
+from fmnist_jax.models.fused_norm import values
+from fmnist_jax.models.layers import BatchNorm, Dropout
 from fmnist_jax.models.mobilenet import MobileNet
-from fmnist_jax.pooling import GlobalAveragePool, Pool
+from fmnist_jax.models.pooling import GlobalAveragePool, Pool
+from fmnist_jax.report import cost_tables
 
 IMAGE_SIZE = 56  # of the MobileNets, in report 000
 _KERNELS = ('Conv2D', 'DepthwiseConv2D', 'Dense')

@@ -13,9 +13,8 @@ import os
 import pathlib
 import sys
 
-from fmnist_jax import data
-from fmnist_jax.commandline import Parser
-from fmnist_jax.settings import ConfigError
+from fmnist_jax.config.cli import Parser
+from fmnist_jax.errors import ConfigError, DataError
 
 FORMATS = ('safetensors', 'stablehlo', 'onnx')
 
@@ -70,7 +69,9 @@ def export(networks, seed, folder, formats):
     import jax
     import numpy as np
 
-    from fmnist_jax import model_card, parameters, portable
+    from fmnist_jax.report import model_card
+    from fmnist_jax.results import networks as kept_networks
+    from fmnist_jax.results import portable
 
     variables = networks.seed(seed)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
@@ -86,8 +87,8 @@ def export(networks, seed, folder, formats):
     folder.mkdir(parents=True, exist_ok=True)
     if 'safetensors' in formats:
         about = {'row': networks.result['row'], 'seed': seed, 'temperature': temperature}
-        about = parameters.metadata(networks.settings, **about)
-        parameters.write(folder / model_card.file_of('safetensors'), variables, about)
+        about = kept_networks.metadata(networks.settings, **about)
+        kept_networks.write(folder / model_card.file_of('safetensors'), variables, about)
     for name, content in raw.items():
         (folder / name).write_bytes(content)
     return sorted(folder.iterdir())
@@ -96,12 +97,14 @@ def export(networks, seed, folder, formats):
 def main(argv=None):
     """The command: writes the files; returns the exit code (0 done, 2 the user's mistake)."""
     flags = _flags(argv)
-    from fmnist_jax import parameters  # after the flags: JAX takes a second to import
+    from fmnist_jax.results import (
+        networks as kept_networks,  # after the flags: JAX takes a second to import
+    )
 
     try:
-        networks = parameters.of_row(flags.workdir, flags.row)
+        networks = kept_networks.of_row(flags.workdir, flags.row)
         paths = export(networks, flags.seed, flags.to, flags.formats)
-    except (ConfigError, data.DataError, OSError) as error:
+    except (ConfigError, DataError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     for path in paths:

@@ -9,13 +9,17 @@ import pathlib
 
 import jax
 
-from fmnist_jax import calibration, data, inference, placement
-from fmnist_jax.checks import check, check_weights
-from fmnist_jax.commandline import load_config
-from fmnist_jax.fit import fit
-from fmnist_jax.pretrained import Pretrained
-from fmnist_jax.programs import lay_out
-from fmnist_jax.settings import ConfigError, resolve, select_rows, show
+from fmnist_jax.config.checks import check, check_weights
+from fmnist_jax.config.cli import load_config
+from fmnist_jax.config.settings import resolve, select_rows
+from fmnist_jax.data import datasets
+from fmnist_jax.errors import ConfigError, show
+from fmnist_jax.fit import placement
+from fmnist_jax.fit.compile import lay_out
+from fmnist_jax.fit.fit import fit
+from fmnist_jax.models.pretrained import Pretrained
+from fmnist_jax.results import inference
+from fmnist_jax.train import calibration
 
 _DEFAULTS = pathlib.Path(__file__).parent.parent / 'configs' / 'base.py'
 
@@ -28,7 +32,7 @@ def _use_all_cores():
     """
     if jax.config.jax_num_cpu_devices < 1:
         with contextlib.suppress(RuntimeError):
-            placement.set_up(cache_folder=data.cache_directory() / 'xla')
+            placement.set_up(cache_folder=datasets.cache_directory() / 'xla')
 
 
 def make_settings(changes=None, config=None, row=None):
@@ -73,7 +77,7 @@ def fit_seeds(settings, dataset, progress=None, pretrained=None):
       DataError: fewer images than the validation set is to have.
     """
     _use_all_cores()
-    data.split(len(dataset.train_labels), settings.dataset.num_validation, settings.seed)
+    datasets.split(len(dataset.train_labels), settings.dataset.num_validation, settings.seed)
     weights = _variables(settings, pretrained)
     return fit(settings, dataset, lay_out(settings), progress=progress, pretrained=weights)
 

@@ -13,8 +13,11 @@ import traceback
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import data, files, run_flags
-from fmnist_jax.settings import ConfigError, plain, refuse_row_fields, select_rows
+from fmnist_jax import files
+from fmnist_jax.config import run_flags
+from fmnist_jax.config.settings import plain, refuse_row_fields, select_rows
+from fmnist_jax.data import datasets
+from fmnist_jax.errors import ConfigError
 
 _ROWS = flags.DEFINE_string('rows', '*', "Which rows to run, as a glob: 'relu*'.")
 _LIST = flags.DEFINE_bool('list', False, "Print the rows with the report's numbers and stop.")
@@ -74,16 +77,16 @@ def _check_machines():
 
 def _train(*inputs):
     """experiment.run where the flags say; None on a host that writes nothing."""
-    from fmnist_jax import experiment
+    from fmnist_jax.sweep import experiment
 
     if _COORDINATOR.value:
-        from fmnist_jax import hosts
+        from fmnist_jax.sweep import multihost
 
-        return hosts.run(*inputs)
+        return multihost.run(*inputs)
     if _CLUSTER.value:
-        from fmnist_jax import cluster
+        from fmnist_jax.sweep import ray_cluster
 
-        with cluster.connect(
+        with ray_cluster.connect(
             _CLUSTER.value, run_flags.CPU_DEVICES.value, _SEEDS_PER_TASK.value
         ) as executor:
             return experiment.run(*inputs, executor)
@@ -92,22 +95,24 @@ def _train(*inputs):
 
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
-    from fmnist_jax import experiment, placement, report
+    from fmnist_jax import report
+    from fmnist_jax.fit import placement
     from fmnist_jax.report import claims
+    from fmnist_jax.sweep import experiment
 
     platform = 'cpu' if _CLUSTER.value else None  # the GPUs are for the tasks
-    placement.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla', platform)
+    placement.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla', platform)
     if _COORDINATOR.value:
-        from fmnist_jax import hosts
+        from fmnist_jax.sweep import multihost
 
-        hosts.connect(_COORDINATOR.value, _NUM_HOSTS.value, _HOST.value, run_flags.say)
+        multihost.connect(_COORDINATOR.value, _NUM_HOSTS.value, _HOST.value, run_flags.say)
 
     experiment.check_rows(config, rows)
     claims.check(plain(config).get('claims', ()), [row['name'] for row in config.rows])
     load, load_pretrained = run_flags.loaders()
     try:
         load(config.dataset.name)
-    except data.DataUnavailable as error:
+    except datasets.DataUnavailable as error:
         _synthetic_instead(config, error)
         workdir = workdir.with_name(workdir.name + '-synthetic')
     results = _train(config, rows, workdir, load, load_pretrained, run_flags.say)
@@ -146,13 +151,13 @@ def main(argv=None):
         traceback.print_exc()
         code = 1
     if code and _joined_hosts():
-        sys.modules['fmnist_jax.hosts'].leave(code)
+        sys.modules['fmnist_jax.sweep.multihost'].leave(code)
     return code
 
 
 def _joined_hosts():
     """Whether this process is one of several hosts' (--coordinator)."""
-    hosts = sys.modules.get('fmnist_jax.hosts')
+    hosts = sys.modules.get('fmnist_jax.sweep.multihost')
     return hosts is not None and hosts.joined()
 
 

@@ -16,9 +16,9 @@ import json
 import signal
 import sys
 
-from fmnist_jax import data
-from fmnist_jax.commandline import Parser
-from fmnist_jax.settings import ConfigError
+from fmnist_jax.config.cli import Parser
+from fmnist_jax.data import datasets
+from fmnist_jax.errors import ConfigError, DataError
 
 _SHOWN = 3  # most probable classes of an image, as text
 
@@ -94,7 +94,8 @@ def predict(networks, files, invert='auto', centre=False, unsure_below=0.5):
     """
     import numpy as np
 
-    from fmnist_jax import inference, photos
+    from fmnist_jax.data import photos
+    from fmnist_jax.results import inference
 
     dataset = networks.settings.dataset.name
     images = [photos.read(file, invert, centre, dataset) for file in files]
@@ -161,14 +162,16 @@ def _print_json(networks, predictions, seeds, unsure_below):
 def main(argv=None):
     """The command: prints predictions; returns the exit code (0 done, 2 the user's mistake)."""
     flags = _flags(argv)
-    from fmnist_jax import parameters  # after the flags: JAX takes a second to import
+    from fmnist_jax.results import (
+        networks as kept_networks,  # after the flags: JAX takes a second to import
+    )
 
     try:
-        networks = parameters.of_row(flags.workdir, flags.row)
+        networks = kept_networks.of_row(flags.workdir, flags.row)
         predictions, seeds = predict(
             networks, flags.files, flags.invert, flags.centre, flags.unsure_below
         )
-    except (ConfigError, data.DataError, OSError) as error:
+    except (ConfigError, DataError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     show = {'text': _print_text, 'json': _print_json}[flags.format]
@@ -177,9 +180,9 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    from fmnist_jax import placement
+    from fmnist_jax.fit import placement
 
     if hasattr(signal, 'SIGPIPE'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may stop reading
-    placement.set_up(1, data.cache_directory() / 'xla')
+    placement.set_up(1, datasets.cache_directory() / 'xla')
     sys.exit(main())

@@ -17,9 +17,12 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from fmnist_jax import files, run_flags, search_space, study_results, trials, workdirs
-from fmnist_jax import study as studies
-from fmnist_jax.settings import resolve
+from fmnist_jax import files
+from fmnist_jax.config import run_flags
+from fmnist_jax.config.settings import resolve
+from fmnist_jax.results import workdirs
+from fmnist_jax.sweep import search_space, study_results, trials
+from fmnist_jax.sweep import study as studies
 
 _TRIALS = flags.DEFINE_integer('trials', 50, 'Trials of the study, old ones too.', lower_bound=1)
 _TOGETHER = flags.DEFINE_integer(
@@ -37,8 +40,8 @@ _BEST_SEEDS = flags.DEFINE_integer(
 
 def _progress(name, settings, dataset):
     """What shows the progress of a group of trials."""
-    from fmnist_jax.progress import RowProgress
-    from fmnist_jax.train import steps_per_epoch
+    from fmnist_jax.fit.progress import RowProgress
+    from fmnist_jax.train.step import steps_per_epoch
 
     num_train = len(dataset.train_labels) - settings.dataset.num_validation
     return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
@@ -86,7 +89,8 @@ def _run_and_tell(group, study, load, load_pretrained, cache):
 
 def _train_best(config, study, workdir, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
-    from fmnist_jax import experiment, report
+    from fmnist_jax import report
+    from fmnist_jax.sweep import experiment
 
     trial = study_results.best(study)
     if trial is None or not _BEST_SEEDS.value:
@@ -107,10 +111,11 @@ def _train_best(config, study, workdir, load, load_pretrained):
 
 def _run(config, workdir):
     """The whole search."""
-    from fmnist_jax import data, placement
-    from fmnist_jax.search_figures import draw
+    from fmnist_jax.data import datasets
+    from fmnist_jax.fit import placement
+    from fmnist_jax.sweep.search_figures import draw
 
-    placement.set_up(run_flags.CPU_DEVICES.value, data.cache_directory() / 'xla')
+    placement.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla')
     search_space.check_space(config)  # may trace a network, for which the devices must be there
     studies.make_sampler(_SAMPLER.value, config.seed, _TRIALS.value)  # what it lacks is told now
     pruner = studies.make_pruner(_PRUNER.value)

@@ -6,8 +6,8 @@ import chex
 import jax
 from settings_for_tests import small_dataset
 
-from fmnist_jax import checkpoint, placement
-from fmnist_jax.fit import fit
+from fmnist_jax.fit import checkpoint, placement
+from fmnist_jax.fit.fit import fit
 
 DATASET = small_dataset()
 SETTINGS = {'epochs': 4, 'selection': 'val_loss', 'patience': 2, 'model__dropout': 0.3}

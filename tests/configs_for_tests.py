@@ -3,7 +3,7 @@
 import importlib
 import pathlib
 
-from fmnist_jax.settings import resolve
+from fmnist_jax.config.settings import resolve
 
 ROOT = pathlib.Path(__file__).parent.parent
 NAMES = sorted(path.stem for path in (ROOT / 'configs').glob('*.py') if path.stem != 'base')

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ElementTree
 
-from fmnist_jax.report import style
+from fmnist_jax.report.figures import style
 
 
 def draw(function, *arguments):

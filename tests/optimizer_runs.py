@@ -7,7 +7,7 @@ import numpy as np
 import optax
 from optimizer_rules import rate_of_step
 
-from fmnist_jax.optimizers import make_optimizer
+from fmnist_jax.train.optimizers import make_optimizer
 
 
 def run_optax(config, params, gradients, rate=rate_of_step):

@@ -5,8 +5,9 @@ import json
 import numpy as np
 
 from configs import base
-from fmnist_jax import predictions, results, workdirs
-from fmnist_jax.settings import plain, resolve, settings_hash
+from fmnist_jax.config.settings import plain, resolve, settings_hash
+from fmnist_jax.results import arrays, workdirs
+from fmnist_jax.results import lines as result_lines
 
 
 def line(name='a', accuracies=(0.90, 0.91, 0.92), **more):
@@ -31,7 +32,7 @@ def fill(workdir, *lines, names='abc', claims=()):
         path = workdir / 'config.json'
         path.write_text(json.dumps(json.loads(path.read_text()) | {'claims': claims}))
     for result in lines:
-        results.append(workdir, result)
+        result_lines.append(workdir, result)
     return workdir
 
 
@@ -60,4 +61,4 @@ def add_predictions(workdir, row_name, labels, seeds=2, mistakes=3):
     chosen[:mistakes] = (chosen[:mistakes] + 1) % 10
     chances[:, np.arange(len(labels)), chosen] = 0.9 - 0.001 * np.arange(len(labels))
     workdir.mkdir(parents=True, exist_ok=True)
-    return {'predictions': predictions.save(workdir, row_name, chances)}
+    return {'predictions': arrays.save(workdir, row_name, chances)}

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fmnist_jax import data, download
+from fmnist_jax.data import datasets, download
 
 
 @pytest.fixture
@@ -16,11 +16,11 @@ def sources(small, monkeypatch):
     from tensorflow_datasets.core.download.checksums import UrlInfo
 
     infos = {}
-    for file in data.FILES:
+    for file in datasets.FILES:
         content = (small / file).read_bytes()
         infos[file] = UrlInfo(len(content), hashlib.sha256(content).hexdigest(), file)
     monkeypatch.setattr(
-        download, 'sources', lambda name, base: {f'{base}/{f}': infos[f] for f in data.FILES}
+        download, 'sources', lambda name, base: {f'{base}/{f}': infos[f] for f in datasets.FILES}
     )
 
 

@@ -1,9 +1,9 @@
 """Small settings and data sets: a run of seconds on synthetic images."""
 
 from configs import base
-from fmnist_jax import synthetic
-from fmnist_jax.data import Dataset
-from fmnist_jax.settings import resolve
+from fmnist_jax.config.settings import resolve
+from fmnist_jax.data import synthetic
+from fmnist_jax.data.datasets import Dataset
 
 # The least network with convolutions and batch norm: three of each, compiled in seconds.
 BATCH_NORM = {

@@ -7,7 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from fmnist_jax import data, download, idx_files
+from fmnist_jax.data import datasets, download
+from fmnist_jax.data import idx as idx_file
 
 
 @pytest.fixture(autouse=True)
@@ -36,17 +37,17 @@ def small(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     folder = tmp_path / 'source' / 'fashion_mnist'
     for i, n in ((0, 60), (2, 20)):
-        write(folder / data.FILES[i], idx(rng.integers(0, 256, (n, 28, 28))))
-        write(folder / data.FILES[i + 1], idx(np.arange(n) % 10))
-    contents = [(folder / file).read_bytes() for file in data.FILES]
+        write(folder / datasets.FILES[i], idx(rng.integers(0, 256, (n, 28, 28))))
+        write(folder / datasets.FILES[i + 1], idx(np.arange(n) % 10))
+    contents = [(folder / file).read_bytes() for file in datasets.FILES]
     sums = tuple(hashlib.md5(content).hexdigest() for content in contents)
-    monkeypatch.setitem(data.MD5, 'fashion_mnist', sums)
+    monkeypatch.setitem(datasets.MD5, 'fashion_mnist', sums)
     return folder
 
 
 def assert_same(dataset, folder):
-    for array, file in zip(dataset, data.FILES, strict=True):
-        np.testing.assert_array_equal(array, idx_files.read_idx(folder / file))
+    for array, file in zip(dataset, datasets.FILES, strict=True):
+        np.testing.assert_array_equal(array, idx_file.read_idx(folder / file))
 
 
 @pytest.fixture

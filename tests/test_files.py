@@ -12,7 +12,8 @@ import pytest
 from report_for_tests import line
 
 from configs import base
-from fmnist_jax import files, predictions, results, workdirs
+from fmnist_jax import files
+from fmnist_jax.results import arrays, lines, workdirs
 
 
 @pytest.fixture
@@ -50,41 +51,41 @@ def refused(action, path, number):
 def test_a_full_disk_keeps_what_is_there(small_disk):
     folder, _ = small_disk
     workdirs.claim(folder, base.get_config())
-    results.append(folder, line('a'))
-    predictions.save(folder, 'a', np.zeros((1, 5, 10)))
+    lines.append(folder, line('a'))
+    arrays.save(folder, 'a', np.zeros((1, 5, 10)))
     before = {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
     fill_up(folder)
     long = line('b', more='x' * 5000)
-    refused(lambda: results.append(folder, long), folder / 'results.jsonl', errno.ENOSPC)
+    refused(lambda: lines.append(folder, long), folder / 'results.jsonl', errno.ENOSPC)
     other = base.get_config()
     other.title = 'a longer title' * 500
     refused(lambda: workdirs.claim(folder, other), folder / 'config.json', errno.ENOSPC)
     chances = np.random.default_rng(0).random((2, 500, 10))
     path = folder / 'predictions' / 'b.npz'
-    refused(lambda: predictions.save(folder, 'b', chances), path, errno.ENOSPC)
+    refused(lambda: arrays.save(folder, 'b', chances), path, errno.ENOSPC)
     (folder / 'ballast').unlink()
     after = {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
     assert after == before
-    results.append(folder, long)  # with room again it goes on
-    assert [r['row'] for r in results.read(folder)] == ['a', 'b']
+    lines.append(folder, long)  # with room again it goes on
+    assert [r['row'] for r in lines.read(folder)] == ['a', 'b']
 
 
 def test_a_read_only_disk_is_named(small_disk):
     folder, read_only = small_disk
-    results.append(folder, line('a'))
+    lines.append(folder, line('a'))
     (folder / 'predictions').mkdir()
     read_only()
-    refused(lambda: results.append(folder, line('b')), folder / 'results.jsonl', errno.EROFS)
+    refused(lambda: lines.append(folder, line('b')), folder / 'results.jsonl', errno.EROFS)
     refused(lambda: files.write(folder / 'table.md', 'x'), folder / 'table.md', errno.EROFS)
     path = folder / 'predictions' / 'a.npz'
-    refused(lambda: predictions.save(folder, 'a', np.zeros((1, 5, 10))), path, errno.EROFS)
-    assert [r['row'] for r in results.read(folder)] == ['a']
+    refused(lambda: arrays.save(folder, 'a', np.zeros((1, 5, 10))), path, errno.EROFS)
+    assert [r['row'] for r in lines.read(folder)] == ['a']
 
 
 @pytest.mark.parametrize('call', ['write', 'fsync'])
 def test_a_disk_that_fails_in_the_middle_leaves_no_part(tmp_path, monkeypatch, call):
     """Where no small disk can be mounted: half the line is written, then none."""
-    results.append(tmp_path, line('a'))
+    lines.append(tmp_path, line('a'))
     before = (tmp_path / 'results.jsonl').read_bytes()
     write, calls = os.write, []
 
@@ -96,7 +97,7 @@ def test_a_disk_that_fails_in_the_middle_leaves_no_part(tmp_path, monkeypatch, c
 
     monkeypatch.setattr(os, call, failing)
     path = tmp_path / 'results.jsonl'
-    refused(lambda: results.append(tmp_path, line('b')), path, errno.ENOSPC)
+    refused(lambda: lines.append(tmp_path, line('b')), path, errno.ENOSPC)
     assert calls and path.read_bytes() == before
 
 

@@ -3,7 +3,7 @@
 from settings_for_tests import small_dataset
 
 from configs import base
-from fmnist_jax import experiment
+from fmnist_jax.sweep import experiment
 
 DATASET = small_dataset()
 

@@ -22,12 +22,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent.parent))
 
 from experiments.run_all import TABLES
 from experiments.speed import rates
-from fmnist_jax import results
-from fmnist_jax.commandline import Parser
+from fmnist_jax.config.cli import Parser
+from fmnist_jax.config.settings import resolve
 from fmnist_jax.cost import multiply_adds
 from fmnist_jax.markdown import markdown, significant
 from fmnist_jax.models import make_model
-from fmnist_jax.settings import resolve
+from fmnist_jax.results import lines as result_lines
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 _IMAGES = 60_000  # published for training; some are held out for validation
@@ -155,7 +155,7 @@ def check_table(rows):
     for table in dict.fromkeys(row.table for row in rows):
         ratios = [
             result['train_seconds'] / (len(result['seeds']) * reckoned[table, result['row']])
-            for result in results.read(ROOT / 'experiments' / table)
+            for result in result_lines.read(ROOT / 'experiments' / table)
             if (table, result['row']) in reckoned
         ]
         if ratios:

@@ -16,16 +16,14 @@ import numpy as np
 from absl.testing import flagsaver
 
 from configs import base
-from fmnist_jax import data, epoch_loop, evaluate, main, metrics, placement, train
-from fmnist_jax.checks import check
-from fmnist_jax.settings import (
-    TABLE_ONLY,
-    ConfigError,
-    flatten,
-    resolve,
-    split_numbers,
-    with_numbers,
-)
+from fmnist_jax import main
+from fmnist_jax.config.checks import check
+from fmnist_jax.config.settings import TABLE_ONLY, flatten, resolve, split_numbers, with_numbers
+from fmnist_jax.data import datasets
+from fmnist_jax.errors import ConfigError
+from fmnist_jax.fit import placement
+from fmnist_jax.train import epoch as epoch_steps
+from fmnist_jax.train import evaluate, metrics, step
 
 FIELDS = tuple(path for path in flatten(base.get_config().to_dict()) if path not in TABLE_ONLY)
 VALUES = (
@@ -86,8 +84,8 @@ def trace(settings, traced):
 
     def run(numbers, seed, indices, images, labels, epoch):
         bound = with_numbers(settings, numbers)
-        state = train.init(bound, seed, count)
-        state, _ = epoch_loop.train_steps(
+        state = step.init(bound, seed, count)
+        state, _ = epoch_steps.train_steps(
             *(bound, state, metrics.zeros(), seed, indices, images, labels, epoch, 0, epoch)
         )
         state, _ = evaluate.finish_epoch(bound, state, indices, images, labels, epoch)
@@ -152,7 +150,7 @@ def command(*arguments):
         mock.patch.object(sys, 'argv', argv),  # config flags read it
         mock.patch.object(sys, 'path', list(sys.path)),
         mock.patch.object(placement, 'set_up'),  # once a process
-        mock.patch.object(data, 'load', side_effect=Accepted),
+        mock.patch.object(datasets, 'load', side_effect=Accepted),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(io.StringIO()),
     ]

@@ -16,8 +16,14 @@ import numpy as np
 
 from configs import base
 from experiments.reliability.bad_configs import judge
-from fmnist_jax import data, idx_files, keras_files, predictions, report, results, workdirs
-from fmnist_jax.settings import ConfigError, plain, resolve, settings_hash
+from fmnist_jax import report
+from fmnist_jax.config.settings import plain, resolve, settings_hash
+from fmnist_jax.data import datasets
+from fmnist_jax.data import idx as idx_file
+from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.models import keras_files
+from fmnist_jax.results import arrays, workdirs
+from fmnist_jax.results import lines as results
 
 GARBAGE = (b'', b'\0', b'\n', b'{}\n', b'[1]\n', b'null\n', b'\xff' * 50, b'<html>404</html>' * 9)
 
@@ -49,7 +55,7 @@ def try_read(read, path, same=None):
     """
     try:
         found = read(path)
-    except (ConfigError, data.DataError) as error:
+    except (ConfigError, DataError) as error:
         return judge(error, path.name)
     except Exception as error:
         return f'{type(error).__name__}: {error}'
@@ -72,9 +78,9 @@ def _try_all(read, path, count, same=None):
 def idx(folder, count):
     """One gzipped IDX file of images, read without the MD5 that the published ones have."""
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
-    path = pathlib.Path(folder) / data.FILES[2]
+    path = pathlib.Path(folder) / datasets.FILES[2]
     path.write_bytes(gzip.compress(struct.pack('>4I', 0x803, *images.shape) + images.tobytes()))
-    return _try_all(idx_files.read_idx, path, count, lambda found: np.array_equal(found, images))
+    return _try_all(idx_file.read_idx, path, count, lambda found: np.array_equal(found, images))
 
 
 def idx_contents(folder):
@@ -96,9 +102,9 @@ def idx_contents(folder):
         for i, content in enumerate(contents):
             for number, right in enumerate((images, labels, images, labels)):
                 raw = content if number == file else right
-                (folder / data.FILES[number]).write_bytes(gzip.compress(raw, compresslevel=1))
-            outcomes[f'{data.FILES[file]} {i}'] = try_read(
-                data.read_folder, folder, lambda found: False
+                (folder / datasets.FILES[number]).write_bytes(gzip.compress(raw, compresslevel=1))
+            outcomes[f'{datasets.FILES[file]} {i}'] = try_read(
+                datasets.read_folder, folder, lambda found: False
             )
     return outcomes
 
@@ -185,14 +191,14 @@ def configs(folder, count):
 def predicted(folder, count):
     """A row's predictions: a zip file, whose parts have checksums."""
     chances = np.random.default_rng(0).random((2, 30, 10)).astype(np.float16)
-    path = pathlib.Path(folder) / predictions.save(pathlib.Path(folder), 'a', chances)
-    same = _try_all(predictions.load, path, count, lambda found: np.array_equal(found, chances))
+    path = pathlib.Path(folder) / arrays.save(pathlib.Path(folder), 'a', chances)
+    same = _try_all(arrays.load, path, count, lambda found: np.array_equal(found, chances))
     for i, array in enumerate((np.zeros(3), np.zeros((2, 3, 9)), np.zeros((0, 3, 10)), 'x', None)):
         np.savez(path, probabilities=array)
-        same[f'other arrays {i}'] = try_read(predictions.load, path, lambda found: False)
+        same[f'other arrays {i}'] = try_read(arrays.load, path, lambda found: False)
     np.savez(path, other=chances)
-    same['another name'] = try_read(predictions.load, path, lambda found: False)
+    same['another name'] = try_read(arrays.load, path, lambda found: False)
     with open(path, 'wb') as file:
         np.save(file, chances)
-    same['no zip'] = try_read(predictions.load, path, lambda found: False)
+    same['no zip'] = try_read(arrays.load, path, lambda found: False)
     return same

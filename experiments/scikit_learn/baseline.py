@@ -17,9 +17,12 @@ import time
 import numpy as np
 from ml_collections import ConfigDict
 
-from fmnist_jax import data, predictions, provenance, report, results, workdirs
-from fmnist_jax.commandline import Parser
-from fmnist_jax.settings import ConfigError, plain, settings_hash
+from fmnist_jax import report
+from fmnist_jax.config.cli import Parser
+from fmnist_jax.config.settings import plain, settings_hash
+from fmnist_jax.data import datasets
+from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.results import arrays, lines, provenance, workdirs
 
 TITLE = "scikit-learn's classifiers"
 NUM_VALIDATION = 6000  # held out, as of the networks of report 002, and not used
@@ -59,7 +62,7 @@ def table_config(rows, dataset_name, num_seeds):
 
 def train(make, dataset, seed):
     """One classifier: (test probabilities [N, 10], seconds to train it)."""
-    chosen, _ = data.split(len(dataset.train_labels), NUM_VALIDATION, seed)
+    chosen, _ = datasets.split(len(dataset.train_labels), NUM_VALIDATION, seed)
     pixels = dataset.train_images[chosen].reshape(len(chosen), -1) / np.float32(255)
     classifier = make(seed)
     began = time.perf_counter()
@@ -90,8 +93,8 @@ def result_line(row, config, dataset, seeds, trained, workdir):
         'train_seconds': round(sum(seconds for _, seconds in trained), 2),
         'compile_seconds': 0.0,
         'history': {},
-        'predictions': predictions.save(workdir, f'{row} seeds {seeds[0]} to {seeds[-1]}', chances),
-        'ensemble_accuracy': predictions.ensemble_accuracy(chances, dataset.test_labels),
+        'predictions': arrays.save(workdir, f'{row} seeds {seeds[0]} to {seeds[-1]}', chances),
+        'ensemble_accuracy': arrays.ensemble_accuracy(chances, dataset.test_labels),
         'ensemble_seeds': len(seeds),
         'config_hash': settings_hash(config),
         'config': {name: v for name, v in plain(config).items() if name not in ('rows', 'claims')},
@@ -109,7 +112,7 @@ def run(workdir, make, dataset, config, say):
       config: what `table_config` gives.
       say: prints one line.
     """
-    done = {result['row']: result for result in results.read(workdir)}
+    done = {result['row']: result for result in lines.read(workdir)}
     workdirs.claim(workdir, config)
     for row, factory in make.items():
         have = len(done[row]['seeds']) if row in done else 0
@@ -121,7 +124,7 @@ def run(workdir, make, dataset, config, say):
         for seed in seeds:
             say(f'{row}: seed {seed} of {config.num_seeds}')
             trained.append(train(factory, dataset, seed))
-        results.append(workdir, result_line(row, config, dataset, seeds, trained, workdir))
+        lines.append(workdir, result_line(row, config, dataset, seeds, trained, workdir))
 
 
 def _options(argv):
@@ -146,13 +149,13 @@ def main(argv=None):
     try:
         make = classifiers()
         config = table_config(make, options.dataset, options.num_seeds)
-        run(options.workdir, make, data.load(options.dataset, options.data_dir), config, say)
+        run(options.workdir, make, datasets.load(options.dataset, options.data_dir), config, say)
         table = report.workdir_table(options.workdir)
         (options.workdir / 'table.md').write_text(table)
     except ImportError as error:
         say(f"error: {error}; install it: pip install -e '.[sklearn]'")
         return 2
-    except (ConfigError, data.DataError, OSError) as error:
+    except (ConfigError, DataError, OSError) as error:
         say(f'error: {error}')
         return 2
     except KeyboardInterrupt:

@@ -19,10 +19,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 from configs import base  # noqa: E402
-from fmnist_jax import data, placement  # noqa: E402
-from fmnist_jax.fit import fit_trials  # noqa: E402
+from fmnist_jax.config.settings import resolve, split_numbers  # noqa: E402
+from fmnist_jax.data import datasets  # noqa: E402
+from fmnist_jax.fit import placement  # noqa: E402
+from fmnist_jax.fit.fit import fit_trials  # noqa: E402
 from fmnist_jax.markdown import markdown, significant  # noqa: E402
-from fmnist_jax.settings import resolve, split_numbers  # noqa: E402
 
 TRIALS, ROUNDS = 8, 3
 MODELS = ('fcn', 'lenet5')
@@ -63,7 +64,7 @@ def measure(model, dataset):
 def main():
     """Measures and writes the table."""
     placement.set_up()  # without the folder of compiled programs: every compilation counts
-    dataset = data.load('fashion_mnist')
+    dataset = datasets.load('fashion_mnist')
     rows = []
     for model in MODELS:
         found = {

@@ -23,7 +23,7 @@ from experiments.speed.measure import measure_modes, measure_network
 from experiments.speed.networks import DEFAULT, NETWORKS
 from experiments.speed.page import page
 from experiments.speed.processes import WorkerError
-from fmnist_jax.commandline import Parser
+from fmnist_jax.config.cli import Parser
 
 _MODES = ('vmap', 'map')
 

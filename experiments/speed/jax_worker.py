@@ -9,10 +9,12 @@ import numpy as np
 
 from configs import base
 from experiments.speed.machine import process_memory
-from fmnist_jax import data, parallel, placement, programs, train
-from fmnist_jax.checks import check
+from fmnist_jax.config.checks import check
+from fmnist_jax.config.settings import resolve, split_numbers, with_numbers
 from fmnist_jax.cost import multiply_adds
-from fmnist_jax.settings import resolve, split_numbers, with_numbers
+from fmnist_jax.data import datasets
+from fmnist_jax.fit import compile, mesh, placement
+from fmnist_jax.train import step as train
 
 # Programs in which devices wait for each other hang for ever if more than 32 are on their way.
 _IN_FLIGHT = 16
@@ -39,20 +41,18 @@ class Contestant:
         """
         placement.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)
-        dataset = data.load(settings.dataset.name)
+        dataset = datasets.load(settings.dataset.name)
         dataset = dataset._replace(
             train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
         )
-        self.replicas = programs.lay_out(settings)
+        self.replicas = compile.lay_out(settings)
         _, numbers = split_numbers(settings)
         self.numbers = {path: np.float32(value) for path, value in numbers.items()}
-        self.arrays = programs.place(settings, dataset, self.replicas)
+        self.arrays = compile.place(settings, dataset, self.replicas)
         before = self.memory()
-        self.programs = programs.compile_programs(
-            settings, self.numbers, self.replicas, self.arrays
-        )
+        self.programs = compile.compile_programs(settings, self.numbers, self.replicas, self.arrays)
         seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
-        self.seeds = parallel.spread(self.replicas, seeds)
+        self.seeds = mesh.spread(self.replicas, seeds)
         self.state = self.programs.init(self.numbers, self.seeds, self.arrays.pretrained)
         self.num_train = self.arrays.train_indices.shape[-1]
         self.epoch, self.step = 1, 0  # the next step, in which epoch
@@ -93,11 +93,11 @@ class Contestant:
 
     def _call(self, start, stop):
         self.state, measured = self.programs.train_steps(
-            *(self.numbers, self.state, programs.no_metrics(self.replicas), self.seeds),
+            *(self.numbers, self.state, compile.no_metrics(self.replicas), self.seeds),
             *(self.arrays.train_indices, self.arrays.train),
             *(np.int32(self.epoch), np.int32(start), np.int32(stop)),
         )
-        return parallel.gather(self.replicas, measured)  # waits until it is done
+        return mesh.gather(self.replicas, measured)  # waits until it is done
 
     def empty_calls(self, calls):
         """Calls of the loop without a step, which draw the epoch's order all the same."""
@@ -136,8 +136,8 @@ class Contestant:
         images, labels = (np.asarray(array[0, :size]) for array in self.arrays.train)
         # The loop's steps have a mask where the last batch is smaller, so this one has it too.
         mask = np.ones(size, bool) if self.num_train % size else None
-        batch = parallel.share(self.replicas, (images, labels, mask))
-        program, _ = parallel.compile_for(
+        batch = mesh.share(self.replicas, (images, labels, mask))
+        program, _ = mesh.compile_for(
             self.replicas,
             step,
             ('same', 0, 0, None, None, None),

@@ -4,7 +4,7 @@ import platform
 
 from experiments.speed.machine import cores, cpu_name
 from experiments.speed.processes import WorkerError
-from fmnist_jax.provenance import code_commit
+from fmnist_jax.results.provenance import code_commit
 
 
 def _start_torch(bench, options, compute='float32'):

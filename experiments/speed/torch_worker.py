@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from experiments.speed.machine import cores, process_memory
 from experiments.speed.networks import BATCH_SIZE, LEARNING_RATE, NETWORKS
 from experiments.speed.torch_models import MODELS
-from fmnist_jax import data
+from fmnist_jax.data import datasets
 
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 
@@ -41,7 +41,7 @@ class Contestant:
         self.format = FORMATS[memory_format]
         self.bfloat16 = options.get('compute', 'float32') == 'bfloat16'
         self.size = NETWORKS[network].change.get('dataset.image_size', 28)
-        loaded = data.load(dataset)
+        loaded = datasets.load(dataset)
         pixels = torch.from_numpy(loaded.train_images[:images].copy())[:, None]
         self.images = (pixels.to(self.device, torch.float32) / 255).contiguous(
             memory_format=self.format

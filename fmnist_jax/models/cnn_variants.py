@@ -2,10 +2,10 @@
 
 import flax.linen as nn
 
-from fmnist_jax.blocks import values
-from fmnist_jax.layers import ACTIVATIONS, Conv, ConvNorm, Dense, Dropout
-from fmnist_jax.pooling import Pool
-from fmnist_jax.share import EVERY_IMAGE
+from fmnist_jax.models.batch import EVERY_IMAGE
+from fmnist_jax.models.fused_norm import values
+from fmnist_jax.models.layers import ACTIVATIONS, Conv, ConvNorm, Dense, Dropout
+from fmnist_jax.models.pooling import Pool
 
 # Per convolution (kernel size, features, pooled after); then the hidden dense widths.
 _FOUR_CONVOLUTIONS = ((3, 32, False), (3, 64, False), (3, 128, True), (3, 128, True))

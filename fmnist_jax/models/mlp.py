@@ -2,8 +2,8 @@
 
 import flax.linen as nn
 
-from fmnist_jax.layers import ACTIVATIONS, BatchNorm, Dense, Dropout
-from fmnist_jax.share import EVERY_IMAGE
+from fmnist_jax.models.batch import EVERY_IMAGE
+from fmnist_jax.models.layers import ACTIVATIONS, BatchNorm, Dense, Dropout
 
 
 class MLP(nn.Module):

@@ -3,9 +3,9 @@
 import flax.linen as nn
 import jax
 
-from fmnist_jax.layers import ConvNorm, Dense, Dropout
-from fmnist_jax.pooling import GlobalAveragePool
-from fmnist_jax.share import EVERY_IMAGE
+from fmnist_jax.models.batch import EVERY_IMAGE
+from fmnist_jax.models.layers import ConvNorm, Dense, Dropout
+from fmnist_jax.models.pooling import GlobalAveragePool
 
 # Features and stride of the thirteen depthwise-separable blocks (its Table 1).
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2))

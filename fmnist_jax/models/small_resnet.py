@@ -2,10 +2,10 @@
 
 import flax.linen as nn
 
-from fmnist_jax.blocks import values
-from fmnist_jax.layers import ACTIVATIONS, ConvNorm, Dense, Dropout
-from fmnist_jax.pooling import GlobalAveragePool
-from fmnist_jax.share import EVERY_IMAGE
+from fmnist_jax.models.batch import EVERY_IMAGE
+from fmnist_jax.models.fused_norm import values
+from fmnist_jax.models.layers import ACTIVATIONS, ConvNorm, Dense, Dropout
+from fmnist_jax.models.pooling import GlobalAveragePool
 
 
 class SmallResNet(nn.Module):

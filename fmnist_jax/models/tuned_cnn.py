@@ -2,9 +2,9 @@
 
 import flax.linen as nn
 
-from fmnist_jax.layers import ACTIVATIONS, Conv, Dense, Dropout
-from fmnist_jax.pooling import Pool
-from fmnist_jax.share import EVERY_IMAGE
+from fmnist_jax.models.batch import EVERY_IMAGE
+from fmnist_jax.models.layers import ACTIVATIONS, Conv, Dense, Dropout
+from fmnist_jax.models.pooling import Pool
 
 
 class TunedCNN(nn.Module):

@@ -9,7 +9,7 @@ of that name beside this one.
 import fnmatch
 from typing import NamedTuple
 
-from fmnist_jax.settings import ConfigError
+from fmnist_jax.errors import ConfigError
 
 
 class Weighing(NamedTuple):

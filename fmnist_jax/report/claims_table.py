@@ -1,10 +1,10 @@
 """The claims of a workdir as the Markdown that stands under its table."""
 
-from fmnist_jax import results as result_lines
-from fmnist_jax import workdirs
 from fmnist_jax.markdown import grid
-from fmnist_jax.report.markdown import interval, notes, number, without_empty_columns
+from fmnist_jax.report.cells import interval, notes, number, without_empty_columns
 from fmnist_jax.report.outcomes import NOT_RUN, UNDECIDED, evaluate, number_of_tests
+from fmnist_jax.results import lines as result_lines
+from fmnist_jax.results import workdirs
 
 HEADINGS = ('claim', 'difference', '95 % interval', 'wins', 'p', 'outcome')
 _NOTES = (

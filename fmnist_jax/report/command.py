@@ -13,12 +13,11 @@ import argparse
 import pathlib
 import sys
 
-from fmnist_jax.commandline import Parser
-from fmnist_jax.data import DataError
-from fmnist_jax.report import csv_table, listing
+from fmnist_jax.config.cli import Parser
+from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.report import csv, table_list
 from fmnist_jax.report.overview import commands, overview
 from fmnist_jax.report.tables import workdir_table
-from fmnist_jax.settings import ConfigError
 
 _PAGE = 'report.html'
 
@@ -96,7 +95,7 @@ def _say(line):
 def _write(flags, folder, folders, not_run):
     """Writes the files that the flags ask for, and says which."""
     if flags.csv:
-        csv_table.write(flags.csv, folders, flags.data_dir)
+        csv.write(flags.csv, folders, flags.data_dir)
     if flags.figures:
         from fmnist_jax.report import figures  # what needs matplotlib is imported when asked for
 
@@ -113,9 +112,9 @@ def _write(flags, folder, folders, not_run):
         page.write(file, folders, flags.data_dir, not_run)
         _say(f'{file}: wrote the page')
     if flags.tensorboard:
-        from fmnist_jax.report import events
+        from fmnist_jax.report import tensorboard
 
-        count = events.write(flags.tensorboard, folders)
+        count = tensorboard.write(flags.tensorboard, folders)
         _say(f'{flags.tensorboard}: wrote {count} runs; tensorboard --logdir={flags.tensorboard}')
 
 
@@ -125,11 +124,11 @@ def main(argv=None):
     folder = pathlib.Path(flags.folder)
     try:
         folders, single = _workdirs(folder)
-        not_run = listing.not_run(flags.configs, folder, folders) if flags.configs else []
+        not_run = table_list.not_run(flags.configs, folder, folders) if flags.configs else []
         if single:
             text = workdir_table(folder, flags.data_dir)
         else:
-            tables = listing.read(folders) + not_run
+            tables = table_list.read(folders) + not_run
             text = f'{overview(tables)}\n{commands(tables)}'
         _write(flags, folder, folders, not_run)
         sys.stdout.write(text)

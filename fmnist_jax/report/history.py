@@ -5,7 +5,7 @@ import types
 
 import numpy as np
 
-from fmnist_jax.settings import ConfigError
+from fmnist_jax.errors import ConfigError
 
 NAMES = ('train_loss', 'train_accuracy', 'validation_loss', 'validation_accuracy')
 
@@ -48,7 +48,7 @@ def learning_rates(row):
     Raises:
       ConfigError: a damaged line.
     """
-    from fmnist_jax.schedules import make_schedule  # imports JAX
+    from fmnist_jax.train.schedules import make_schedule  # imports JAX
 
     if not row.result or 'train_images' not in row.result:
         return None

@@ -21,12 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmnist_jax import results as result_lines
-from fmnist_jax import workdirs
+from fmnist_jax.errors import ConfigError
 from fmnist_jax.report.claims import parse
 from fmnist_jax.report.rows import seed_accuracies
-from fmnist_jax.settings import ConfigError
-from fmnist_jax.statistics import (
+from fmnist_jax.results import lines as result_lines
+from fmnist_jax.results import workdirs
+from fmnist_jax.results.statistics import (
     CONFIDENCE,
     Contrast,
     contrast,

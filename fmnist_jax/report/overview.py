@@ -1,7 +1,7 @@
 """All tables at a glance: each one's best reported number, and how many of its numbers hold."""
 
 from fmnist_jax.markdown import grid
-from fmnist_jax.report.markdown import percent
+from fmnist_jax.report.cells import percent
 from fmnist_jax.report.tables import shown_mean, shown_name
 from fmnist_jax.report.verdicts import JUDGED, verdict_counts
 

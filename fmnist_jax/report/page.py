@@ -9,14 +9,15 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from fmnist_jax.report import claims_table, figures, style
+from fmnist_jax.report import claims_table, figures
 from fmnist_jax.report import rows as table_rows
-from fmnist_jax.report.also import also_grid
-from fmnist_jax.report.inline_svg import inline
-from fmnist_jax.report.markdown import percent, without_empty_columns
-from fmnist_jax.report.obtained import command, how_obtained, settings_text
+from fmnist_jax.report.cells import percent, without_empty_columns
+from fmnist_jax.report.figures import style
+from fmnist_jax.report.figures.inline_svg import inline
+from fmnist_jax.report.other_numbers import also_grid
 from fmnist_jax.report.outcomes import evaluate
 from fmnist_jax.report.overview import best_reported, ours
+from fmnist_jax.report.provenance import command, how_obtained, settings_text
 from fmnist_jax.report.tables import explanations, grid_summary, heading, row_grid, shown_name
 from fmnist_jax.report.verdicts import JUDGED, VERDICTS, standing, verdict_counts
 

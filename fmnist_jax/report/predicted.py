@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmnist_jax import predictions
-from fmnist_jax.data import CLASS_NAMES, DataError
+from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.errors import DataError
+from fmnist_jax.results import arrays
 
 
 class Predicted(NamedTuple):
@@ -63,10 +64,10 @@ def best_predicted(rows, workdir, data_dir=None):
         paths = [pathlib.Path(workdir) / file for file in row.result.get('predictions') or ()]
         if not paths or not all(path.is_file() for path in paths):
             continue
-        labels = predictions.labels_at_hand(row.dataset, data_dir)
+        labels = arrays.labels_at_hand(row.dataset, data_dir)
         if labels is None:
             return None, f'the test labels of {row.dataset} are not at hand (see --data_dir)'
-        chances = np.concatenate([predictions.load(path) for path in paths]).astype(np.float32)
+        chances = np.concatenate([arrays.load(path) for path in paths]).astype(np.float32)
         classes = CLASS_NAMES[row.dataset]
         if chances.shape[1:] != (len(labels), len(classes)):
             raise DataError(

@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmnist_jax import predictions, workdirs
-from fmnist_jax import results as result_lines
-from fmnist_jax.data import DataError
-from fmnist_jax.settings import ConfigError
-from fmnist_jax.statistics import Summary, summarize, verdict, wilson_interval
+from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.results import arrays, workdirs
+from fmnist_jax.results import lines as result_lines
+from fmnist_jax.results.statistics import Summary, summarize, verdict, wilson_interval
 
 # Of result lines that are older than their field `test_images`.
 _TEST_IMAGES = {'fashion_mnist': 10_000, 'mnist': 10_000, 'synthetic': 2_000}
@@ -161,11 +160,11 @@ def _ensemble(result, workdir, data_dir):
     paths = [pathlib.Path(workdir) / file for file in result.get('predictions', ())]
     if not paths or not all(path.is_file() for path in paths):
         return None
-    labels = predictions.labels_at_hand(result['dataset'], data_dir)
+    labels = arrays.labels_at_hand(result['dataset'], data_dir)
     if labels is None:
         return None
-    chances = np.concatenate([predictions.load(path) for path in paths])
-    return predictions.ensemble_accuracy(chances, labels)
+    chances = np.concatenate([arrays.load(path) for path in paths])
+    return arrays.ensemble_accuracy(chances, labels)
 
 
 def read(workdir, data_dir=None):

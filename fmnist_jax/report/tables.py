@@ -3,12 +3,12 @@
 import math
 
 from fmnist_jax.markdown import grid
-from fmnist_jax.report.also import also_text
+from fmnist_jax.report.cells import interval, notes, number, percent, without_empty_columns
 from fmnist_jax.report.claims_table import claims_text
-from fmnist_jax.report.markdown import interval, notes, number, percent, without_empty_columns
-from fmnist_jax.report.obtained import command
+from fmnist_jax.report.other_numbers import also_text
+from fmnist_jax.report.provenance import command
 from fmnist_jax.report.rows import from_result, not_run, read
-from fmnist_jax.statistics import CONFIDENCE, rank_correlation, summarize
+from fmnist_jax.results.statistics import CONFIDENCE, rank_correlation, summarize
 
 _THEIR_SECONDS = 'seconds_per_epoch'  # in also_reported
 

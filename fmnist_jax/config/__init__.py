@@ -1,0 +1,1 @@
+"""Settings: every field, a row's settings, and what is refused."""

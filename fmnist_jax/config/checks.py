@@ -1,0 +1,178 @@
+"""Refuses settings that cannot train, with one line that names the field."""
+
+import math
+
+import jax
+from flax.traverse_util import flatten_dict
+
+from fmnist_jax.config.schema import check_fields
+from fmnist_jax.errors import ConfigError, one_line, show
+from fmnist_jax.models import frozen, make_model, model_fields
+from fmnist_jax.train.optimizers import make_optimizer
+from fmnist_jax.train.schedules import make_schedule
+from fmnist_jax.train.step import model_of
+
+_MOST = 2**31 - 1  # steps and seeds are counted in int32
+# Of one network; no network of the reports has more than 5 million.
+_MOST_PARAMETERS = 2**31
+_TRAINING_IMAGES = 60_000
+
+
+def check(settings):
+    """Refuses unknown fields, values out of their range or choice, and contradictions.
+
+    What is accepted can be trained, if the data set is large enough for `dataset.num_validation`
+    and the devices for the rest (programs.lay_out, memory.py).
+
+    Args:
+      settings: a row's settings (settings.resolve).
+
+    Raises:
+      ConfigError: one line with the field, its value and what was expected.
+    """
+    check_fields(settings)
+    _check_together(settings)
+
+
+def check_weights(settings, variables):
+    """Refuses pretrained weights that leave layers at random which the settings freeze.
+
+    Args:
+      settings: accepted by `check`.
+      variables: {'params', 'batch_stats'}, what is pretrained: pretrained.Pretrained.variables.
+
+    Raises:
+      ConfigError: one line with the field that freezes them and Keras' names of the layers.
+    """
+    for field, value, model in _freezing(settings):
+        fixed = flatten_dict(frozen(model, _shapes(model, settings)['params']))
+        random = {path for path in fixed if fixed[path]} - flatten_dict(variables['params']).keys()
+        layers = sorted({f'{name}_bn' if 'norm' in rest else name for name, *rest in random})
+        if layers:
+            raise ConfigError(
+                f'config.{field}={value!r} freezes {one_line(", ".join(layers), 300)}, which would '
+                'stay random: give weights that have them (no --fresh), or do not freeze them'
+            )
+
+
+def _freezing(settings):
+    """What keeps a MobileNet's layers as they are: [(field, its value, the network with it)]."""
+    if 'frozen_blocks' not in model_fields(settings.model.name):
+        return []
+    model = model_of(settings)
+    return [
+        (field, value, model.clone(**change))
+        for field, value, change in (
+            ('head_epochs', settings.head_epochs, {'frozen_blocks': model.blocks}),
+            ('model.frozen_blocks', model.frozen_blocks, {'frozen_batch_norm': False}),
+            ('model.frozen_batch_norm', model.frozen_batch_norm, {'frozen_blocks': 0}),
+        )
+        if value
+    ]
+
+
+def _shapes(model, settings):
+    """The shapes of a network's variables."""
+    side = settings.dataset.image_size
+    images = jax.ShapeDtypeStruct((1, side, side, settings.dataset.channels), settings.compute)
+    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
+_SIZES = ('widths', 'dense', 'kernel_size', 'width_multiplier', 'blocks')
+
+
+def _check_network(settings):
+    """Makes the network's shapes: an image too small or too many parameters are told here."""
+    fields = settings.model.to_dict()
+    model = make_model(fields.pop('name'), **fields)
+    sizes = [f'model.{name}={show(fields[name])}' for name in _SIZES if fields[name] is not None]
+    cause = ', config.'.join([*sizes, f'dataset.image_size={settings.dataset.image_size}'])
+    try:
+        shapes = _shapes(model, settings)
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        if str(error).startswith(('model.', 'dataset.')):
+            raise
+        raise ValueError(
+            f'{cause}: no network {settings.model.name!r} can be made of these; expected smaller '
+            'kernels, fewer layers or larger images'
+        ) from error
+    count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    if count >= _MOST_PARAMETERS:
+        raise ValueError(
+            f'{cause}: the network would have {count:,} parameters; expected fewer than '
+            f'{_MOST_PARAMETERS:,}'
+        )
+
+
+def _check_counts(settings):
+    """What is counted in int32 while training."""
+    last = settings.seed + settings.num_seeds - 1
+    if last > _MOST:
+        raise ConfigError(
+            f'config.seed={settings.seed}: the last of config.num_seeds={settings.num_seeds} '
+            f'would be {last}; expected at most {_MOST}'
+        )
+    steps = settings.epochs * -(-_TRAINING_IMAGES // settings.batch_size)
+    if steps > _MOST:
+        raise ConfigError(
+            f'config.epochs={settings.epochs}: up to {steps:,} steps with config.batch_size='
+            f'{settings.batch_size}; expected at most {_MOST:,}'
+        )
+
+
+def _check_transfer(settings):
+    """Pretrained weights and training in two phases are for the MobileNets."""
+    separable = 'frozen_blocks' in model_fields(settings.model.name)
+    for field in ('pretrained', 'head_epochs'):
+        if settings[field] and not separable:
+            raise ConfigError(
+                f'config.{field}={settings[field]!r}: {settings.model.name} has none; '
+                'expected model.name=mobilenet or simplified_mobilenet'
+            )
+    if settings.pretrained and settings.dataset.channels != 3:
+        raise ConfigError(
+            f'config.dataset.channels={settings.dataset.channels}: the pretrained weights need 3'
+        )
+    if settings.head_epochs >= settings.epochs:
+        raise ConfigError(
+            f'config.head_epochs={settings.head_epochs}: expected less than config.epochs, '
+            f'{settings.epochs}'
+        )
+    freezing = _freezing(settings)
+    if freezing and not settings.pretrained:
+        field, value, _ = freezing[0]
+        raise ConfigError(
+            f'config.{field}={value!r} would freeze random layers: set config.pretrained=imagenet, '
+            'or do not freeze them'
+        )
+
+
+def _check_together(settings):
+    """Fields that are fine alone but not together."""
+    try:
+        _check_network(settings)
+        schedule = make_schedule(
+            settings.schedule, settings.optimizer.learning_rate, 1, settings.epochs
+        )
+        make_optimizer(settings.optimizer, schedule)
+    except ValueError as error:
+        raise ConfigError(f'config.{error}') from error
+    _check_transfer(settings)
+    _check_counts(settings)
+    warmup = settings.schedule.warmup_epochs
+    if warmup >= settings.epochs - settings.head_epochs:
+        raise ConfigError(
+            f'config.schedule.warmup_epochs={warmup!r}: expected less than config.epochs '
+            f'(without config.head_epochs), {settings.epochs - settings.head_epochs}'
+        )
+    validates = settings.dataset.num_validation > 0 or settings.dataset.validate_on_test
+    if settings.selection != 'last' and not validates:
+        raise ConfigError(
+            f'config.selection={settings.selection!r} needs a validation set: '
+            'set config.dataset.num_validation, or config.selection=last'
+        )
+    if settings.patience > 0 and settings.selection == 'last':
+        raise ConfigError(
+            'config.patience needs config.selection=val_loss or val_accuracy: '
+            'early stopping watches that score'
+        )

@@ -1,0 +1,1 @@
+"""Images: the data sets, synthetic ones, photos."""

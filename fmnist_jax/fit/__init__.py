@@ -1,0 +1,1 @@
+"""All seeds of a row on the devices."""

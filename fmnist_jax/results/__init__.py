@@ -1,0 +1,1 @@
+"""What training leaves behind: result lines, predictions, parameters, statistics."""

@@ -1,0 +1,75 @@
+"""A trained network as a program that needs nothing of this package: uint8 images -> probabilities.
+
+Scaling of the pixels, up-scaling, the network with its parameters and the temperature are in it.
+The number of images is left open. Convolutions are the backends' own here, not the blocks of
+convolution.py, which are made for training on a CPU.
+"""
+
+import copy
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmnist_jax.errors import ConfigError
+from fmnist_jax.models import convolution
+from fmnist_jax.train.losses import probabilities
+from fmnist_jax.train.step import model_of, prepare
+
+PLATFORMS = ('cpu', 'cuda', 'tpu')
+
+
+def program(settings, variables, temperature=None):
+    """The function from images uint8 [N, 28, 28] to probabilities float32 [N, 10].
+
+    It computes in float32 whatever the training did.
+
+    Args:
+      settings: a row's settings.
+      variables: {'params', 'batch_stats'} of one seed.
+      temperature: what the logits are divided by, None for 1.
+    """
+    settings = copy.deepcopy(settings)
+    settings.compute = 'float32'
+    network = model_of(settings)
+    variables = jax.tree.map(jnp.asarray, variables)
+
+    def classify(images):
+        with convolution.portable():
+            logits = network.apply(variables, prepare(images, settings), train=False)
+        return probabilities(logits / (temperature or 1.0), settings.loss)
+
+    return classify
+
+
+def stablehlo(classify):
+    """The program in JAX's export format: StableHLO with what is needed to call it, as bytes.
+
+    `jax.export.deserialize(bytearray(raw)).call(images)` runs it on a CPU, a CUDA GPU or a TPU.
+    """
+    from jax import export
+
+    (count,) = export.symbolic_shape('images')
+    images = jax.ShapeDtypeStruct((count, 28, 28), np.uint8)
+    return bytes(export.export(jax.jit(classify), platforms=PLATFORMS)(images).serialize())
+
+
+def onnx(classify):
+    """The program as ONNX, as bytes; its input is called `images`, its output `probabilities`.
+
+    Raises:
+      ConfigError: jax2onnx is not installed.
+    """
+    try:
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        raise ConfigError(
+            f"--formats=onnx needs jax2onnx ({error}): pip install 'fmnist_jax[onnx]', or name "
+            'other formats'
+        ) from error
+    logging.getLogger('onnx_ir').setLevel(logging.ERROR)  # it warns of its own intermediate values
+    images = jax.ShapeDtypeStruct(('images', 28, 28), np.uint8)
+    names = {'input_names': ['images'], 'output_names': ['probabilities']}
+    model = to_onnx(classify, [images], model_name='fmnist_jax', **names)
+    return model.SerializeToString()

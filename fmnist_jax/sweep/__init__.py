@@ -1,0 +1,1 @@
+"""Rows and trials: planned, trained here or elsewhere, kept."""

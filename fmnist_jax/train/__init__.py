@@ -1,0 +1,1 @@
+"""One seed: pure functions from arrays to arrays."""

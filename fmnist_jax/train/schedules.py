@@ -1,0 +1,89 @@
+"""Learning-rate schedules: step -> learning rate, as pure functions of a traced step.
+
+Numbers may be traced; the Python number 0.0 is off (off.py).
+"""
+
+import jax.numpy as jnp
+
+from fmnist_jax.models.off import is_off
+
+
+def _constant(config, peak, steps_per_epoch, epochs):
+    return lambda step: peak
+
+
+def _exponential(config, peak, steps_per_epoch, epochs):
+    """Times decay_rate after every epoch (report 000: MobileNet)."""
+    return lambda step: peak * config.decay_rate ** (step // steps_per_epoch)
+
+
+def _step(config, peak, steps_per_epoch, epochs):
+    """Times decay_rate after every `every_epochs` epochs (torch StepLR)."""
+    period = config.every_epochs * steps_per_epoch
+    return lambda step: peak * config.decay_rate ** (step // period)
+
+
+def _cosine(config, peak, steps_per_epoch, epochs):
+    """Half a cosine from the peak to 0 at the end (Loshchilov & Hutter 2017, no restarts)."""
+    return lambda step: peak * _half_cosine(_progress(step, 0, epochs * steps_per_epoch))
+
+
+def _warmup_cosine(config, peak, steps_per_epoch, epochs):
+    """Linear from 0 to the peak over warmup_epochs, then half a cosine to 0 at the end."""
+    warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
+    return lambda step: peak * _warmup(step, warmup) * _half_cosine(_progress(step, warmup, total))
+
+
+def _triangular(config, peak, steps_per_epoch, epochs):
+    """Linear from 0 to the peak at warmup_epochs, then linear to 0 at the end."""
+    warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
+    return lambda step: peak * _warmup(step, warmup) * (1 - _progress(step, warmup, total))
+
+
+def _warmup(step, steps):
+    return 1.0 if is_off(steps) else jnp.minimum(step / steps, 1.0)
+
+
+def _progress(step, start, stop):
+    """0 up to `start`, 1 from `stop` on; a ramp of no length takes one step."""
+    return jnp.clip((step - start) / jnp.maximum(stop - start, 1), 0.0, 1.0)
+
+
+def _half_cosine(progress):
+    return 0.5 * (1 + jnp.cos(jnp.pi * progress))
+
+
+SCHEDULES = {
+    'constant': _constant,
+    'exponential': _exponential,
+    'step': _step,
+    'cosine': _cosine,
+    'warmup_cosine': _warmup_cosine,
+    'triangular': _triangular,
+}
+
+
+def make_schedule(config, learning_rate, steps_per_epoch, epochs):
+    """The learning rate of every step.
+
+    Args:
+      config: attributes `name` (see SCHEDULES), `decay_rate`, `every_epochs` (int),
+        `warmup_epochs`; each schedule uses its own.
+      learning_rate: the constant or largest learning rate.
+      steps_per_epoch: int, optimizer steps in an epoch.
+      epochs: int, length of the whole training; cosine and triangular end there at 0.
+
+    Returns:
+      step ([] int32, the first is 0) -> [] float32.
+
+    Raises:
+      ValueError: unknown name, or a decay that would be 0 or never come.
+    """
+    if config.name not in SCHEDULES:
+        raise ValueError(f'schedule.name={config.name!r}: expected one of {", ".join(SCHEDULES)}')
+    if config.name in ('exponential', 'step') and is_off(config.decay_rate):
+        raise ValueError(f'schedule.decay_rate=0.0 with name={config.name!r}: expected above 0')
+    if config.name == 'step' and config.every_epochs < 1:
+        raise ValueError(f'schedule.every_epochs={config.every_epochs}: expected 1 or more')
+    schedule = SCHEDULES[config.name](config, learning_rate, steps_per_epoch, epochs)
+    return lambda step: jnp.asarray(schedule(step), jnp.float32)

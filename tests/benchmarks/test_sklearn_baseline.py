@@ -1,0 +1,149 @@
+"""scikit-learn's rows: the networks' splits, result lines that tables and claims can read."""
+
+import csv
+
+import numpy as np
+import pytest
+from report_for_tests import fill, line
+from settings_for_tests import small_dataset
+from small_files import bare_environment, small
+
+from experiments.scikit_learn import baseline
+from fmnist_jax import report
+from fmnist_jax.data import datasets, idx
+from fmnist_jax.report import rows, tensorboard
+from fmnist_jax.results import lines
+
+__all__ = ['bare_environment', 'small']  # fixtures
+DATASET = small_dataset(num_train=6060, num_test=40)
+SEEDS = ('seed_0', 'seed_1', 'seed_2')
+
+
+class NearestMean:
+    """A classifier of scikit-learn's form, without scikit-learn: the nearest class mean."""
+
+    def __init__(self, seed, seen):
+        self.seed, self.seen = seed, seen
+
+    def fit(self, pixels, labels):
+        self.seen.append((self.seed, pixels, labels))
+        self.means = np.stack([pixels[labels == c].mean(0) for c in range(10)])
+
+    def predict_proba(self, pixels):
+        near = -((pixels[:, None] - self.means) ** 2).sum(-1)
+        scores = np.exp(near - near.max(-1, keepdims=True))
+        return scores / scores.sum(-1, keepdims=True)
+
+
+def run(folder, num_seeds, seen, said, dataset=DATASET):
+    make = {'nearest_mean': lambda seed: NearestMean(seed, seen)}
+    config = baseline.table_config(make, 'fashion_mnist', num_seeds)
+    baseline.run(folder, make, dataset, config, said.append)
+
+
+def test_rows_are_the_networks_rows(tmp_path):
+    seen, said = [], []
+    run(tmp_path, 2, seen, said)
+    (line,) = lines.read(tmp_path)
+    assert line['seeds'] == [0, 1] and line['train_images'] == 60
+    for seed, pixels, labels in seen:
+        indices, _ = datasets.split(6060, 6000, seed)
+        np.testing.assert_array_equal(labels, DATASET.train_labels[indices])
+        np.testing.assert_allclose(
+            pixels, DATASET.train_images[indices].reshape(60, 784) / 255, rtol=1e-6
+        )
+    assert 0.2 < line['test_accuracy'][0] <= 1  # drawn garments are easy
+    assert np.isfinite(line['test_loss']).all() and line['ensemble_seeds'] == 2
+    table = report.workdir_table(tmp_path)
+    assert '| nearest_mean | 2' in table.replace('  ', ' ')
+
+    # More seeds join; what is there stays.
+    run(tmp_path, 3, seen, said)
+    (line,) = lines.read(tmp_path)
+    assert line['seeds'] == [0, 1, 2] and [seed for seed, *_ in seen] == [0, 1, 2]
+    run(tmp_path, 3, seen, said)
+    assert said[-1] == 'nearest_mean: there already' and len(seen) == 3
+
+
+def test_scikit_learns_classifiers_learn():
+    pytest.importorskip('sklearn')
+    make = baseline.classifiers()
+    dataset = small_dataset(num_train=6400, num_test=100)
+    chances, seconds = baseline.train(make['random_forest'], dataset, 0)
+    assert chances.shape == (100, 10) and seconds > 0
+    assert (chances.argmax(-1) == dataset.test_labels).mean() > 0.5
+
+
+def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, capsys, tmp_path):
+    def missing():
+        raise ImportError("No module named 'sklearn'")
+
+    monkeypatch.setattr(baseline, 'classifiers', missing)
+    assert baseline.main([f'--workdir={tmp_path}']) == 2
+    assert "pip install -e '.[sklearn]'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(tmp_path, small):
+    """A workdir with a row of two seeds and one that joined; its test images are `small`'s."""
+    test_images, test_labels = (idx.read_idx(small / file) for file in datasets.FILES[2:])
+    dataset = DATASET._replace(test_images=test_images, test_labels=test_labels)
+    workdir = tmp_path / 'scikit_learn'
+    for num_seeds in (2, 3):
+        run(workdir, num_seeds, [], [], dataset)
+    return workdir
+
+
+def test_every_export_of_the_report(folder, small, tmp_path, capsys):
+    exports = [f'--csv={tmp_path}/rows.csv', '--figures', '--html', f'--tensorboard={tmp_path}/tb']
+    assert report.main([str(folder), *exports, f'--data_dir={small.parent}']) == 0
+    told = capsys.readouterr().err
+    assert 'left out learning curves: no row has a history' in told and 'wrote 4 runs' in told
+    with open(tmp_path / 'rows.csv', newline='') as file:
+        (row,) = csv.DictReader(file)
+    _, (ours,) = rows.read(folder, small.parent)
+    assert float(row['mean']) == pytest.approx(ours.accuracy.mean) and row['epochs_trained'] == ''
+    figures = {path.stem for path in (folder / 'figures').iterdir()}
+    assert figures == {'accuracy', 'confusion', 'class_accuracy', 'mistakes'}
+    assert 'nearest_mean' in (folder / 'report.html').read_text()
+    # A test accuracy is all that there is to write, at no epoch.
+    written = {path.parent.name for path in (tmp_path / 'tb').rglob('events*')}
+    assert written == {*SEEDS, 'mean'}
+    numbers = {name: [('accuracy/test', 0, ours.accuracies[k])] for k, name in enumerate(SEEDS)}
+    assert tensorboard.runs(ours) == numbers | {
+        'mean': [('accuracy/test', 0, pytest.approx(ours.accuracy.mean))]
+    }
+
+
+@pytest.mark.parametrize(('name', 'flag'), [('fashion_mnist', ''), ('mnist', ' --dataset=mnist')])
+def test_missing_rows_have_the_scripts_command(tmp_path, name, flag):
+    make = dict.fromkeys(['nearest_mean', 'another'], lambda seed: NearestMean(seed, []))
+    one = {'nearest_mean': make['nearest_mean']}
+    baseline.run(tmp_path, one, DATASET, baseline.table_config(make, name, 2), [].append)
+    assert '--config=FILE' in report.workdir_table(tmp_path)  # a workdir anywhere
+    script = tmp_path / 'baseline.py'  # beside its results, as in experiments/scikit_learn
+    script.touch()
+    assert f'    python {script} --num_seeds=2{flag}\n' in report.workdir_table(tmp_path)
+
+
+def test_a_seed_without_any_number_has_no_event_file(tmp_path):
+    result = line('a', [0.5, None], config={}, train_images=60, history={})
+    assert tensorboard.write(tmp_path / 'tb', [fill(tmp_path / 'one', result)]) == 2
+    written = {path.name for path in (tmp_path / 'tb' / 'one' / 'a').iterdir()}
+    assert written == {'seed_0', 'mean'}
+
+
+def test_what_is_wrong_is_told_in_one_line(folder, monkeypatch, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        baseline.main(['--num_seeds=0', f'--workdir={tmp_path}/new'])
+    assert stopped.value.code == 2 and not (tmp_path / 'new').exists()
+    assert capsys.readouterr().err == 'error: --num_seeds=0: expected 1 or more\n'
+
+    # The table cannot be written, once all rows are there.
+    monkeypatch.setattr(baseline, 'classifiers', lambda: {'nearest_mean': None})
+    monkeypatch.setattr(datasets, 'load', lambda *_: DATASET)
+    (folder / 'table.md').mkdir()
+    assert baseline.main([f'--workdir={folder}']) == 2
+    out, told = capsys.readouterr()
+    assert told.startswith('nearest_mean: there already\nerror: ') and told.count('\n') == 2
+    assert out == ''

@@ -1,0 +1,178 @@
+"""The package from Python: names, README's example, the notebook."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from settings_for_tests import small_settings
+from trained_for_tests import DATASET
+
+import fmnist_jax
+from fmnist_jax import library
+from fmnist_jax.data import datasets
+from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.models.pretrained import Pretrained
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+TOUR = ROOT / 'experiments' / 'tour.ipynb'
+TINY = {
+    'dataset.name': 'synthetic',
+    'dataset.num_validation': 20,
+    'model.name': 'fcn',
+    'model.widths': (12,),
+    'epochs': 1,
+    'num_seeds': 2,
+}
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = "{'jax', 'flax', 'numpy', 'matplotlib'} & set(sys.modules)"
+    code = f'import sys, fmnist_jax; dir(fmnist_jax); assert not {heavy}, {heavy}'
+    subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)
+
+
+def test_every_name_is_there_and_is_told():
+    for name in fmnist_jax.__all__:
+        assert getattr(fmnist_jax, name) is not None and name in fmnist_jax.__doc__
+        assert name in dir(fmnist_jax)
+    with pytest.raises(AttributeError, match="module 'fmnist_jax' has no attribute 'lod_data'"):
+        fmnist_jax.lod_data  # noqa: B018
+    with pytest.raises(ImportError):
+        from fmnist_jax import nothing  # noqa: F401
+
+
+def test_settings_come_from_defaults_rows_and_changes():
+    settings = fmnist_jax.make_settings({'epochs': 3})
+    assert (settings.epochs, settings.model.name) == (3, 'lenet5')
+    config = ROOT / 'configs' / 'lenet.py'
+    row = fmnist_jax.make_settings({'epochs': 2}, config, 'relu_max_sgd_augment')
+    assert (row.epochs, row.model.activation, row.augment.flip) == (2, 'relu', True)
+    with pytest.raises(ConfigError, match='epoch'):
+        fmnist_jax.make_settings({'epoch': 3})
+    with pytest.raises(ConfigError, match='config.epochs=0: expected 1'):
+        fmnist_jax.make_settings({'epochs': 0})
+    with pytest.raises(ConfigError, match='no row matches'):
+        fmnist_jax.make_settings(config=config, row='nothing')
+
+
+def test_seeds_are_trained_and_asked():
+    settings = fmnist_jax.make_settings(TINY)
+    outcome = fmnist_jax.fit_seeds(settings, DATASET)
+    chances = fmnist_jax.predict_images(settings, outcome.variables, DATASET.test_images)
+    assert chances.shape == (2, 37, 10)
+    accuracy = (chances.argmax(-1) == DATASET.test_labels).mean(-1)
+    np.testing.assert_allclose(accuracy, outcome.test_accuracy, atol=1e-6)
+    flat = fmnist_jax.predict_images(settings, outcome.variables, DATASET.test_images, 1e6)
+    np.testing.assert_allclose(flat, 0.1, atol=1e-4)
+    assert fmnist_jax.ensemble(chances).shape == (37, 10)
+
+
+def test_mistakes_are_told_before_training():
+    with pytest.raises(DataError, match='num_validation is 200'):
+        library.fit_seeds(small_settings(dataset__num_validation=200), DATASET)
+
+
+SMALL_MOBILENET = {
+    'model.name': 'mobilenet',
+    'model.blocks': 1,
+    'model.width_multiplier': 0.25,
+    'dataset.image_size': 32,
+    'dataset.channels': 3,
+    'pretrained': 'imagenet',
+    'epochs': 2,
+}
+
+
+def small_mobilenet(**change):
+    small = {name: value for name, value in TINY.items() if name != 'model.widths'}
+    return library.make_settings(small | SMALL_MOBILENET | change)
+
+
+def test_pretrained_weights_are_taken_as_load_gives_them_or_their_variables(monkeypatch):
+    monkeypatch.setattr(library, 'fit', lambda *_, progress, pretrained: pretrained)
+    variables = {'params': {'conv1': {'kernel': np.ones((3, 3, 3, 8))}}, 'batch_stats': {}}
+    for given in (variables, Pretrained(variables, {'file': 'x.h5'})):
+        found = library.fit_seeds(small_mobilenet(), DATASET, pretrained=given)
+        assert found is variables
+        with pytest.raises(ConfigError, match='config.head_epochs=1 freezes conv1_bn, conv_dw_1'):
+            library.fit_seeds(small_mobilenet(head_epochs=1), DATASET, pretrained=given)
+
+
+@pytest.mark.parametrize('given', [None, 'weights.h5', {'conv1': 1}, library])
+def test_what_are_no_pretrained_weights_is_told_with_how_to_get_them(given):
+    settings = small_mobilenet()
+    told = 'config.pretrained=.imagenet.: give the weights, too' if given is None else 'expected'
+    with pytest.raises(ConfigError, match=told) as caught:
+        library.fit_seeds(settings, DATASET, pretrained=given)
+    message = str(caught.value)
+    assert 'pretrained.load(train.model_of(settings), (32, 32, 3))' in message
+    assert '\n' not in message
+
+
+def test_readmes_example_runs(monkeypatch, capsys):
+    (example,) = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
+    assert len(example.splitlines()) < 9
+    make_settings = library.make_settings
+    monkeypatch.setattr(datasets, 'load', lambda name: {'fashion_mnist': DATASET}[name])
+    monkeypatch.setattr(library, 'make_settings', lambda change: make_settings(change | TINY))
+    exec(example, {})
+    summary, classes = capsys.readouterr().out.splitlines()
+    assert summary.startswith('Summary(count=2, mean=')
+    assert len(classes.strip('[]').split()) == 5
+
+
+# --- the notebook -----------------------------------------------------------------------------
+
+
+SMALLER = {
+    "'fashion_mnist'": "'synthetic'",
+    "'lenet5'": "'fcn'",
+    "    'model.pooling': 'max',\n": '',
+    "'epochs': 4": "'epochs': 1",
+}
+
+
+def outputs(notebook):
+    return [output for cell in notebook['cells'] for output in cell.get('outputs', ())]
+
+
+def test_the_notebook_is_committed_as_it_ran():
+    text = TOUR.read_text()
+    notebook = json.loads(text)
+    code = [cell for cell in notebook['cells'] if cell['cell_type'] == 'code']
+    assert [cell['execution_count'] for cell in code] == list(range(1, len(code) + 1))
+    kinds = {output['output_type'] for output in outputs(notebook)}
+    assert kinds <= {'stream', 'display_data', 'execute_result'}
+    assert all(output.get('name') != 'stderr' for output in outputs(notebook))
+    assert len(text) < 400_000
+    for word in ('/home', '/tmp', '/work', '/root', '/Users', 'site-packages', str(ROOT)):
+        assert word not in text
+    assert set(notebook['metadata']) == {'kernelspec', 'language_info'}
+
+
+def test_the_notebook_runs_on_drawn_images(tmp_path, monkeypatch):
+    import nbclient
+    import nbformat
+
+    notebook = nbformat.read(TOUR, as_version=4)
+    text = '\n'.join(cell.source for cell in notebook.cells)
+    for old, new in SMALLER.items():
+        assert old in text
+        for cell in notebook.cells:
+            cell.source = cell.source.replace(old, new)
+    monkeypatch.setenv('PYTHONPATH', f'{ROOT}{os.pathsep}{os.environ.get("PYTHONPATH", "")}')
+    monkeypatch.setenv('FMNIST_CACHE_DIR', str(tmp_path / 'cache'))
+    monkeypatch.setenv('IPYTHONDIR', str(tmp_path / 'ipython'))
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={'metadata': {'path': str(tmp_path)}}
+    )
+    client.execute()
+    said = ' '.join(o['text'] for o in outputs(notebook) if o['output_type'] == 'stream')
+    assert 'ensemble' in said and '±' in said
+    images = [o for o in outputs(notebook) if 'image/png' in o.get('data', {})]
+    assert len(images) == 3

@@ -1,0 +1,179 @@
+"""The command that predicts, as a user types it; mistakes get one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_files import idx
+from trained_for_tests import DATASET
+
+from fmnist_jax import predict
+from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.results import inference
+from fmnist_jax.results import networks as kept_networks
+from fmnist_jax.train import calibration
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The first test image as a photo on white, and the others as an IDX file."""
+    photo, others = tmp_path / 'photo.png', tmp_path / 'others'
+    Image.fromarray(255 - DATASET.test_images[0]).save(photo)
+    others.write_bytes(idx(DATASET.test_images[1:]))
+    return [str(photo), str(others)]
+
+
+def run(capsys, trained, *arguments, row='a row/1'):
+    code = predict.main([f'--workdir={trained}', f'--row={row}', *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_ensemble_is_the_mean_of_tempered_probabilities(trained):
+    networks = kept_networks.of_row(trained, 'a row/1')
+    chances, seeds = inference.ensemble(networks, DATASET.test_images)
+    logits = inference.seed_logits(networks.settings, networks.variables, DATASET.test_images)
+    t = np.array(networks.temperatures)[:, None, None]
+    scaled = np.exp(logits / t - (logits / t).max(-1, keepdims=True))
+    expected = (scaled / scaled.sum(-1, keepdims=True)).mean(0)
+    np.testing.assert_allclose(chances, expected, atol=1e-6)
+    assert seeds == (0, 1, 2)
+    # A diverged seed has no say.
+    networks.variables['params']['Dense_0']['bias'][1] = np.nan
+    chances, seeds = inference.ensemble(networks, DATASET.test_images)
+    assert seeds == (0, 2) and np.isfinite(chances).all()
+
+
+def test_json_tells_every_probability(trained, files, capsys):
+    code, out, err = run(capsys, trained, '--format=json', *files)
+    assert (code, err) == (0, '')
+    said = json.loads(out)
+    assert said['seeds'] == [0, 1, 2] and said['dataset'] == 'synthetic'
+    networks = kept_networks.of_row(trained, 'a row/1')
+    assert said['temperatures'] == list(networks.temperatures)
+    chances, _ = inference.ensemble(networks, DATASET.test_images)
+    assert [image['index'] for image in said['images']] == [0, *range(36)]
+    for image, expected in zip(said['images'], chances, strict=True):
+        assert list(image['probabilities']) == list(CLASS_NAMES['synthetic'])
+        np.testing.assert_allclose(list(image['probabilities'].values()), expected, atol=1e-3)
+        assert image['class'] == CLASS_NAMES['synthetic'][expected.argmax()]
+        assert image['unsure'] == (image['probability'] < 0.5)
+    assert sum(image['unsure'] for image in said['images']) > 0
+
+
+def test_text_names_the_class_and_marks_the_unsure(trained, files, capsys):
+    code, out, _ = run(capsys, trained, *files, '--unsure_below=0')
+    assert code == 0 and 'unsure:' not in out.split('\n', 2)[2]
+    heading, how, first, second, *_ = out.splitlines()
+    assert heading == 'fcn, mean of 3 networks (seeds 0, 1, 2)'
+    assert how.startswith('temperature ') and 'fitted on validation images' in how
+    assert 'calibration error of the mean' not in how  # a seed joined later: not measured
+    assert first.startswith(f'{files[0]}: ') and first.count(',') == 2
+    assert second.startswith(f'{files[1]}[0]: ')
+    _, out, _ = run(capsys, trained, *files, '--unsure_below=1')
+    assert out.count(': unsure: ') == 37
+
+
+def test_a_row_without_validation_says_so(trained, files, capsys):
+    code, out, _ = run(capsys, trained, files[0], row='all')
+    assert code == 0
+    assert 'calibration error of the mean on test images ' in out
+    assert 'temperature 1: no validation images to fit it on, so probabilities as trained' in out
+
+
+def test_invert_and_centre_are_obeyed(trained, files, capsys):
+    def probabilities(*flags):
+        _, out, _ = run(capsys, trained, files[0], '--format=json', *flags)
+        return json.loads(out)['images'][0]['probabilities']
+
+    asked, right = probabilities('--invert=no'), probabilities()
+    assert asked != right == probabilities('--invert=yes')
+    assert probabilities('--centre') != right
+
+
+def test_sigmoid_rows_say_that_probabilities_need_not_sum_to_one(trained, files, capsys):
+    networks = kept_networks.of_row(trained, 'a row/1')
+    networks.settings.loss = 'sigmoid'
+    predictions, seeds = predict.predict(networks, files[:1])
+    logits = inference.seed_logits(networks.settings, networks.variables, DATASET.test_images[:1])
+    t = np.array(networks.temperatures)[:, None]
+    expected = (1 / (1 + np.exp(-logits[:, 0] / t))).mean(0)
+    found = list(predictions[0]['probabilities'].values())
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    predict._print_text(networks, predictions, seeds, 0.5)
+    assert 'do not sum to 1' in capsys.readouterr().out
+    assert calibration.tempered(logits[0, 0], None, 'sigmoid').sum() != pytest.approx(1)
+
+
+def damaged_copy(trained, tmp_path):
+    (tmp_path / 'parameters').mkdir()
+    for path in trained.rglob('*.*'):
+        if path.suffix in ('.jsonl', '.safetensors'):
+            (tmp_path / path.relative_to(trained)).write_bytes(path.read_bytes()[: -40 or None])
+    lines = (trained / 'results.jsonl').read_bytes()
+    (tmp_path / 'results.jsonl').write_bytes(lines)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ('mistake', 'message'),
+    [
+        ('no file', 'nothing.png: cannot be read (No such file or directory)'),
+        ('no image', 'results.jsonl: neither a photo'),
+        ('no workdir', 'nowhere: no result lines there'),
+        ('no parameters', 'seeds_0_to_1.safetensors: no such file'),
+        ('no row', '--row=b: not in {}; its rows are a row/1, all, diverged'),
+        ('damaged', 'safetensors: not the parameters of a row, or damaged'),
+        ('diverged', 'every seed of the row has diverged'),
+    ],
+)
+def test_a_mistake_gets_one_clear_error(trained, files, tmp_path, capsys, mistake, message):
+    folder, row, file = trained, 'a row/1', files[0]
+    if mistake == 'no file':
+        file = tmp_path / 'nothing.png'
+    elif mistake == 'no image':
+        file = trained / 'results.jsonl'
+    elif mistake == 'no workdir':
+        folder = tmp_path / 'nowhere'
+    elif mistake == 'no row':
+        row = 'b'
+    elif mistake == 'diverged':
+        row = 'diverged'
+    else:
+        folder = damaged_copy(trained, tmp_path)
+        if mistake == 'no parameters':
+            (folder / 'parameters' / 'a_row_1_seeds_0_to_1.safetensors').unlink()
+    code, out, err = run(capsys, folder, file, row=row)
+    assert (code, out) == (2, '') and err.count('\n') == 1
+    assert err.startswith('error: ') and message.format(folder) in err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--workdir=runs', '--row=a'], 'the following arguments are required: FILE'),
+        (['a.png', '--row=a'], 'the following arguments are required: --workdir'),
+        (['a.png', '--workdir=r', '--row=a', '--invert=maybe'], "invalid choice: 'maybe'"),
+        (['a.png', '--workdir=r', '--row=a', '--unsure_below=50'], '50: expected 0 to 1'),
+        (['a.png', '--workdir=r', '--row=a', '--unsure_below=half'], 'half'),
+    ],
+)
+def test_wrong_flags(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        predict.main(arguments)
+    err = capsys.readouterr().err
+    assert stop.value.code == 2 and err.startswith('error: ') and message in err
+
+
+def test_the_command_runs_as_a_module(trained, files, tmp_path):
+    flags = [f'--workdir={trained}', '--row=a row/1', files[0]]
+    env = {'FMNIST_CACHE_DIR': str(tmp_path / 'cache'), 'PATH': ''}
+    done = subprocess.run(
+        [sys.executable, '-m', 'fmnist_jax.predict', *flags],
+        **{'capture_output': True, 'text': True, 'env': env, 'timeout': 200},
+    )
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+    assert f'{files[0]}: ' in done.stdout

@@ -1,0 +1,170 @@
+"""Reading and checking the files of a data set, and splits."""
+
+import hashlib
+import struct
+
+import numpy as np
+import pytest
+from small_files import assert_same, bare_environment, idx, no_download, small, write
+
+from fmnist_jax.data import datasets
+from fmnist_jax.data import idx as idx_file
+from fmnist_jax.errors import DataError
+
+__all__ = ['bare_environment', 'no_download', 'small']  # fixtures
+
+
+# --- one file ---------------------------------------------------------------------------------
+
+
+def test_read_idx_returns_what_was_written(tmp_path):
+    array = np.arange(2 * 3 * 4).reshape(2, 3, 4)
+    read = idx_file.read_idx(write(tmp_path / 'a.gz', idx(array)))
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, array)
+
+
+@pytest.mark.parametrize(
+    ('raw', 'complaint'),
+    [
+        (b'\0\0\x0d\x01' + struct.pack('>If', 1, 0.5), '00000d01'),  # floats
+        (b'PNG, not IDX', '504e472c'),
+        (b'', r'\(none\)'),
+        (struct.pack('>II', 0x803, 60000), '00000803'),  # ends within its header
+        (idx(np.zeros((3, 28, 28)))[:-1], r'2351 values.*\(3, 28, 28\)'),
+        (idx(np.zeros(5)) + b'\0', r'6 values.*\(5,\)'),
+    ],
+)
+def test_read_idx_refuses_other_contents(tmp_path, raw, complaint):
+    path = write(tmp_path / 'a.gz', raw)
+    with pytest.raises(DataError, match=f'{path}.*{complaint}.*fetch it again'):
+        idx_file.read_idx(path)
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'flipped', 'not gzip', 'missing'])
+def test_read_idx_names_an_unreadable_file(tmp_path, damage):
+    path = write(tmp_path / 'a.gz', idx(np.arange(1000) % 251))
+    packed = path.read_bytes()
+    if damage == 'truncated':
+        path.write_bytes(packed[:-20])
+    elif damage == 'flipped':  # one byte of the stored checksum
+        path.write_bytes(packed[:-5] + bytes([packed[-5] ^ 1]) + packed[-4:])
+    elif damage == 'not gzip':
+        path.write_bytes(b'<html>404</html>')
+    else:
+        path.unlink()
+    with pytest.raises(DataError, match=f'{path} cannot be read'):
+        idx_file.read_idx(path)
+
+
+# --- a folder ---------------------------------------------------------------------------------
+
+
+def test_read_folder_gives_types_and_order(small):
+    dataset = datasets.read_folder(small)
+    assert [a.shape for a in dataset] == [(60, 28, 28), (60,), (20, 28, 28), (20,)]
+    assert [a.dtype for a in dataset] == [np.uint8, np.int32, np.uint8, np.int32]
+    assert_same(dataset, small)
+
+
+@pytest.mark.parametrize(
+    ('file', 'array', 'complaint'),
+    [
+        (1, np.zeros(59), r'\(59,\).*60 images'),
+        (3, np.full(20, 10), 'up to 10'),
+        (3, np.zeros((20, 1, 1)), r'\(20, 1, 1\)'),
+        (2, np.zeros((20, 27, 28)), r'\(20, 27, 28\)'),
+        (0, np.zeros(60), r'\(60,\)'),
+    ],
+)
+def test_read_folder_refuses_files_that_do_not_fit(small, file, array, complaint):
+    path = write(small / datasets.FILES[file], idx(array))
+    with pytest.raises(DataError, match=f'{path}.*{complaint}'):
+        datasets.read_folder(small)
+
+
+# --- the folder that the user names -----------------------------------------------------------
+
+
+def test_data_dir_from_argument_then_environment(small, no_download, monkeypatch, tmp_path):
+    assert_same(datasets.load('fashion_mnist', str(small.parent)), small)
+    monkeypatch.setenv('FMNIST_DATA_DIR', str(small.parent))
+    assert_same(datasets.load('fashion_mnist'), small)
+    assert_same(datasets.load('fashion_mnist', ''), small)  # a flag's default
+    monkeypatch.setenv('FMNIST_DATA_DIR', str(tmp_path / 'elsewhere'))
+    assert_same(datasets.load('fashion_mnist', small.parent), small)
+    with pytest.raises(DataError, match='elsewhere'):
+        datasets.load('fashion_mnist')
+
+
+def test_a_file_missing_in_data_dir_is_named(small, no_download):
+    (small / datasets.FILES[2]).unlink()
+    with pytest.raises(DataError, match=f'{small} lacks {datasets.FILES[2]};') as caught:
+        datasets.load('fashion_mnist', small.parent)
+    # Not "unavailable": a fallback to drawn images would hide the user's mistake.
+    assert not isinstance(caught.value, datasets.DataUnavailable)
+
+
+def test_a_missing_folder_in_data_dir_is_named_with_the_files(small, no_download):
+    with pytest.raises(DataError) as caught:
+        datasets.load('mnist', small.parent)
+    message = str(caught.value)
+    assert f'{small.parent / "mnist"} does not exist' in message
+    assert all(file in message for file in datasets.FILES)
+    assert not isinstance(caught.value, datasets.DataUnavailable)
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'another file'])
+def test_a_bad_checksum_in_data_dir_gives_both_sums(small, no_download, damage):
+    path = small / datasets.FILES[3]
+    other = (small / datasets.FILES[1]).read_bytes()
+    content = path.read_bytes()[:-9] if damage == 'truncated' else other
+    path.write_bytes(content)
+    expected, found = datasets.MD5['fashion_mnist'][3], hashlib.md5(content).hexdigest()
+    with pytest.raises(DataError, match=f'{path}.*{found}.*{expected}.*delete it and fetch'):
+        datasets.load('fashion_mnist', small.parent)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(DataError, match=r"'cifar'.*fashion_mnist, mnist, synthetic"):
+        datasets.load('cifar')
+
+
+def test_synthetic_needs_no_files(monkeypatch, no_download):
+    monkeypatch.setenv('FMNIST_DATA_DIR', '/nonexistent')
+    dataset = datasets.load('synthetic')
+    assert [a.shape for a in dataset] == [(12000, 28, 28), (12000,), (2000, 28, 28), (2000,)]
+
+
+def test_class_names():
+    assert {name: len(set(names)) for name, names in datasets.CLASS_NAMES.items()} == {
+        'fashion_mnist': 10,
+        'mnist': 10,
+        'synthetic': 10,
+    }
+    assert datasets.CLASS_NAMES['fashion_mnist'][9] == 'Ankle boot'
+
+
+# --- splits -----------------------------------------------------------------------------------
+
+
+def test_split_is_a_partition_that_the_seed_decides():
+    train, validation = datasets.split(1000, 100, seed=3)
+    assert train.dtype == validation.dtype == np.int32
+    assert (len(train), len(validation)) == (900, 100)
+    assert sorted([*train, *validation]) == list(range(1000))
+    assert 300 < validation.mean() < 700  # drawn from everywhere
+    again, other = datasets.split(1000, 100, seed=3)[1], datasets.split(1000, 100, seed=4)[1]
+    np.testing.assert_array_equal(validation, again)
+    assert len(np.intersect1d(validation, other)) < 40  # 10 expected
+
+
+def test_split_may_hold_out_none():
+    train, validation = datasets.split(10, 0, seed=0)
+    assert len(validation) == 0 and sorted(train) == list(range(10))
+
+
+@pytest.mark.parametrize('num_validation', [-1, 10, 11])
+def test_split_refuses_impossible_numbers(num_validation):
+    with pytest.raises(DataError, match=f'num_validation is {num_validation};.*10 training'):
+        datasets.split(10, num_validation, seed=0)

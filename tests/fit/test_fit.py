@@ -1,0 +1,154 @@
+"""All seeds of a row: the same run in every layout, stopping, divergence, what is tested."""
+
+import jax
+import numpy as np
+import pytest
+from settings_for_tests import BATCH_NORM, small_dataset, small_settings
+
+from fmnist_jax.config.settings import split_numbers
+from fmnist_jax.fit import compile, mesh, placement
+from fmnist_jax.fit.fit import fit
+
+DATASET = small_dataset()
+
+
+def run_fit(settings, mode='auto', devices=None, **keywords):
+    replicas = placement.make_replicas(settings.num_seeds, mode, devices=devices)
+    return fit(settings, DATASET, replicas, **keywords)
+
+
+def cores(count):
+    return jax.local_devices()[:count]
+
+
+def assert_same_runs(a, b, tolerance=1e-5):
+    np.testing.assert_allclose(a.logits, b.logits, atol=tolerance)
+    for name in a.history:
+        np.testing.assert_allclose(
+            np.array(a.history[name], float), np.array(b.history[name], float), atol=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        {'model__name': 'fcn', 'model__widths': (12,)},
+        {'model__name': 'tuned_cnn', 'model__widths': (4, 4), 'model__dense': 8},
+    ],
+)
+def test_vmapped_mapped_spread_and_single_seeds_are_the_same_runs(model):
+    settings = small_settings(**model, model__dropout=0.2, augment__flip=True)
+    vmapped = run_fit(settings, 'vmap', cores(1))
+    assert_same_runs(vmapped, run_fit(settings, 'map', cores(1)))
+    assert_same_runs(vmapped, run_fit(settings, 'map', cores(2)))  # 3 seeds on 2 devices
+    assert_same_runs(vmapped, run_fit(settings, 'vmap', cores(8)))
+    cache = {}
+    for seed in range(3):
+        own = {'model__dropout': 0.2, 'augment__flip': True, 'seed': seed, 'num_seeds': 1}
+        alone = small_settings(**model | own)
+        single = run_fit(alone, cache=cache)
+        np.testing.assert_allclose(single.logits[0], vmapped.logits[seed], atol=1e-5)
+
+
+def test_batch_norm_runs_are_the_same_under_vmap_and_map():
+    # SGD: Adam would blow the rounding noise of the bias before the batch norm up to full steps
+    settings = small_settings(**BATCH_NORM, num_seeds=2, epochs=1)
+    assert_same_runs(
+        run_fit(settings, 'vmap', cores(1)), run_fit(settings, 'map', cores(2)), tolerance=1e-3
+    )
+
+
+def test_the_same_seeds_give_the_same_bits():
+    settings = small_settings(model__dropout=0.2)
+    np.testing.assert_array_equal(run_fit(settings).logits, run_fit(settings).logits)
+
+
+def test_the_same_seeds_give_the_same_bytes_of_parameters():
+    """Compiled and trained twice, with everything random switched on."""
+    mine = small_settings(
+        **{'model__name': 'tuned_cnn', 'model__widths': (4, 4), 'model__dense': 8},
+        **{'model__dropout': 0.2, 'augment__flip': True, 'augment__rotation': 0.3},
+        **{'optimizer__name': 'adam', 'optimizer__learning_rate': 0.01, 'num_seeds': 2},
+    )
+    replicas = placement.make_replicas(2, devices=cores(2))
+    trained = []
+    for _ in range(2):
+        _, numbers = split_numbers(mine)
+        numbers = {path: np.float32(value) for path, value in numbers.items()}
+        arrays = compile.place(mine, DATASET, replicas)
+        compiled = compile.compile_programs(mine, numbers, replicas, arrays)
+        seeds = mesh.spread(replicas, np.arange(2, dtype=np.int32))
+        state = compiled.init(numbers, seeds, arrays.pretrained)
+        data_ = (arrays.train_indices, arrays.train)
+        state, _ = compiled.train_steps(
+            *(numbers, state, compile.no_metrics(replicas), seeds, *data_, *np.int32([1, 0, 5]))
+        )
+        trained.append([np.array(leaf).tobytes() for leaf in jax.tree.leaves(state)])
+    assert trained[0] == trained[1]
+
+
+def test_history_and_accuracy_agree_with_the_logits():
+    outcome = run_fit(small_settings(dataset__validate_on_test=True, dataset__num_validation=0))
+    accuracy = (outcome.logits.argmax(-1) == DATASET.test_labels).mean(1)
+    np.testing.assert_allclose(outcome.test_accuracy, accuracy)
+    np.testing.assert_allclose(outcome.history['validation_accuracy'][-1], accuracy, rtol=1e-5)
+    assert len(outcome.history['train_loss']) == 2
+    assert outcome.parameters == 784 * 12 + 12 + 130
+    np.testing.assert_array_equal(outcome.tested_epoch, 2)
+
+
+def test_best_validation_epoch_is_what_is_tested():
+    # A learning rate so high that the last epoch is not always the best
+    common = {'optimizer__learning_rate': 1.0, 'epochs': 6, 'selection': 'val_accuracy'}
+    outcome = run_fit(small_settings(**common))
+    accuracy = np.array(outcome.history['validation_accuracy'])  # [epochs, seeds]
+    np.testing.assert_array_equal(outcome.tested_epoch, accuracy.argmax(0) + 1)
+    cache = {}
+    for seed, epoch in enumerate(outcome.tested_epoch):
+        again = small_settings(
+            optimizer__learning_rate=1.0, epochs=int(epoch), seed=seed, num_seeds=1
+        )
+        again = run_fit(again, cache=cache)
+        np.testing.assert_allclose(again.logits[0], outcome.logits[seed], atol=1e-4)
+    last = run_fit(small_settings(**common | {'selection': 'last'}))
+    assert last.last_accuracy is None and (outcome.test_accuracy != last.test_accuracy).any()
+    np.testing.assert_allclose(outcome.last_accuracy, last.test_accuracy, atol=1e-2)
+
+
+def test_seeds_stop_on_their_own():
+    settings = small_settings(
+        selection='val_loss', patience=1, epochs=30, optimizer__learning_rate=1.0, num_seeds=4
+    )
+    outcome = run_fit(settings, 'vmap', cores(1))
+    losses = np.array(outcome.history['validation_loss'], float)  # NaN after a seed stopped
+    ran = (~np.isnan(losses)).sum(0)
+    assert ran.min() < ran.max() < 30  # not all at once, and all before the last epoch
+    np.testing.assert_array_equal(outcome.tested_epoch, ran - 1)  # patience 1
+    np.testing.assert_array_equal(np.nanargmin(losses, axis=0) + 1, outcome.tested_epoch)
+    assert_same_runs(outcome, run_fit(settings, 'map', cores(2)), tolerance=1e-3)
+
+
+def test_a_diverging_seed_is_a_result():
+    outcome = run_fit(small_settings(optimizer__learning_rate=1e30))
+    assert not np.isfinite(outcome.test_loss).all()
+    assert None in outcome.history['train_loss'][-1]
+
+
+def test_rows_that_differ_in_numbers_share_a_program():
+    cache = {}
+    slow = run_fit(small_settings(optimizer__learning_rate=0.01), cache=cache)
+    fast = run_fit(small_settings(optimizer__learning_rate=0.2), cache=cache)
+    assert len(cache) == 1
+    assert slow.compile_seconds > 0 and fast.compile_seconds == 0
+    fresh = run_fit(small_settings(optimizer__learning_rate=0.2))
+    np.testing.assert_array_equal(fast.logits, fresh.logits)
+    assert np.abs(fast.logits - slow.logits).max() > 1e-3
+    run_fit(small_settings(optimizer__momentum=0.9), cache=cache)
+    assert len(cache) == 2
+
+
+def test_training_learns():
+    settings = small_settings(epochs=30, model__widths=(64,), optimizer__learning_rate=0.2)
+    outcome = run_fit(settings)
+    assert np.mean(outcome.history['train_accuracy'][-1]) > 0.85
+    assert np.mean(outcome.history['train_loss'][0]) > 1.5

@@ -1,0 +1,135 @@
+"""The reports' networks: parameter counts, shapes, fields."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+from absl.testing import parameterized
+from parameter_counts import PARAMETERS
+
+from fmnist_jax.models import MODELS, make_model, model_fields
+
+
+def images_for(name, count):
+    """Zeros of the shape that a model is made for."""
+    side, channels = (56, 3) if 'mobilenet' in name else (28, 1)
+    return jnp.zeros((count, side, side, channels))
+
+
+def initialize(model, count=2, name=''):
+    return model.init(jax.random.key(0), images_for(name, count), train=False)
+
+
+def test_every_model_has_a_parameter_count():
+    assert PARAMETERS.keys() == MODELS.keys()
+
+
+@pytest.mark.parametrize('name', PARAMETERS)
+def test_parameter_count(name):
+    variables = jax.eval_shape(lambda: initialize(make_model(name), name=name))
+    assert sum(p.size for p in jax.tree.leaves(variables['params'])) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    ('name', 'count'), [('mobilenet', 3_239_114), ('simplified_mobilenet', 139_722)]
+)
+def test_parameter_count_with_moving_averages(name, count):
+    """Report 000 counts them, too: 3239K and 140K in Table 2."""
+    variables = jax.eval_shape(lambda: initialize(make_model(name), name=name))
+    assert sum(p.size for p in jax.tree.leaves(variables)) == count
+
+
+def test_mobilenet_refuses_images_that_shrink_to_nothing():
+    with pytest.raises(ValueError, match='dataset.image_size=28: .* 32 or more'):
+        make_model('mobilenet').init(jax.random.key(0), jnp.zeros((1, 28, 28, 3)), train=False)
+
+
+class ForwardTest(chex.TestCase):
+    @chex.variants(with_jit=True, without_jit=True, with_device=True)
+    @parameterized.parameters('fcn', 'lenet5', 'simple_cnn', 'cnn_4', 'base_cnn')
+    def test_logits(self, name):
+        model = make_model(name)
+        variables = initialize(model)
+        logits = self.variant(lambda v, x: model.apply(v, x, train=False))(
+            variables, jnp.ones((3, 28, 28, 1))
+        )
+        chex.assert_shape(logits, (3, 10))
+        chex.assert_type(logits, jnp.float32)
+        chex.assert_tree_all_finite(logits)
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_output_shape_of_every_model(name):
+    model = make_model(name)
+    variables = jax.eval_shape(lambda: initialize(model, name=name))
+    images = images_for(name, 5)
+    logits = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    assert logits.shape == (5, 10) and logits.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ('name', 'fields', 'count'),
+    [
+        # report 004's grids: 1, 2 and 3 convolutions
+        ('tuned_cnn', {'widths': (32,), 'dense': 32}, 320 + 26 * 26 * 32 * 32 + 32 + 330),
+        ('tuned_cnn', {'widths': (16, 16), 'dense': 16}, 160 + 2320 + 11 * 11 * 16 * 16 + 16 + 170),
+        ('tuned_cnn', {'widths': (16, 64, 64), 'dense': 64}, 160 + 9280 + 2 * 36_928 + 650),
+        # report 002's batch normalization: a scale and a shift a hidden neuron
+        ('fcn', {'batch_norm': True}, 478_410 + 4 * 400),
+        ('fcn', {'widths': (400,)}, 785 * 400 + 4010),
+        # 3x3x1x16, then 3x3x16 and 16x32, a scale and a shift each, then the dense layer
+        (
+            'mobilenet',
+            {'blocks': 1, 'width_multiplier': 0.5},
+            144 + 32 + 144 + 32 + 512 + 64 + 330,
+        ),
+    ],
+)
+def test_fields_change_the_network(name, fields, count):
+    images = jnp.zeros((2, 56, 56, 1) if 'mobilenet' in name else (2, 28, 28, 1))
+    model = make_model(name, **fields)
+    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    assert sum(p.size for p in jax.tree.leaves(variables['params'])) == count
+
+
+@pytest.mark.parametrize('field', ['activation', 'pooling'])
+def test_fields_change_the_logits(field):
+    images = jax.random.uniform(jax.random.key(1), (2, 28, 28, 1))
+    base = make_model('lenet5')
+    other = make_model('lenet5', **{field: {'activation': 'relu', 'pooling': 'max'}[field]})
+    variables = initialize(base)
+    difference = base.apply(variables, images, train=False) - other.apply(
+        variables, images, train=False
+    )
+    assert jnp.abs(difference).max() > 1e-3
+
+
+@pytest.mark.parametrize('name', ['ann', 'simple_cnn', 'cnn_3', 'base_cnn'])
+def test_dropout_draws_by_key_and_only_in_training(name):
+    model = make_model(name)
+    images = jax.random.uniform(jax.random.key(1), (2, 28, 28, 1))
+    variables = initialize(model)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def logits(train, seed):
+        rngs = {'dropout': jax.random.key(seed)}
+        out = model.apply(variables, images, train=train, rngs=rngs, mutable=['batch_stats'])
+        return out[0]
+
+    assert jnp.abs(logits(True, 1) - logits(True, 2)).max() > 1e-4
+    chex.assert_trees_all_equal(logits(True, 1), logits(True, 1))
+    chex.assert_trees_all_equal(logits(False, 1), logits(False, 2))
+
+
+def test_unknown_name_and_field_are_named():
+    with pytest.raises(ValueError, match="model.name='lenet': expected one of fcn, ann, lenet5"):
+        make_model('lenet')
+    with pytest.raises(ValueError, match='model.widths: lenet5 has no such field; it has activ'):
+        make_model('lenet5', widths=(3,))
+
+
+def test_an_empty_field_keeps_the_models_own_value():
+    assert make_model('lenet5', activation=None) == make_model('lenet5')
+    assert model_fields('ann')['dropout'] == 0.5

@@ -1,0 +1,90 @@
+"""The command that prints tables, and the tables that are committed."""
+
+import csv
+import pathlib
+
+import numpy as np
+import pytest
+from report_for_tests import cells, fill, line
+from small_files import bare_environment
+
+from fmnist_jax import report
+from fmnist_jax.report import rows
+
+__all__ = ['bare_environment']  # a fixture
+
+EXPERIMENTS = pathlib.Path(__file__).parent.parent.parent / 'experiments'
+COMMITTED = sorted(path.parent for path in EXPERIMENTS.glob('*/results.jsonl'))
+SEARCHED = sorted(EXPERIMENTS.glob('*/best'))
+
+
+def test_report_command(tmp_path, capsys):
+    fill(tmp_path, line('b'), line('a'))
+    assert report.main([str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert [row[0] for row in cells(out)] == ['row', 'a', 'b', 'c']  # the config's order
+    assert out == report.workdir_table(tmp_path)  # so that `> table.md` makes the file
+    (tmp_path / 'config.json').write_text('{')
+    assert report.main([str(tmp_path)]) == 2
+    assert 'config.json: not the config of a workdir' in capsys.readouterr().err
+
+
+def test_mistakes_get_one_line(tmp_path, capsys):
+    fill(tmp_path / 'new')
+    fill(tmp_path / 'done', line('a', [0.9, 0.91], predictions='x.npz'))
+    (tmp_path / 'done' / 'x.npz').write_text('PK')
+    for arguments, message in (
+        (['nowhere'], 'nowhere: no such folder'),
+        (['new'], 'new: no result lines there (results.jsonl), nor in its folders'),
+        (['done', '--csv=none/rows.csv'], 'none/rows.csv'),
+        (['done', '--data_dir=none'], 'none/fashion_mnist/t10k-labels'),
+    ):
+        folder, *flags = arguments
+        flags = [flag.replace('none', str(tmp_path / 'none')) for flag in flags]
+        assert report.main([str(tmp_path / folder), *flags]) == 2
+        out, error = capsys.readouterr()
+        assert message in error and error.startswith('error: ') and error.count('\n') == 1
+        assert out == ''
+
+
+def test_csv(tmp_path):
+    result = line('a', [0.9, None, 0.92], seeds=[3, 4, 5], also_reported={'seconds_per_epoch': 7})
+    fill(tmp_path / 'one', result, line('b', [0.5]))
+    fill(tmp_path / 'two', line('a', reported=None))
+    assert report.main([str(tmp_path), f'--csv={tmp_path}/rows.csv']) == 0
+    with open(tmp_path / 'rows.csv', newline='', encoding='utf-8') as file:
+        written = list(csv.DictReader(file))
+    assert [row['workdir'] + row['row'] for row in written] == [
+        *('onea', 'oneb', 'onec', 'twoa', 'twob', 'twoc')
+    ]
+    a, b, c = written[:3]
+    assert (a['mean'], a['seeds'], a['reported_seconds_per_epoch']) == ('0.91', '2', '7')
+    assert [a[f'accuracy_seed_{k}'] for k in (0, 3, 4, 5)] == ['', '0.9', '', '0.92']
+    assert (b['accuracy_seed_0'], b['sd'], b['verdict']) == ('0.5', '', '')
+    assert (c['seeds'], c['reported'], c['mean'], c['dataset']) == ('0', '0.95', '', '')
+    row = rows.from_result(result)
+    low, high = row.accuracy.prediction
+    numbers = [float(a[name]) for name in ('prediction_low', 'prediction_high', 'wilson_low')]
+    np.testing.assert_allclose(numbers, [low, high, row.test_interval[0]], rtol=1e-7)
+    single = tmp_path / 'single.csv'
+    assert report.main([str(tmp_path / 'two'), f'--csv={single}']) == 0
+    assert len(single.read_text().splitlines()) == 1 + 3
+
+
+@pytest.mark.parametrize('workdir', [*COMMITTED, *SEARCHED], ids=lambda workdir: workdir.name)
+def test_the_committed_table_is_what_the_command_prints(workdir, capsys):
+    assert report.main([str(workdir)]) == 0
+    assert (workdir / 'table.md').read_text() == capsys.readouterr().out
+
+
+def test_the_results_page_says_what_bfloat16_changes():
+    """The numbers of its sentence are those of the committed rows; so is 'beyond noise'."""
+    text = ' '.join((EXPERIMENTS / 'README.md').read_text().split())
+    _, rows = report.rows.read(EXPERIMENTS / 'bfloat16')
+    accuracy = {row.name: row.accuracy for row in rows}
+    for network in ('lenet5', 'simple_cnn'):
+        single, half = accuracy[network], accuracy[f'{network}_bfloat16']
+        for summary in (single, half):
+            mean, deviation = report.percent(summary.mean), report.percent(summary.deviation)
+            assert f'{mean} ± {deviation} %' in text
+        assert abs(single.mean - half.mean) < min(single.deviation, half.deviation)

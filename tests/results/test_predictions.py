@@ -1,0 +1,75 @@
+"""Predictions of the seeds and their ensemble."""
+
+import numpy as np
+import pytest
+from small_files import bare_environment, no_download, small
+
+from fmnist_jax.errors import DataError
+from fmnist_jax.results import arrays
+
+__all__ = ['bare_environment', 'no_download', 'small']  # fixtures
+
+
+def chances(*answers, sure=0.6):
+    """Probabilities [seeds, images, 10] of seeds that give these answers."""
+    answers = np.array(answers)
+    rest = (1 - sure) / 9
+    return rest + (sure - rest) * np.eye(10)[answers]
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    written = chances([1, 2], [3, 4], [5, 6])
+    path = arrays.save(tmp_path, 'a row/0.1', written)
+    assert path == 'predictions/a_row_0.1.npz'
+    np.testing.assert_allclose(arrays.load(tmp_path / path), written, rtol=1e-3)
+
+
+@pytest.mark.parametrize('damage', ['cut', 'text', 'other'])
+def test_damaged_predictions_are_named(tmp_path, damage):
+    path = tmp_path / arrays.save(tmp_path, 'a', chances([1, 2]))
+    if damage == 'cut':
+        path.write_bytes(path.read_bytes()[:-30])
+    elif damage == 'text':
+        path.write_text('no predictions')
+    else:
+        np.savez(path, probabilities=np.zeros(3))
+    with pytest.raises(DataError, match='a.npz: not the predictions of a row'):
+        arrays.load(path)
+
+
+def test_the_ensemble_outvotes_single_mistakes():
+    labels = np.array([1, 2, 3, 4])
+    seeds = chances([1, 2, 3, 0], [1, 2, 0, 0], [0, 2, 3, 4])
+    assert arrays.ensemble_accuracy(seeds, labels) == 3 / 4
+    # It is the probabilities that are averaged, not the votes: one that is sure beats two.
+    seeds[2, 3] = chances([4], sure=1.0)[0]
+    seeds[:2, 3] = chances([0], sure=0.3)[0]
+    assert arrays.ensemble_accuracy(seeds, labels) == 1
+
+
+def test_diverged_seeds_are_left_out():
+    labels = np.array([1, 2])
+    good, nan, infinite = chances([1, 2]), chances([1, 2]), chances([0, 0])
+    nan[0, 1, 3], infinite[0, 0, 0] = np.nan, np.inf
+    seeds = np.concatenate([good, nan, good, infinite])
+    assert arrays.ensemble_accuracy(seeds, labels) == 1
+    assert arrays.ensemble_accuracy(seeds[:2], labels) is None  # one is no ensemble
+    assert arrays.ensemble_accuracy(seeds[1:2], labels) is None
+
+
+def test_another_number_of_labels_is_refused():
+    with pytest.raises(DataError, match='predictions for 2 images, but 3 test labels'):
+        arrays.ensemble_accuracy(chances([1, 2], [1, 2]), np.zeros(3))
+
+
+def test_labels_at_hand(small, tmp_path, monkeypatch, no_download):
+    expected = np.arange(20) % 10
+    assert arrays.labels_at_hand('fashion_mnist') is None
+    np.testing.assert_array_equal(arrays.labels_at_hand('fashion_mnist', small.parent), expected)
+    monkeypatch.setenv('FMNIST_CACHE_DIR', str(small.parent))
+    np.testing.assert_array_equal(arrays.labels_at_hand('fashion_mnist'), expected)
+    assert len(arrays.labels_at_hand('synthetic')) == 2000
+    # A folder that was named is used or complained about.
+    monkeypatch.setenv('FMNIST_DATA_DIR', str(tmp_path))
+    with pytest.raises(DataError, match='t10k-labels'):
+        arrays.labels_at_hand('fashion_mnist')

@@ -1,0 +1,193 @@
+"""Result lines: whole, refused when they are another config's."""
+
+import importlib
+import json
+import pathlib
+import shutil
+
+import pytest
+from report_for_tests import line
+
+from configs import base
+from fmnist_jax.config.settings import resolve, settings_hash
+from fmnist_jax.errors import ConfigError
+from fmnist_jax.results import lines, workdirs
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+
+
+def test_lines_come_back_as_they_were(tmp_path):
+    assert lines.read(tmp_path) == []
+    lines.append(tmp_path, line('a'))
+    lines.append(tmp_path, line('b'))
+    assert lines.read(tmp_path) == [line('a'), line('b')]
+
+
+def test_lines_with_other_seeds_of_a_row_come_as_one(tmp_path):
+    """Where seeds stopped at different epochs, None stands for the epochs that were not run."""
+    history = {'train_loss': [[0.5, 0.6], [0.3, None]]}
+    more = {'seeds': [0, 1], 'diverged': [False, True], 'history': history, 'predictions': 'p'}
+    lines.append(tmp_path, line('a', [0.9, 0.1], compile_seconds=1.5, **more))
+    lines.append(tmp_path, line('b'))
+    more = {'seeds': [2], 'diverged': [False], 'predictions': 'q'}
+    more['history'] = {'train_loss': [[0.7], [0.4], [0.2]]}
+    lines.append(tmp_path, line('a', [0.8], compile_seconds=2.0, **more))
+    first, second = lines.read(tmp_path)
+    assert second == line('b')
+    assert (first['seeds'], first['test_accuracy']) == ([0, 1, 2], [0.9, 0.1, 0.8])
+    assert first['diverged'] == [False, True, False]
+    assert (first['train_seconds'], first['compile_seconds']) == (24.6, 3.5)
+    assert first['history'] == {
+        'train_loss': [[0.5, 0.6, 0.7], [0.3, None, 0.4], [None, None, 0.2]]
+    }
+    assert first['predictions'] == ['p', 'q']
+
+
+def test_lines_of_a_row_are_ordered_by_their_seeds(tmp_path):
+    """On a cluster the first seeds may come last; the last line has the ensemble of all."""
+    line_of = {'history': {'train_loss': [[0.5]]}, 'diverged': [False], 'ensemble_accuracy': 0.5}
+    for seed, count in ((2, 1), (0, 2), (1, 3)):
+        own = {'seeds': [seed], 'predictions': f'{seed}.npz', 'ensemble_seeds': count}
+        lines.append(tmp_path, line('a', [0.1 * seed], **line_of, **own))
+    (row,) = lines.read(tmp_path)
+    assert (row['seeds'], row['test_accuracy']) == ([0, 1, 2], [0.0, 0.1, 0.2])
+    assert row['predictions'] == ['0.npz', '1.npz', '2.npz']
+    assert row['ensemble_accuracy'] == 0.5
+
+
+def test_an_ensemble_counts_for_a_row_only_if_all_seeds_are_in_it(tmp_path):
+    def joined(folder, seeds_of_second_ensemble):
+        first = {'seeds': [0, 1], 'ensemble_accuracy': 0.91, 'ensemble_seeds': 2, 'history': {}}
+        lines.append(folder, line('a', [0.9, 0.9], **first))
+        second = {'seeds': [2], 'ensemble_accuracy': 0.93, 'history': {}}
+        lines.append(folder, line('a', [0.9], ensemble_seeds=seeds_of_second_ensemble, **second))
+        (row,) = lines.read(folder)
+        return row.get('ensemble_accuracy')
+
+    for name in ('all', 'own'):
+        (tmp_path / name).mkdir()
+    assert joined(tmp_path / 'all', 3) == 0.93
+    assert joined(tmp_path / 'own', 1) is None
+
+
+def test_seeds_of_other_weights_do_not_join_a_row(tmp_path):
+    source = {'file': 'a.h5', 'sha256': 'ab', 'fresh': ['conv_pw_13']}
+    lines.append(tmp_path, line('a', pretrained=source))
+    (row,) = lines.read(tmp_path)
+    workdirs.check_pretrained(tmp_path, row, dict(source))
+    for other in (source | {'sha256': 'cd'}, source | {'fresh': []}):
+        with pytest.raises(ConfigError, match='give the same --pretrained and --fresh'):
+            workdirs.check_pretrained(tmp_path, row, other)
+
+
+def test_more_seeds_are_no_other_config(tmp_path):
+    config = base.get_config()
+    workdirs.claim(tmp_path, config)
+    few = resolve(config, base.row('a', {}))
+    config.num_seeds = 50
+    workdirs.claim(tmp_path, config)
+    many = resolve(config, base.row('a', {}))
+    assert settings_hash(few) == settings_hash(many)
+    workdirs.check_row(tmp_path, line('a') | {'config_hash': 'older'}, many, settings_hash(many))
+
+
+@pytest.mark.parametrize('kept', [1, 100, -1])
+def test_a_torn_last_line_is_written_again(tmp_path, kept):
+    lines.append(tmp_path, line('a'))
+    file = tmp_path / 'results.jsonl'
+    torn = json.dumps(line('b')).encode() + b'\n'
+    with open(file, 'ab') as out:
+        out.write(torn[:kept])
+    assert [r['row'] for r in lines.read(tmp_path)] == ['a']
+    lines.append(tmp_path, line('c'))
+    assert [r['row'] for r in lines.read(tmp_path)] == ['a', 'c']
+    assert file.read_bytes().count(b'\n') == 2
+
+
+NO_NUMBERS = '{"row": "a", "config_hash": "", "test_accuracy": ["0.9"]}\n'
+
+
+@pytest.mark.parametrize('text', ['{"row": 1\n', '[1]\n', '{"row": "a"}\n', '\n', NO_NUMBERS])
+def test_a_line_that_is_no_result_is_named(tmp_path, text):
+    lines.append(tmp_path, line('a'))
+    with open(tmp_path / 'results.jsonl', 'a') as out:
+        out.write(text)
+    with pytest.raises(ConfigError, match=r'results.jsonl, line 2: not a result line'):
+        lines.read(tmp_path)
+
+
+def test_results_never_hold_nan(tmp_path):
+    with pytest.raises(ValueError, match='not JSON compliant'):
+        lines.append(tmp_path, line('a', [float('nan')]))
+    assert lines.read(tmp_path) == []
+
+
+def test_a_workdir_of_another_config_is_refused(tmp_path):
+    config = base.get_config()
+    workdirs.claim(tmp_path / 'new', config)
+    workdirs.claim(tmp_path / 'new', config)
+    config.rows = (base.row('x', {}),)
+    config.title = 'Better words'
+    workdirs.claim(tmp_path / 'new', config)  # a new row or title is no other config
+    assert workdirs.read_config(tmp_path / 'new')['title'] == 'Better words'
+    config.claims = (base.claim('x is better than y', ('x', 'y')),)
+    workdirs.claim(tmp_path / 'new', config)  # nor is a new claim
+    (stored,) = workdirs.read_config(tmp_path / 'new')['claims']
+    assert stored == {'text': 'x is better than y', 'comparisons': [['x', 'y']]}
+    config.epochs = 3
+    config.dataset.name = 'synthetic'
+    with pytest.raises(ConfigError) as error:
+        workdirs.claim(tmp_path / 'new', config)
+    assert 'dataset.name: fashion_mnist -> synthetic' in str(error.value)
+    assert 'epochs: 10 -> 3' in str(error.value)
+
+
+def test_a_workdir_older_than_claims_gets_them(tmp_path):
+    config = base.get_config()
+    workdirs.claim(tmp_path, config)
+    file = tmp_path / 'config.json'
+    stored = json.loads(file.read_text())
+    del stored['claims']
+    file.write_text(json.dumps(stored))
+    workdirs.claim(tmp_path, config)
+    assert workdirs.read_config(tmp_path)['claims'] == []
+
+
+def test_a_row_of_other_settings_is_refused(tmp_path):
+    changed = resolve(base.get_config(), base.row('a', {'epochs': 3}))
+    with pytest.raises(ConfigError, match="the row 'a' of another config.*\n  epochs: 10 -> 3"):
+        workdirs.check_row(tmp_path, line('a'), changed, settings_hash(changed))
+
+
+# Not scikit-learn's, which has no config file.
+COMMITTED = [
+    path.parent
+    for path in sorted((ROOT / 'experiments').glob('*/results.jsonl'))
+    if (ROOT / 'configs' / f'{path.parent.name}.py').is_file()
+]
+
+
+@pytest.mark.parametrize('folder', COMMITTED, ids=lambda folder: folder.name)
+def test_committed_results_go_on_with_todays_config(folder, tmp_path):
+    """Fields that are younger than a folder's results do not shut it."""
+    config = importlib.import_module(f'configs.{folder.name}').get_config()
+    shutil.copy(folder / 'config.json', tmp_path)
+    workdirs.claim(tmp_path, config)
+    rows = {row['name']: row for row in config.rows}
+    for result in lines.read(folder):
+        settings = resolve(config, rows[result['row']])
+        workdirs.check_row(folder, result, settings, settings_hash(settings))
+    config.compute = 'bfloat16'
+    with pytest.raises(ConfigError, match='compute: float32 -> bfloat16'):
+        workdirs.claim(tmp_path, config)
+
+
+def test_a_workdir_is_one_process_own(tmp_path):
+    with (
+        workdirs.lock(tmp_path / 'run'),
+        pytest.raises(ConfigError, match='run: another process is writing there; wait'),
+        workdirs.lock(tmp_path / 'run'),
+    ):
+        pytest.fail('two hold it')
+    with workdirs.lock(tmp_path / 'run'):
+        pass

@@ -59,7 +59,7 @@ def same(a, b, margin=0.005):
     return (not_worse(a, b, margin), not_worse(b, a, margin))
 
 
-def between(field, low, high, log=False):
+def uniform(field, low, high, log=False):
     """A number that a search may choose from an interval: whole if both ends are.
 
     Args:
@@ -70,7 +70,7 @@ def between(field, low, high, log=False):
     return {'field': field, 'low': low, 'high': high, 'log': log}
 
 
-def among(field, *values):
+def choice(field, *values):
     """A field that a search may set to one of the values."""
     return {'field': field, 'values': list(values)}
 

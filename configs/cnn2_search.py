@@ -17,7 +17,7 @@ which is what experiments/cnn2_search has: where 3 epochs lead, not 10.
 """
 
 from configs import cnn2_tuned
-from configs.base import among, between, row
+from configs.base import choice, row, uniform
 
 
 def get_config():
@@ -28,9 +28,9 @@ def get_config():
     config.rows = (row('searched', {}, reported=0.9291, repeats=True),)
     config.claims = ()
     config.search = (
-        between('optimizer.learning_rate', 1e-4, 1e-2, log=True),
-        between('optimizer.l2', 1e-5, 1e-2, log=True),
-        among('batch_size', 64, 128, 256),
-        between('epochs', 5, 15),
+        uniform('optimizer.learning_rate', 1e-4, 1e-2, log=True),
+        uniform('optimizer.l2', 1e-5, 1e-2, log=True),
+        choice('batch_size', 64, 128, 256),
+        uniform('epochs', 5, 15),
     )
     return config

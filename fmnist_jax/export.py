@@ -97,9 +97,7 @@ def export(networks, seed, folder, formats):
 def main(argv=None):
     """The command: writes the files; returns the exit code (0 done, 2 the user's mistake)."""
     flags = _flags(argv)
-    from fmnist_jax.results import (
-        networks as kept_networks,  # after the flags: JAX takes a second to import
-    )
+    from fmnist_jax.results import networks as kept_networks
 
     try:
         networks = kept_networks.of_row(flags.workdir, flags.row)

@@ -14,11 +14,11 @@ from fmnist_jax.config.cli import load_config
 from fmnist_jax.config.settings import resolve, select_rows
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, show
-from fmnist_jax.fit import placement
-from fmnist_jax.fit.compile import lay_out
+from fmnist_jax.fit import mesh
+from fmnist_jax.fit.compile import make_layout
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.models.pretrained import Pretrained
-from fmnist_jax.results import inference
+from fmnist_jax.results import networks
 from fmnist_jax.train import calibration
 
 _DEFAULTS = pathlib.Path(__file__).parent.parent / 'configs' / 'base.py'
@@ -32,7 +32,7 @@ def _use_all_cores():
     """
     if jax.config.jax_num_cpu_devices < 1:
         with contextlib.suppress(RuntimeError):
-            placement.set_up(cache_folder=datasets.cache_directory() / 'xla')
+            mesh.set_up(cache_folder=datasets.cache_directory() / 'xla')
 
 
 def make_settings(changes=None, config=None, row=None):
@@ -79,7 +79,7 @@ def fit_seeds(settings, dataset, progress=None, pretrained=None):
     _use_all_cores()
     datasets.split(len(dataset.train_labels), settings.dataset.num_validation, settings.seed)
     weights = _variables(settings, pretrained)
-    return fit(settings, dataset, lay_out(settings), progress=progress, pretrained=weights)
+    return fit(settings, dataset, make_layout(settings), progress=progress, pretrained=weights)
 
 
 def _variables(settings, pretrained):
@@ -110,5 +110,5 @@ def predict_images(settings, variables, images, temperature=None):
       images: uint8 [N, 28, 28], light items on black.
       temperature: what the logits are divided by; None for 1.
     """
-    logits = inference.seed_logits(settings, variables, images)
-    return calibration.tempered(logits, temperature, settings.loss)
+    logits = networks.seed_logits(settings, variables, images)
+    return calibration.calibrated(logits, temperature, settings.loss)

@@ -96,12 +96,12 @@ def _train(*inputs):
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
     from fmnist_jax import report
-    from fmnist_jax.fit import placement
+    from fmnist_jax.fit import mesh
     from fmnist_jax.report import claims
     from fmnist_jax.sweep import experiment
 
     platform = 'cpu' if _CLUSTER.value else None  # the GPUs are for the tasks
-    placement.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla', platform)
+    mesh.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla', platform)
     if _COORDINATOR.value:
         from fmnist_jax.sweep import multihost
 

@@ -60,9 +60,9 @@ def _fraction(text):
     return value
 
 
-def _predicted(file, chances, class_names, unsure_below):
+def _predicted(file, probs, class_names, unsure_below):
     """One dict for each image of a file."""
-    best = chances.argmax(-1)
+    best = probs.argmax(-1)
     return [
         {
             'file': str(file),
@@ -74,7 +74,7 @@ def _predicted(file, chances, class_names, unsure_below):
                 name: round(float(p), 4) for name, p in zip(class_names, row, strict=True)
             },
         }
-        for index, (row, k) in enumerate(zip(chances, best, strict=True))
+        for index, (row, k) in enumerate(zip(probs, best, strict=True))
     ]
 
 
@@ -95,12 +95,12 @@ def predict(networks, files, invert='auto', centre=False, unsure_below=0.5):
     import numpy as np
 
     from fmnist_jax.data import photos
-    from fmnist_jax.results import inference
+    from fmnist_jax.results import networks as kept_networks
 
     dataset = networks.settings.dataset.name
     images = [photos.read(file, invert, centre, dataset) for file in files]
-    chances, seeds = inference.ensemble(networks, np.concatenate(images))
-    parts = np.split(chances, np.cumsum([len(part) for part in images])[:-1])
+    probs, seeds = kept_networks.ensemble(networks, np.concatenate(images))
+    parts = np.split(probs, np.cumsum([len(part) for part in images])[:-1])
     return [
         prediction
         for file, part in zip(files, parts, strict=True)
@@ -162,9 +162,7 @@ def _print_json(networks, predictions, seeds, unsure_below):
 def main(argv=None):
     """The command: prints predictions; returns the exit code (0 done, 2 the user's mistake)."""
     flags = _flags(argv)
-    from fmnist_jax.results import (
-        networks as kept_networks,  # after the flags: JAX takes a second to import
-    )
+    from fmnist_jax.results import networks as kept_networks
 
     try:
         networks = kept_networks.of_row(flags.workdir, flags.row)
@@ -180,9 +178,9 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    from fmnist_jax.fit import placement
+    from fmnist_jax.fit import mesh
 
     if hasattr(signal, 'SIGPIPE'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may stop reading
-    placement.set_up(1, datasets.cache_directory() / 'xla')
+    mesh.set_up(1, datasets.cache_directory() / 'xla')
     sys.exit(main())

@@ -21,8 +21,8 @@ from fmnist_jax import files
 from fmnist_jax.config import run_flags
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.results import workdirs
-from fmnist_jax.sweep import search_space, study_results, trials
 from fmnist_jax.sweep import study as studies
+from fmnist_jax.sweep import trials
 
 _TRIALS = flags.DEFINE_integer('trials', 50, 'Trials of the study, old ones too.', lower_bound=1)
 _TOGETHER = flags.DEFINE_integer(
@@ -55,11 +55,11 @@ def _ask(config, study, workdir):
 
     candidates = []
     with workdirs.lock(workdir, wait=True):  # else two processes would both ask for the last ones
-        have = study_results.counts(study)
+        have = studies.counts(study)
         left = _TRIALS.value - have['complete'] - have['pruned'] - have['running']
         for _ in range(min(_TOGETHER.value, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
-            settings = resolve(config, search_space.row(f'trial {trial.number}', change))
+            settings = resolve(config, studies.row(f'trial {trial.number}', change))
             candidates.append(trials.Candidate(trial, settings))
     return candidates
 
@@ -92,14 +92,14 @@ def _train_best(config, study, workdir, load, load_pretrained):
     from fmnist_jax import report
     from fmnist_jax.sweep import experiment
 
-    trial = study_results.best(study)
+    trial = studies.best(study)
     if trial is None or not _BEST_SEEDS.value:
         return
-    running = study_results.counts(study)['running']
+    running = studies.counts(study)['running']
     if running:
         run_flags.say(f'{running} trials run elsewhere; who ends last trains the best one')
         return
-    best = search_space.best_config(config, trial, _BEST_SEEDS.value)
+    best = studies.best_config(config, trial, _BEST_SEEDS.value)
     folder = workdir / 'best'
     try:
         found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
@@ -112,24 +112,24 @@ def _train_best(config, study, workdir, load, load_pretrained):
 def _run(config, workdir):
     """The whole search."""
     from fmnist_jax.data import datasets
-    from fmnist_jax.fit import placement
-    from fmnist_jax.sweep.search_figures import draw
+    from fmnist_jax.fit import mesh
+    from fmnist_jax.sweep.study import draw
 
-    placement.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla')
-    search_space.check_space(config)  # may trace a network, for which the devices must be there
+    mesh.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla')
+    studies.check_space(config)  # may trace a network, for which the devices must be there
     studies.make_sampler(_SAMPLER.value, config.seed, _TRIALS.value)  # what it lacks is told now
     pruner = studies.make_pruner(_PRUNER.value)
     load, load_pretrained = run_flags.loaders()
     load(config.dataset.name)
-    workdirs.claim(workdir, config)
+    workdirs.acquire(workdir, config)
     study = studies.open_study(workdir, _STORAGE.value, pruner)
     dead = studies.give_up_dead_trials(study)
     if dead:
         run_flags.say(f'{dead} trials of a process that was killed are tried again')
     _search(config, study, workdir, load, load_pretrained)
-    have = study_results.counts(study)
+    have = studies.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
-    table = f'# {heading}\n\n{study_results.table(study)}'
+    table = f'# {heading}\n\n{studies.table(study)}'
     files.write(workdir / 'search.md', table)
     print(table)
     draw(study, workdir / 'figures')
@@ -140,7 +140,7 @@ def _run(config, workdir):
 def _main(argv):
     config = run_flags.parse(argv, __doc__, sys.modules[__name__])
     if config is not None:
-        search_space.fix(config, config_flags.get_override_values(flags.FLAGS['config']))
+        studies.fix(config, config_flags.get_override_values(flags.FLAGS['config']))
         _run(config, run_flags.workdir())
 
 

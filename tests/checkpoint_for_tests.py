@@ -6,7 +6,7 @@ import chex
 import jax
 from settings_for_tests import small_dataset
 
-from fmnist_jax.fit import checkpoint, placement
+from fmnist_jax.fit import checkpoint, mesh
 from fmnist_jax.fit.fit import fit
 
 DATASET = small_dataset()
@@ -48,12 +48,10 @@ def checkpoints(folder, every=1, keep=2, identity='a', said=None):
 
 def run(settings, kept=None, stop_after=10**9, devices=1, devices_per_seed=1, ctrl_c=None):
     devices = jax.local_devices()[:devices]
-    replicas = placement.make_replicas(
-        settings.num_seeds, devices=devices, devices_per_seed=devices_per_seed
-    )
+    layout = mesh.arrange(settings.num_seeds, devices=devices, devices_per_seed=devices_per_seed)
     progress = StopAfter(stop_after, ctrl_c)
     try:
-        return fit(settings, DATASET, replicas, progress=progress, checkpoints=kept), progress
+        return fit(settings, DATASET, layout, progress=progress, checkpoints=kept), progress
     finally:
         if kept:
             kept.close()

@@ -27,7 +27,7 @@ def fill(workdir, *lines, names='abc', claims=()):
     """A workdir whose config has rows of these names, with result lines for some of them."""
     config = base.get_config()
     config.rows = tuple(base.row(name, {}, 0.95) for name in names)
-    workdirs.claim(workdir, config)
+    workdirs.acquire(workdir, config)
     if claims:
         path = workdir / 'config.json'
         path.write_text(json.dumps(json.loads(path.read_text()) | {'claims': claims}))
@@ -56,9 +56,9 @@ def history(epochs=3, seeds=3, start=0.5):
 
 def add_predictions(workdir, row_name, labels, seeds=2, mistakes=3):
     """Saves predictions that are right but for the first few images; the result line's field."""
-    chances = np.full((seeds, len(labels), 10), 0.01, np.float32)
+    probs = np.full((seeds, len(labels), 10), 0.01, np.float32)
     chosen = np.array(labels)
     chosen[:mistakes] = (chosen[:mistakes] + 1) % 10
-    chances[:, np.arange(len(labels)), chosen] = 0.9 - 0.001 * np.arange(len(labels))
+    probs[:, np.arange(len(labels)), chosen] = 0.9 - 0.001 * np.arange(len(labels))
     workdir.mkdir(parents=True, exist_ok=True)
-    return {'predictions': arrays.save(workdir, row_name, chances)}
+    return {'predictions': arrays.save(workdir, row_name, probs)}

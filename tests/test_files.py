@@ -50,7 +50,7 @@ def refused(action, path, number):
 
 def test_a_full_disk_keeps_what_is_there(small_disk):
     folder, _ = small_disk
-    workdirs.claim(folder, base.get_config())
+    workdirs.acquire(folder, base.get_config())
     lines.append(folder, line('a'))
     arrays.save(folder, 'a', np.zeros((1, 5, 10)))
     before = {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
@@ -59,10 +59,10 @@ def test_a_full_disk_keeps_what_is_there(small_disk):
     refused(lambda: lines.append(folder, long), folder / 'results.jsonl', errno.ENOSPC)
     other = base.get_config()
     other.title = 'a longer title' * 500
-    refused(lambda: workdirs.claim(folder, other), folder / 'config.json', errno.ENOSPC)
-    chances = np.random.default_rng(0).random((2, 500, 10))
+    refused(lambda: workdirs.acquire(folder, other), folder / 'config.json', errno.ENOSPC)
+    probs = np.random.default_rng(0).random((2, 500, 10))
     path = folder / 'predictions' / 'b.npz'
-    refused(lambda: arrays.save(folder, 'b', chances), path, errno.ENOSPC)
+    refused(lambda: arrays.save(folder, 'b', probs), path, errno.ENOSPC)
     (folder / 'ballast').unlink()
     after = {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
     assert after == before

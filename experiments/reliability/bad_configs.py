@@ -18,12 +18,12 @@ from absl.testing import flagsaver
 from configs import base
 from fmnist_jax import main
 from fmnist_jax.config.checks import check
-from fmnist_jax.config.settings import TABLE_ONLY, flatten, resolve, split_numbers, with_numbers
+from fmnist_jax.config.settings import TABLE_ONLY, flatten, resolve, split_static, with_hparams
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import placement
+from fmnist_jax.fit import mesh
 from fmnist_jax.train import epoch as epoch_steps
-from fmnist_jax.train import evaluate, metrics, step
+from fmnist_jax.train import evaluate, losses, step
 
 FIELDS = tuple(path for path in flatten(base.get_config().to_dict()) if path not in TABLE_ONLY)
 VALUES = (
@@ -69,7 +69,7 @@ def trace(settings, traced):
 
     traced: set of programs that were traced before; they are not traced again.
     """
-    key, numbers = split_numbers(settings)
+    key, numbers = split_static(settings)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         numbers = {path: np.float32(value) for path, value in numbers.items()}
@@ -83,12 +83,12 @@ def trace(settings, traced):
     labels = jax.ShapeDtypeStruct((60_000,), np.int32)
 
     def run(numbers, seed, indices, images, labels, epoch):
-        bound = with_numbers(settings, numbers)
+        bound = with_hparams(settings, numbers)
         state = step.init(bound, seed, count)
         state, _ = epoch_steps.train_steps(
-            *(bound, state, metrics.zeros(), seed, indices, images, labels, epoch, 0, epoch)
+            *(bound, state, losses.zeros(), seed, indices, images, labels, epoch, 0, epoch)
         )
-        state, _ = evaluate.finish_epoch(bound, state, indices, images, labels, epoch)
+        state, _ = evaluate.validate(bound, state, indices, images, labels, epoch)
         return evaluate.test(bound, state, images, labels)
 
     jax.eval_shape(run, numbers, whole, indices, images, labels, whole)
@@ -149,7 +149,7 @@ def command(*arguments):
         flagsaver.flagsaver(),
         mock.patch.object(sys, 'argv', argv),  # config flags read it
         mock.patch.object(sys, 'path', list(sys.path)),
-        mock.patch.object(placement, 'set_up'),  # once a process
+        mock.patch.object(mesh, 'set_up'),  # once a process
         mock.patch.object(datasets, 'load', side_effect=Accepted),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(io.StringIO()),

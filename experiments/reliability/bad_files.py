@@ -129,7 +129,7 @@ def _workdir(folder):
     config = base.get_config()
     config.rows = (base.row('a', {}, 0.9), base.row('b', {}, 0.8))
     config.claims = (base.claim('a is better', ('a', 'b')),)
-    workdirs.claim(workdir, config)
+    workdirs.acquire(workdir, config)
     settings = resolve(config, config.rows[0])
     history = {'train_loss': [[1.0, 0.9], [0.8, None]], 'train_accuracy': [[0.5, 0.6], [0.7, None]]}
     line = {'dataset': 'fashion_mnist', 'reported': 0.9, 'train_seconds': 3.0, 'history': history}
@@ -178,7 +178,7 @@ def configs(folder, count):
         for value in (None, 3, 'x', [], {}, [1], [{}], [{'name': 3}], {'a': {'b': 1}}):
             path.write_text(json.dumps(rows | {name: value}))
             outcomes[f'{name} {value!r}'] = try_read(
-                lambda path: workdirs.claim(path.parent, base.get_config()), path
+                lambda path: workdirs.acquire(path.parent, base.get_config()), path
             )
             if outcomes[f'{name} {value!r}'].startswith('unclear') and name not in (
                 'title',

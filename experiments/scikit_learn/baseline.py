@@ -113,7 +113,7 @@ def run(workdir, make, dataset, config, say):
       say: prints one line.
     """
     done = {result['row']: result for result in lines.read(workdir)}
-    workdirs.claim(workdir, config)
+    workdirs.acquire(workdir, config)
     for row, factory in make.items():
         have = len(done[row]['seeds']) if row in done else 0
         seeds = range(have, config.num_seeds)

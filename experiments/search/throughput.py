@@ -19,9 +19,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 from configs import base  # noqa: E402
-from fmnist_jax.config.settings import resolve, split_numbers  # noqa: E402
+from fmnist_jax.config.settings import resolve, split_static  # noqa: E402
 from fmnist_jax.data import datasets  # noqa: E402
-from fmnist_jax.fit import placement  # noqa: E402
+from fmnist_jax.fit import mesh  # noqa: E402
 from fmnist_jax.fit.fit import fit_trials  # noqa: E402
 from fmnist_jax.markdown import markdown, significant  # noqa: E402
 
@@ -48,7 +48,7 @@ def measure(model, dataset):
     """Trials a minute of each way: {name: [one a round]}."""
     change = {'model.name': model, 'epochs': 1, 'num_seeds': 1, 'optimizer.name': 'adam'}
     settings = resolve(base.get_config(), base.row('trial', change))
-    _, first = split_numbers(settings)
+    _, first = split_static(settings)
     rates = np.geomspace(1e-4, 1e-2, TRIALS)
     numbers = [first | {'optimizer.learning_rate': float(rate)} for rate in rates]
     found = {}
@@ -63,7 +63,7 @@ def measure(model, dataset):
 
 def main():
     """Measures and writes the table."""
-    placement.set_up()  # without the folder of compiled programs: every compilation counts
+    mesh.set_up()  # without the folder of compiled programs: every compilation counts
     dataset = datasets.load('fashion_mnist')
     rows = []
     for model in MODELS:
@@ -80,7 +80,7 @@ def main():
         )
     heading = ('network', 'alone', 'shared', 'together', 'together / alone', 'together / shared')
     (HERE / 'table.md').write_text(
-        f'# Trials a minute\n\n{TRIALS} trials of one epoch, {placement.cores()} CPU cores, '
+        f'# Trials a minute\n\n{TRIALS} trials of one epoch, {mesh.cores()} CPU cores, '
         f'medians of {ROUNDS}\nrounds (`python experiments/search/throughput.py`, where the '
         f'words are explained).\n\n{markdown(heading, rows)}'
     )

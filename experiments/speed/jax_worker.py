@@ -10,10 +10,10 @@ import numpy as np
 from configs import base
 from experiments.speed.machine import process_memory
 from fmnist_jax.config.checks import check
-from fmnist_jax.config.settings import resolve, split_numbers, with_numbers
+from fmnist_jax.config.settings import resolve, split_static, with_hparams
 from fmnist_jax.cost import multiply_adds
 from fmnist_jax.data import datasets
-from fmnist_jax.fit import compile, mesh, placement
+from fmnist_jax.fit import compile, mesh
 from fmnist_jax.train import step as train
 
 # Programs in which devices wait for each other hang for ever if more than 32 are on their way.
@@ -39,34 +39,34 @@ class Contestant:
           images: train on the first so many; all if None.
           cache: folder of the persistent compilation cache; none if None.
         """
-        placement.set_up(cache_folder=cache)
+        mesh.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)
         dataset = datasets.load(settings.dataset.name)
         dataset = dataset._replace(
             train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
         )
-        self.replicas = compile.lay_out(settings)
-        _, numbers = split_numbers(settings)
-        self.numbers = {path: np.float32(value) for path, value in numbers.items()}
-        self.arrays = compile.place(settings, dataset, self.replicas)
+        self.layout = compile.make_layout(settings)
+        _, hparams = split_static(settings)
+        self.hparams = {path: np.float32(value) for path, value in hparams.items()}
+        self.arrays = compile.place(settings, dataset, self.layout)
         before = self.memory()
-        self.programs = compile.compile_programs(settings, self.numbers, self.replicas, self.arrays)
+        self.programs = compile.compile_programs(settings, self.hparams, self.layout, self.arrays)
         seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
-        self.seeds = mesh.spread(self.replicas, seeds)
-        self.state = self.programs.init(self.numbers, self.seeds, self.arrays.pretrained)
+        self.seeds = mesh.shard(self.layout, seeds)
+        self.state = self.programs.init(self.hparams, self.seeds, self.arrays.pretrained)
         self.num_train = self.arrays.train_indices.shape[-1]
         self.epoch, self.step = 1, 0  # the next step, in which epoch
         self._single = None
         self.facts = self._facts(before)
 
     def _facts(self, before):
-        device = self.replicas.devices[0]
+        device = self.layout.devices[0]
         return {
             'versions': {'jax': jax.__version__},
             'device': {'platform': device.platform, 'kind': device.device_kind},
-            'devices': len(self.replicas.devices),
-            'mode': self.replicas.mode,
-            'devices_per_seed': self.replicas.share.parts,
+            'devices': len(self.layout.devices),
+            'mode': self.layout.mode,
+            'devices_per_seed': self.layout.share.parts,
             'parameters': sum(leaf[0, 0].size for leaf in jax.tree.leaves(self.state.params)),
             'compile_seconds': self.programs.seconds,
             'before_compiling': before,
@@ -93,11 +93,11 @@ class Contestant:
 
     def _call(self, start, stop):
         self.state, measured = self.programs.train_steps(
-            *(self.numbers, self.state, compile.no_metrics(self.replicas), self.seeds),
+            *(self.hparams, self.state, compile.no_metrics(self.layout), self.seeds),
             *(self.arrays.train_indices, self.arrays.train),
             *(np.int32(self.epoch), np.int32(start), np.int32(stop)),
         )
-        return mesh.gather(self.replicas, measured)  # waits until it is done
+        return mesh.gather(self.layout, measured)  # waits until it is done
 
     def empty_calls(self, calls):
         """Calls of the loop without a step, which draw the epoch's order all the same."""
@@ -117,31 +117,31 @@ class Contestant:
         program, batch = self._single
         began = time.perf_counter()
         for i in range(steps):
-            self.state, _ = program(self.numbers, self.state, self.seeds, *batch)
+            self.state, _ = program(self.hparams, self.state, self.seeds, *batch)
             if i % _IN_FLIGHT == 0:
                 jax.block_until_ready(self.state)
         jax.block_until_ready(self.state)
         return {'seconds': time.perf_counter() - began}
 
     def _compile_single(self):
-        bound = partial(with_numbers, self.settings)
+        bound = partial(with_hparams, self.settings)
 
-        def step(numbers, state, seed, images, labels, mask):
+        def step(hparams, state, seed, images, labels, mask):
             return train.train_step(
-                *(state, seed, images, labels, mask, bound(numbers), self.num_train),
-                share=self.replicas.share,
+                *(state, seed, images, labels, mask, bound(hparams), self.num_train),
+                share=self.layout.share,
             )
 
         size = self.settings.batch_size
         images, labels = (np.asarray(array[0, :size]) for array in self.arrays.train)
         # The loop's steps have a mask where the last batch is smaller, so this one has it too.
         mask = np.ones(size, bool) if self.num_train % size else None
-        batch = mesh.share(self.replicas, (images, labels, mask))
+        batch = mesh.replicate(self.layout, (images, labels, mask))
         program, _ = mesh.compile_for(
-            self.replicas,
+            self.layout,
             step,
             ('same', 0, 0, None, None, None),
-            *(self.numbers, self.state, self.seeds, *batch),
+            *(self.hparams, self.state, self.seeds, *batch),
             donate=(1,),
         )
         return program, batch
@@ -154,8 +154,8 @@ class Contestant:
 
     def memory(self):
         """Bytes at the peak and now: of the accelerator, or of this process on a CPU."""
-        stats = self.replicas.devices[0].memory_stats()
-        if self.replicas.devices[0].platform == 'cpu' or not stats:
+        stats = self.layout.devices[0].memory_stats()
+        if self.layout.devices[0].platform == 'cpu' or not stats:
             return process_memory()
         return {
             'peak_bytes': stats['peak_bytes_in_use'],
@@ -167,7 +167,7 @@ class Contestant:
 
         Several in a row on an accelerator, where one would be over before the next is launched.
         """
-        cpu = self.replicas.devices[0].platform == 'cpu'
+        cpu = self.layout.devices[0].platform == 'cpu'
         side, in_a_row = (2048, 1) if cpu else (8192, 8)
         matrix = jnp.ones((side, side))
         product = jax.jit(jnp.matmul)

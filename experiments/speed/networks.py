@@ -41,7 +41,7 @@ def our_change(name, seeds, mode='auto', compute='float32', extra=None):
       compute: 'float32' or 'bfloat16'.
       extra: further changes, from the command line.
     """
-    replicas, _, chunk = mode.partition(':')
+    layout, _, chunk = mode.partition(':')
     change = {
         'model.name': name,
         'num_seeds': seeds,
@@ -49,7 +49,7 @@ def our_change(name, seeds, mode='auto', compute='float32', extra=None):
         'dataset.num_validation': 0,
         'optimizer.name': 'adam',
         'optimizer.learning_rate': LEARNING_RATE,
-        'replicas': replicas,
+        'replicas': layout,
         'replicas_chunk': int(chunk or 0),
     }
     if compute != 'float32':

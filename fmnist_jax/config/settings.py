@@ -136,7 +136,7 @@ def difference(old, new):
     ]
 
 
-def split_numbers(settings):
+def split_static(settings):
     """Settings -> (key, numbers): what decides the program, and its arguments.
 
     Returns:
@@ -146,20 +146,20 @@ def split_numbers(settings):
     """
     flat = flatten(plain(settings))
     decides_shapes = {'model.width_multiplier'}
-    numbers = {
+    hparams = {
         path: v
         for path, v in flat.items()
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
     not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained', *NO_RESULT}
-    fixed = {path: v for path, v in flat.items() if path not in numbers.keys() | not_program}
-    return json.dumps([fixed, sorted(numbers)], sort_keys=True), numbers
+    fixed = {path: v for path, v in flat.items() if path not in hparams.keys() | not_program}
+    return json.dumps([fixed, sorted(hparams)], sort_keys=True), hparams
 
 
-def with_numbers(settings, numbers):
+def with_hparams(settings, hparams):
     """The settings with (traced) numbers in the place of its floats."""
     bound = ConfigDict(settings.to_dict(), type_safe=False)
-    for path, value in numbers.items():
+    for path, value in hparams.items():
         *sections, field = path.split('.')
         section = bound
         for name in sections:

@@ -6,10 +6,17 @@ visible only when it is complete, but keeps no checksum of the data: ours is in 
 damaged checkpoint is deleted and the one before it is used.
 """
 
+import contextlib
+import functools
 import hashlib
 import json
+import logging
+import os
 import pathlib
 import shutil
+import signal
+import sys
+import threading
 import time
 from typing import Any, NamedTuple
 
@@ -19,7 +26,124 @@ import numpy as np
 from fmnist_jax import files
 from fmnist_jax.config.settings import difference
 from fmnist_jax.errors import ConfigError, one_line
-from fmnist_jax.fit import orbax_files
+
+# Ctrl-C, and the SIGTERM of `kill` or a cluster: training ends where it can go on.
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SAID = b'\nstopping as soon as the last steps are kept; once more stops at once\n'
+
+
+@contextlib.contextmanager
+def noted():
+    """Within this the first of these signals is noted alone; the next acts as it always did.
+
+    A signal that is ignored (`nohup`) stays so. Threads other than the main one get none.
+
+    Yields:
+      () -> bool, whether one came.
+    """
+    came, before = [], {}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number, frame):
+        came.append(number)
+        restore()
+        os.write(2, _SAID)  # print() may be what was interrupted
+
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        restore()
+
+
+# Checkpoints as orbax keeps them: its manager, its quiet, one folder read on its own.
+
+
+@functools.cache
+def orbax():
+    """Imported when the first checkpoint is due: half a second that short rows do not need."""
+    import orbax.checkpoint as ocp
+
+    # Tracebacks of its threads: what they raise is told in one line here.
+    logging.getLogger('absl').addFilter(lambda record: 'orbax' not in record.pathname)
+    logging.getLogger('asyncio').setLevel(logging.CRITICAL)
+    hook = sys.unraisablehook
+
+    def quieter(unraisable):
+        """Reading a damaged file leaves threads behind that complain of this, many times."""
+        if 'Event loop is closed' not in str(unraisable.exc_value):
+            hook(unraisable)
+
+    sys.unraisablehook = quieter
+    return ocp
+
+
+def _alone():
+    """Orbax's word for: this host alone reads and writes, the others do not wait for it."""
+    me = jax.process_index()
+    return orbax().options.MultiprocessingOptions(primary_host=me, active_processes={me})
+
+
+def make_manager(folder, keep):
+    """A manager of the checkpoints in a folder: the latest `keep` of them and the best."""
+    ocp = orbax()
+    folder.mkdir(parents=True, exist_ok=True)  # orbax makes none where hosts are named
+    from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
+
+    def score(metrics):
+        return metrics['score']
+
+    # With `best_fn` and `max_to_keep` alone the latest would go as soon as it is not the best.
+    kept = [policy.LatestN(keep), policy.BestN(get_metric_fn=score, n=1)]
+    options = ocp.CheckpointManagerOptions(
+        best_fn=score,
+        best_mode='max',
+        preservation_policy=policy.AnyPreservationPolicy(kept),
+        multiprocessing_options=_alone(),
+        create=False,
+    )
+    return ocp.CheckpointManager(folder, options=options)
+
+
+def write(manager, step, meta, arrays, score):
+    """Hands a checkpoint to a manager, which writes it in the background.
+
+    Args:
+      manager: of `make_manager`.
+      step: its number.
+      meta: what JSON can hold.
+      arrays: {name: numpy array}.
+      score: by which one is the best.
+    """
+    args = orbax().args
+    manager.save(
+        step,
+        args=args.Composite(state=args.StandardSave(arrays), meta=args.JsonSave(meta)),
+        metrics={'score': score},
+    )
+
+
+def read(path):
+    """(meta, {name: array}) of one checkpoint's folder.
+
+    Read on its own: its neighbours may be damaged, and a manager looks at them all.
+    """
+    ocp, alone = orbax(), {'multiprocessing_options': _alone()}
+    handler = ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(**alone))
+    with ocp.Checkpointer(handler, **alone) as reader:
+        found = reader.restore(
+            path,
+            args=ocp.args.Composite(state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()),
+        )
+    return found.meta, found.state
+
 
 # With checkpoint_epochs=0: after the first epoch that ends so long after the last checkpoint, and
 # within an epoch that lasts longer than twice that.
@@ -105,10 +229,10 @@ class Checkpoints:
         facts = json.loads(json.dumps(facts))  # a copy: the history grows while orbax writes
         meta = facts | {'names': [name for name, _ in named], 'sha256': _digest(named, facts)}
         try:
-            self._manager = self._manager or orbax_files.manager(self.folder, self._keep)
+            self._manager = self._manager or make_manager(self.folder, self._keep)
             arrays = {f'{i:04}': array for i, (_, array) in enumerate(named)}
             score = _score(checkpoint)
-            orbax_files.write(self._manager, step, meta, arrays, score)
+            write(self._manager, step, meta, arrays, score)
         except Exception as error:  # orbax passes on what its threads and TensorStore raise
             self._give_up(error)
         self._last = time.monotonic()
@@ -132,7 +256,7 @@ class Checkpoints:
         """
         for path in sorted(self._complete(), key=lambda p: int(p.name), reverse=True):
             try:
-                meta, arrays = orbax_files.read(path)
+                meta, arrays = read(path)
                 names, leaves = meta.pop('names'), [arrays[k] for k in sorted(arrays)]
                 whole = meta.pop('sha256') == _digest(list(zip(names, leaves, strict=True)), meta)
                 if not whole:

@@ -9,18 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax.config.settings import with_numbers
+from fmnist_jax.config.settings import with_hparams
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit import mesh
 from fmnist_jax.models.batch import Batch, micro_batch_size
 from fmnist_jax.models.fused_norm import values
 from fmnist_jax.train import epoch as epoch_steps
-from fmnist_jax.train import metrics, step
+from fmnist_jax.train import losses, step
 
 
-def keep(replicas, state):
+def keep(layout, state):
     """A copy of all seeds' states that outlives them: numpy [S, ...]."""
-    return jax.tree.map(np.array, mesh.gather(replicas, state))
+    return jax.tree.map(np.array, mesh.gather(layout, state))
 
 
 def _names(tree):
@@ -45,7 +45,7 @@ def _seed(tree, number):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf[number]), tree)
 
 
-def check(settings, numbers, before, after, measured, arrays, epoch, start, stop):
+def check(settings, hparams, before, after, measured, arrays, epoch, start, stop):
     """Raises if a call of the compiled loop left a number that is not finite.
 
     Args:
@@ -63,7 +63,7 @@ def check(settings, numbers, before, after, measured, arrays, epoch, start, stop
             continue
         if epoch <= settings.head_epochs:
             settings = step.head_only(settings)
-        config = with_numbers(settings, numbers)
+        config = with_hparams(settings, hparams)
         indices, images, labels = arrays
         data = (jnp.asarray(indices[number]), jnp.asarray(images), jnp.asarray(labels))
         seed = settings.seed + number
@@ -73,7 +73,7 @@ def check(settings, numbers, before, after, measured, arrays, epoch, start, stop
 
 def _search(config, state, seed, data, epoch, start, stop):
     """Steps one by one: what was found, in words."""
-    nothing = metrics.zeros()
+    nothing = losses.zeros()
     run = jax.jit(
         lambda state, i: epoch_steps.train_steps(
             config, state, nothing, seed, *data, epoch, i, i + 1
@@ -99,7 +99,7 @@ def _first(config, state, after, seed, data, epoch, i):
     indices, images, labels = data
     chosen, mask = epoch_steps.batch_of(config, seed, indices, epoch, i)
     augment_key, dropout_key = step.step_keys(seed, state.step)
-    inputs = jax.jit(lambda x, key: step.prepare(x, config, key))(images[chosen], augment_key)
+    inputs = jax.jit(lambda x, key: step.preprocess(x, config, key))(images[chosen], augment_key)
     gradient = jax.jit(lambda *args: step.gradient(*args, config))
     grads, measured, batch_stats = gradient(state, inputs, labels[chosen], mask, dropout_key)
     pieces = (

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fmnist_jax.fit import debug_nans, mesh, signals
+from fmnist_jax.fit import checkpoint, debug_nans, mesh
 from fmnist_jax.fit.checkpoint import Checkpoint
-from fmnist_jax.fit.compile import Arrays, Programs, no_metrics
-from fmnist_jax.fit.placement import Replicas
-from fmnist_jax.train import metrics, step
+from fmnist_jax.fit.compile import DeviceData, Programs, no_metrics
+from fmnist_jax.fit.mesh import Layout
+from fmnist_jax.train import losses, step
 
 # A call of the compiled loop lasts about this long, so that the bar moves and Ctrl-C is heard.
 _SECONDS_PER_CALL = 1.0
@@ -25,11 +25,11 @@ class Run(NamedTuple):
     """What trains: every seed's program, arrays and numbers."""
 
     settings: Any
-    numbers: dict  # of the settings, arguments of the programs (settings.split_numbers)
+    hparams: dict  # of the settings, arguments of the programs (settings.split_numbers)
     seeds: Any  # [devices, seeds per device] int32
     programs: Programs
-    arrays: Arrays
-    replicas: Replicas
+    arrays: DeviceData
+    layout: Layout
 
 
 def run_epochs(run, progress=None, checkpoints=None, stop=None):
@@ -48,8 +48,8 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
       KeyboardInterrupt: one of these signals came.
     """
     # Without checkpoints there is nothing to keep; of several hosts the first has them for all.
-    note = checkpoints is not None or mesh.several_hosts(run.replicas)
-    with signals.noted() if note else contextlib.nullcontext(lambda: False) as came:
+    note = checkpoints is not None or mesh.several_hosts(run.layout)
+    with checkpoint.noted() if note else contextlib.nullcontext(lambda: False) as came:
         return _run_epochs(run, progress, _Keeper(run, checkpoints, came), stop)
 
 
@@ -59,12 +59,12 @@ def _run_epochs(run, progress, keeper, stop):
     keeper.began = time.perf_counter() - here.seconds
     pace = 1
     for epoch in range(here.epoch + 1, run.settings.epochs + 1):
-        active = ~mesh.gather(run.replicas, state.stopped)
+        active = ~mesh.gather(run.layout, state.stopped)
         if not active.any():
             break
         state, measured, pace = _train(run, state, here, pace, progress, keeper)
         entries = means('train', measured, active)
-        if run.programs.finish_epoch is not None:
+        if run.programs.validate is not None:
             state, measured = _validate(run, state, epoch)
             entries |= means('validation', measured, active)
         for name, values in entries.items():
@@ -74,8 +74,8 @@ def _run_epochs(run, progress, keeper, stop):
         if progress:
             progress.epoch(epoch, here.history)
         if stop:
-            stopped = mesh.gather(run.replicas, state.stopped) | stop(epoch, here.history)
-            state = state._replace(stopped=mesh.spread(run.replicas, stopped))
+            stopped = mesh.gather(run.layout, state.stopped) | stop(epoch, here.history)
+            state = state._replace(stopped=mesh.shard(run.layout, stopped))
         keeper.offer(state, here)
     return state, here._replace(seconds=time.perf_counter() - keeper.began)
 
@@ -94,12 +94,12 @@ class _Keeper:
         Raises:
           KeyboardInterrupt: a signal came, to any of the hosts.
         """
-        replicas, kept = self._run.replicas, self.checkpoints
-        asked = bool(mesh.largest(replicas, float(self._came())))
+        layout, kept = self._run.layout, self.checkpoints
+        asked = bool(mesh.all_max(layout, float(self._came())))
         due = asked or bool(kept and kept.due(here))
-        if mesh.of_first_host(replicas, due):
+        if mesh.broadcast(layout, due):
             seconds = time.perf_counter() - self.began
-            whole = here._replace(state=mesh.gather(replicas, state), seconds=seconds)
+            whole = here._replace(state=mesh.gather(layout, state), seconds=seconds)
             if kept:
                 kept.save(whole, here.epoch * _steps_per_epoch(self._run) + here.steps)
         if asked:
@@ -112,14 +112,14 @@ def _steps_per_epoch(run):
 
 def _start(run, progress, checkpoints):
     """The state before the first step, or where an earlier run ended."""
-    state = run.programs.init(run.numbers, run.seeds, run.arrays.pretrained)
-    like = mesh.gather(run.replicas, state)
-    found = mesh.of_first_host(run.replicas, checkpoints and checkpoints.restore(like))
+    state = run.programs.init(run.hparams, run.seeds, run.arrays.pretrained)
+    like = mesh.gather(run.layout, state)
+    found = mesh.broadcast(run.layout, checkpoints and checkpoints.restore(like))
     if not found:
-        return state, Checkpoint(0, None, {}, [0] * run.replicas.count, 0.0, [])
+        return state, Checkpoint(0, None, {}, [0] * run.layout.count, 0.0, [])
     if progress:
         progress.resume(found.epoch, found.steps)
-    return mesh.spread(run.replicas, found.state), found._replace(state=None)
+    return mesh.shard(run.layout, found.state), found._replace(state=None)
 
 
 def _train(run, state, here, pace, progress, keeper):
@@ -130,25 +130,25 @@ def _train(run, state, here, pace, progress, keeper):
     epoch, start = here.epoch + 1, here.steps
     steps = _steps_per_epoch(run)
     if here.steps:
-        measured = mesh.spread(run.replicas, metrics.from_lists(here.measured))
+        measured = mesh.shard(run.layout, losses.from_lists(here.measured))
     else:
-        measured = no_metrics(run.replicas)
+        measured = no_metrics(run.layout)
     while start < steps:
         stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
-        before = debug_nans.keep(run.replicas, state) if run.settings.debug_nans else None
+        before = debug_nans.keep(run.layout, state) if run.settings.debug_nans else None
         state, measured = _call(run, state, measured, epoch, start, stop)
-        seen = mesh.gather(run.replicas, measured)  # waits until it is done
+        seen = mesh.gather(run.layout, measured)  # waits until it is done
         if before is not None:
             _search_nans(run, before, state, seen, epoch, start, stop)
-        seconds = mesh.largest(run.replicas, time.perf_counter() - began)
+        seconds = mesh.all_max(run.layout, time.perf_counter() - began)
         # At most doubled a call: the first one may be slow for reasons of its own.
         pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
         if progress:
             progress.steps(stop - start, seen)
         start = stop
         if start < steps:
-            keeper.offer(state, here._replace(steps=start, measured=metrics.to_lists(seen)))
+            keeper.offer(state, here._replace(steps=start, measured=losses.to_lists(seen)))
     return state, seen, pace
 
 
@@ -157,26 +157,26 @@ def _call(run, state, measured, epoch, start, stop):
     head_only = epoch <= run.settings.head_epochs
     program = run.programs.train_head if head_only else run.programs.train_steps
     return program(
-        *(run.numbers, state, measured, run.seeds, run.arrays.train_indices, run.arrays.train),
+        *(run.hparams, state, measured, run.seeds, run.arrays.train_indices, run.arrays.train),
         *(np.int32(epoch), np.int32(start), np.int32(stop)),
     )
 
 
 def _search_nans(run, before, state, seen, epoch, start, stop):
     """Raises ConfigError if the call left a number that is not finite (settings.debug_nans)."""
-    after = debug_nans.keep(run.replicas, state)
+    after = debug_nans.keep(run.layout, state)
     images_and_labels = jax.tree.map(lambda copies: copies[0], run.arrays.train)
-    train_set = (mesh.gather(run.replicas, run.arrays.train_indices), *images_and_labels)
+    train_set = (mesh.gather(run.layout, run.arrays.train_indices), *images_and_labels)
     debug_nans.check(
-        *(run.settings, run.numbers, before, after, seen, train_set, epoch, start, stop)
+        *(run.settings, run.hparams, before, after, seen, train_set, epoch, start, stop)
     )
 
 
 def _validate(run, state, epoch):
     """Validation and early stopping: (state, Metrics [S])."""
     validation = (run.arrays.validation_indices, run.arrays.validation)
-    state, measured = run.programs.finish_epoch(run.numbers, state, *validation, np.int32(epoch))
-    measured = mesh.gather(run.replicas, measured)
+    state, measured = run.programs.validate(run.hparams, state, *validation, np.int32(epoch))
+    measured = mesh.gather(run.layout, measured)
     if run.settings.debug_nans:
         debug_nans.check_validation(run.settings, measured, epoch)
     return state, measured
@@ -185,7 +185,7 @@ def _validate(run, state, epoch):
 def means(name, measured, active):
     """Loss and accuracy per seed as JSON can hold them: None for no number."""
 
-    def numbers(sums):
+    def hparams(sums):
         with np.errstate(divide='ignore', invalid='ignore'):
             quotients = sums / measured.count
         return [
@@ -193,4 +193,4 @@ def means(name, measured, active):
             for m, on in zip(quotients, active, strict=True)
         ]
 
-    return {f'{name}_loss': numbers(measured.loss), f'{name}_accuracy': numbers(measured.correct)}
+    return {f'{name}_loss': hparams(measured.loss), f'{name}_accuracy': hparams(measured.correct)}

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax.config.settings import split_numbers
-from fmnist_jax.fit import memory, mesh, placement
-from fmnist_jax.fit.compile import compile_programs, lay_out, place
+from fmnist_jax.config.settings import split_static
+from fmnist_jax.fit import memory, mesh
+from fmnist_jax.fit.compile import compile_programs, make_layout, place
 from fmnist_jax.fit.epochs import Run, run_epochs
 from fmnist_jax.train import evaluate
 
 
-class Outcome(NamedTuple):
+class FitResult(NamedTuple):
     """What training gave; every array's first axis is the seed."""
 
     logits: np.ndarray  # [S, test images, 10]
@@ -30,10 +30,10 @@ class Outcome(NamedTuple):
     train_seconds: float
     compile_seconds: float
     resumed: list  # see checkpoint.Checkpoint
-    replicas: placement.Replicas  # how the seeds were laid out
+    layout: mesh.Layout  # how the seeds were laid out
 
 
-def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None, checkpoints=None):
+def fit(settings, dataset, layout, cache=None, progress=None, pretrained=None, checkpoints=None):
     """Trains all seeds of a row and tests each: an Outcome.
 
     Seeds that do not fit in the devices' memory at once are trained fewer at a time.
@@ -51,20 +51,20 @@ def fit(settings, dataset, replicas, cache=None, progress=None, pretrained=None,
     Raises:
       ConfigError: a single seed does not fit; what settings.debug_nans found.
     """
-    numbers = {path: np.float32(value) for path, value in split_numbers(settings)[1].items()}
+    hparams = {path: np.float32(value) for path, value in split_static(settings)[1].items()}
     seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
 
-    def train_and_test(replicas, cache):
+    def train_and_test(layout, cache):
         run, compile_seconds = _prepare(
-            *(settings, numbers, seeds, dataset, replicas, cache, pretrained)
+            *(settings, hparams, seeds, dataset, layout, cache, pretrained)
         )
         state, end = run_epochs(run, progress, checkpoints)
         return _outcome(run, state, end, dataset, compile_seconds)
 
-    return _where_it_fits(train_and_test, settings, replicas, cache, progress)
+    return _where_it_fits(train_and_test, settings, layout, cache, progress)
 
 
-def fit_trials(settings, numbers, dataset, stop=None, cache=None, progress=None, pretrained=None):
+def fit_trials(settings, hparams, dataset, stop=None, cache=None, progress=None, pretrained=None):
     """Trains trials of a search together, each with settings.num_seeds seeds; tests nothing.
 
     Args:
@@ -79,82 +79,82 @@ def fit_trials(settings, numbers, dataset, stop=None, cache=None, progress=None,
       diverged.
     """
     each = settings.num_seeds
-    seeds = np.tile(np.arange(settings.seed, settings.seed + each, dtype=np.int32), len(numbers))
+    seeds = np.tile(np.arange(settings.seed, settings.seed + each, dtype=np.int32), len(hparams))
     columns = {
-        path: np.repeat(np.array([trial[path] for trial in numbers], np.float32), each)
-        for path in numbers[0]
+        path: np.repeat(np.array([trial[path] for trial in hparams], np.float32), each)
+        for path in hparams[0]
     }
 
-    def train_trials(replicas, cache):
-        spread = mesh.spread(replicas, columns)
-        run, _ = _prepare(settings, spread, seeds, dataset, replicas, cache, pretrained)
+    def train_trials(layout, cache):
+        spread = mesh.shard(layout, columns)
+        run, _ = _prepare(settings, spread, seeds, dataset, layout, cache, pretrained)
         state, end = run_epochs(run, progress, None, stop)
-        tested = _tested_epoch(replicas, state, end)
+        tested = _tested_epoch(layout, state, end)
         accuracy = np.array(end.history['validation_accuracy'], np.float64)  # [epochs, replicas]
-        return accuracy[tested - 1, np.arange(replicas.count)].reshape(-1, each)
+        return accuracy[tested - 1, np.arange(layout.count)].reshape(-1, each)
 
     together = copy.deepcopy(settings)
-    together.num_seeds = each * len(numbers)
-    return _where_it_fits(train_trials, settings, lay_out(together), cache, progress)
+    together.num_seeds = each * len(hparams)
+    return _where_it_fits(train_trials, settings, make_layout(together), cache, progress)
 
 
-def _where_it_fits(train, settings, replicas, cache, progress):
+def _where_it_fits(train, settings, layout, cache, progress):
     """train(replicas, cache), with fewer replicas at a time as long as memory does not suffice."""
     cache = {} if cache is None else cache
-    program, _ = split_numbers(settings)
+    program, _ = split_static(settings)
     while True:
-        while (program, replicas) in cache:  # it is known that this does not fit
-            replicas = cache[program, replicas]
+        while (program, layout) in cache:  # it is known that this does not fit
+            layout = cache[program, layout]
         try:
-            return train(replicas, cache)
+            return train(layout, cache)
         except (memory.TooLarge, MemoryError, jax.errors.JaxRuntimeError) as error:
-            fewer, said = memory.fewer_at_once(replicas, error)
-        cache[program, replicas] = fewer
+            fewer, said = memory.fewer_at_once(layout, error)
+        cache[program, layout] = fewer
         if progress:
             progress.note(said)
 
 
-def _prepare(settings, numbers, seeds, dataset, replicas, cache, pretrained):
+def _prepare(settings, hparams, seeds, dataset, layout, cache, pretrained):
     """What trains, compiled if need be: (Run, seconds it took to compile)."""
-    arrays = place(settings, dataset, replicas, pretrained, seeds)
-    shapes = str(jax.tree.map(jnp.shape, (numbers, arrays)))
-    key = (split_numbers(settings)[0], replicas, shapes)
+    arrays = place(settings, dataset, layout, pretrained, seeds)
+    shapes = str(jax.tree.map(jnp.shape, (hparams, arrays)))
+    key = (split_static(settings)[0], layout, shapes)
     seconds = 0.0
     if key not in cache:
-        cache[key] = compile_programs(settings, numbers, replicas, arrays)
+        cache[key] = compile_programs(settings, hparams, layout, arrays)
         seconds = cache[key].seconds
-    seeds = mesh.spread(replicas, seeds)
-    return Run(settings, numbers, seeds, cache[key], arrays, replicas), seconds
+    seeds = mesh.shard(layout, seeds)
+    return Run(settings, hparams, seeds, cache[key], arrays, layout), seconds
 
 
 def _outcome(run, state, end, dataset, compile_seconds):
     """Tests the chosen parameters of every seed."""
-    best = evaluate.chosen(state)
+    best = evaluate.selected(state)
     variables = {'params': best.params, 'batch_stats': best.batch_stats}
-    tested = run.programs.test(run.numbers, state, run.arrays.test)
-    logits, measured = mesh.gather(run.replicas, tested)
-    return Outcome(
+    tested = run.programs.test(run.hparams, state, run.arrays.test)
+    logits, measured = mesh.gather(run.layout, tested)
+    return FitResult(
         logits,
         measured.loss / measured.count,
         measured.correct / measured.count,
-        _tested_epoch(run.replicas, state, end),
+        _tested_epoch(run.layout, state, end),
         _last_accuracy(run, state),
         end.history,
         sum(math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)),
-        mesh.gather(run.replicas, variables),
+        mesh.gather(run.layout, variables),
         _validated(run, state, dataset),
         end.seconds,
         compile_seconds,
         end.resumed,
-        run.replicas,
+        run.layout,
     )
 
 
-def _tested_epoch(replicas, state, end):
+def _tested_epoch(layout, state, end):
     """[S] the epoch whose parameters count, from 1."""
     if state.best is None:
         return np.asarray(end.epochs_run)
-    return mesh.gather(replicas, state.best.epoch)
+    return mesh.gather(layout, state.best.epoch)
 
 
 def _last_accuracy(run, state):
@@ -162,8 +162,8 @@ def _last_accuracy(run, state):
     if state.best is None:
         return None
     last = state.best._replace(params=state.params, batch_stats=state.batch_stats)
-    tested = run.programs.test(run.numbers, state._replace(best=last), run.arrays.test)
-    _, measured = mesh.gather(run.replicas, tested)
+    tested = run.programs.test(run.hparams, state._replace(best=last), run.arrays.test)
+    _, measured = mesh.gather(run.layout, tested)
     return measured.correct / measured.count
 
 
@@ -173,6 +173,6 @@ def _validated(run, state, dataset):
         return None
     images, _ = run.arrays.validation
     indices = run.arrays.validation_indices
-    logits = run.programs.validate(run.numbers, state, indices, images)
-    logits, indices = mesh.gather(run.replicas, (logits, indices))
+    logits = run.programs.validate(run.hparams, state, indices, images)
+    logits, indices = mesh.gather(run.layout, (logits, indices))
     return logits, dataset.train_labels[indices]

@@ -78,7 +78,7 @@ def check_program(program, devices):
         raise TooLarge(needed, limit(devices), lasting)
 
 
-def check_state(settings, state, replicas):
+def check_state(settings, state, layout):
     """Refuses seeds whose parameters and optimizer states alone are more than a device has.
 
     Args:
@@ -90,10 +90,10 @@ def check_state(settings, state, replicas):
       ConfigError: with how many seeds there is room for.
     """
     each = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    available = limit(replicas.devices)
-    if each * replicas.per_device <= available:
+    available = limit(layout.devices)
+    if each * layout.per_device <= available:
         return
-    groups = len(replicas.devices) // replicas.share.parts
+    groups = len(layout.devices) // layout.share.parts
     most = available // each * groups
     hint = (
         f'at most {most} fit: train so many, then start again with more, they join the row'
@@ -102,18 +102,18 @@ def check_state(settings, state, replicas):
     )
     raise ConfigError(
         f'config.num_seeds={settings.num_seeds}: their parameters and optimizer states need '
-        f'{_gigabytes(each * replicas.per_device)} on a device with {_gigabytes(available)}; {hint}'
+        f'{_gigabytes(each * layout.per_device)} on a device with {_gigabytes(available)}; {hint}'
     )
 
 
-def _at_once(replicas):
+def _at_once(layout):
     """Seeds that a device trains at the same time."""
-    if replicas.mode == 'vmap':
-        return replicas.per_device
-    return min(max(replicas.chunk, 1), replicas.per_device)
+    if layout.mode == 'vmap':
+        return layout.per_device
+    return min(max(layout.chunk, 1), layout.per_device)
 
 
-def fewer_at_once(replicas, error):
+def fewer_at_once(layout, error):
     """The layout with half as many seeds at a time on each device.
 
     Args:
@@ -129,7 +129,7 @@ def fewer_at_once(replicas, error):
     """
     if isinstance(error, jax.errors.JaxRuntimeError) and 'RESOURCE_EXHAUSTED' not in str(error):
         raise error
-    seeds = _at_once(replicas)
+    seeds = _at_once(layout)
     hopeless = isinstance(error, TooLarge) and error.lasting > error.limit
     reason = f' ({error})' if isinstance(error, TooLarge) else ''
     if seeds == 1 or hopeless:
@@ -138,7 +138,7 @@ def fewer_at_once(replicas, error):
             'config.num_seeds (seeds can be added later), config.batch_size, '
             'config.eval_batch_size or config.dataset.image_size, or choose a smaller config.model'
         ) from error
-    smaller = replicas._replace(mode='map', chunk=seeds // 2)
+    smaller = layout._replace(mode='map', chunk=seeds // 2)
     return smaller, (
         f'{seeds} seeds at a time do not fit in the memory of a device{reason}: '
         f'goes on with {seeds // 2} at a time'

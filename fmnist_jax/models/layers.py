@@ -14,7 +14,14 @@ import jax.numpy as jnp
 from fmnist_jax.models.batch import EVERY_IMAGE
 from fmnist_jax.models.convolution import convolve, depthwise
 from fmnist_jax.models.fused_norm import Pending, pending, sums, with_sums
-from fmnist_jax.models.off import is_off
+
+# What "off" means for a number that may be traced: the one rule of layers and training code.
+
+
+def is_off(number):
+    """Whether a setting is the static 0.0; a traced number is on, whatever its value."""
+    return isinstance(number, (int, float)) and number == 0
+
 
 ACTIVATIONS = {
     'linear': lambda x: x,

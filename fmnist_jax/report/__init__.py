@@ -4,8 +4,8 @@ rows.py holds every number of a row; tables.py, claims_table.py, also.py, overvi
 and csv_table.py print them.
 """
 
-from fmnist_jax.report.cells import percent
-from fmnist_jax.report.claims_table import claims_text
+from fmnist_jax.markdown import percent
+from fmnist_jax.report.claims import claims_text
 from fmnist_jax.report.command import main
 from fmnist_jax.report.overview import overview
 from fmnist_jax.report.tables import table, workdir_table

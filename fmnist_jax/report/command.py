@@ -15,7 +15,8 @@ import sys
 
 from fmnist_jax.config.cli import Parser
 from fmnist_jax.errors import ConfigError, DataError
-from fmnist_jax.report import csv, table_list
+from fmnist_jax.report import csv
+from fmnist_jax.report import overview as table_list
 from fmnist_jax.report.overview import commands, overview
 from fmnist_jax.report.tables import workdir_table
 

@@ -4,7 +4,7 @@ import csv
 import math
 import pathlib
 
-from fmnist_jax.report.outcomes import evaluate
+from fmnist_jax.report.claims import evaluate
 from fmnist_jax.report.rows import read
 
 
@@ -24,7 +24,7 @@ def _numbers(workdir, title, row):
         'seeds': accuracy.count,
         'diverged': row.diverged,
         'mean': accuracy.mean,
-        'sd': accuracy.deviation,
+        'sd': accuracy.std,
         'interval_low': accuracy.interval[0],
         'interval_high': accuracy.interval[1],
         'prediction_low': accuracy.prediction[0],
@@ -35,7 +35,7 @@ def _numbers(workdir, title, row):
         'tested_epoch': row.tested_epoch,
         'epochs_trained': row.epochs_trained,
         'last_epoch_mean': row.last_epoch.mean,
-        'last_epoch_sd': row.last_epoch.deviation,
+        'last_epoch_sd': row.last_epoch.std,
         'ensemble': row.ensemble,
         'temperature': _mean(row.temperatures),
         'calibration_error': row.calibration_error,

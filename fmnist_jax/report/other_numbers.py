@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from fmnist_jax.markdown import grid
-from fmnist_jax.report.cells import number, percent
+from fmnist_jax.markdown import grid, number, percent
 
 _BATCH = 256  # test images; report 002's ± fits the spread of accuracy over such batches
 _SHOWN_ELSEWHERE = 'seconds_per_epoch'  # a column of the table

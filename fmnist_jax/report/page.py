@@ -9,17 +9,18 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from fmnist_jax.report import claims_table, figures
+from fmnist_jax.markdown import percent, without_empty_columns
+from fmnist_jax.report import claims as claims_table
+from fmnist_jax.report import figures
 from fmnist_jax.report import rows as table_rows
-from fmnist_jax.report.cells import percent, without_empty_columns
+from fmnist_jax.report.claims import evaluate
 from fmnist_jax.report.figures import style
-from fmnist_jax.report.figures.inline_svg import inline
+from fmnist_jax.report.figures.style import inline
 from fmnist_jax.report.other_numbers import also_grid
-from fmnist_jax.report.outcomes import evaluate
 from fmnist_jax.report.overview import best_reported, ours
 from fmnist_jax.report.provenance import command, how_obtained, settings_text
+from fmnist_jax.report.rows import JUDGED, VERDICTS, standing, verdict_counts
 from fmnist_jax.report.tables import explanations, grid_summary, heading, row_grid, shown_name
-from fmnist_jax.report.verdicts import JUDGED, VERDICTS, standing, verdict_counts
 
 _OUTCOMES = {'holds': 'consistent', 'does not hold': 'higher'}  # their colours are verdicts'
 

@@ -4,6 +4,7 @@ Tables, CSV files, figures and pages read a `Row`; none of them reads a result l
 (what they plot from it, such as `history`, is in `Row.result`).
 """
 
+import collections
 import pathlib
 from collections.abc import Mapping
 from math import nan
@@ -16,6 +17,37 @@ from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.results import arrays, workdirs
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results.statistics import Summary, summarize, verdict, wilson_interval
+
+# The verdicts on the reports' numbers: their words, and how many numbers have which.
+
+# Each with a sign of its own, in the reader's words; the last two are numbers without a verdict.
+VERDICTS = {
+    'consistent': ('●', 'consistent', 'could be one more of our seeds'),
+    'higher': ('▲', 'report higher', 'than our seeds would give'),
+    'lower': ('▼', 'report lower', 'than our seeds would give'),
+    'one_seed': ('◐', 'one seed', 'no spread to judge by'),
+    'not_run': ('○', 'not run yet', 'no number of ours'),
+}
+JUDGED = ('consistent', 'higher', 'lower')
+
+
+def standing(row):
+    """The key in VERDICTS of a rows.Row with a number of the report."""
+    return row.verdict or ('one_seed' if row.accuracy.count else 'not_run')
+
+
+def verdict_counts(rows, repeats=False):
+    """{key of VERDICTS: how many numbers of the report have it}; none on drawn images.
+
+    Args:
+      rows: rows.Row.
+      repeats: count rows that try another row's number, too.
+    """
+    drawn = any(row.dataset == 'synthetic' for row in rows)
+    numbers = [r for r in rows if r.reported is not None and (repeats or not r.repeats)]
+    counts = collections.Counter(standing(row) for row in numbers if not drawn)
+    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
+
 
 # Of result lines that are older than their field `test_images`.
 _TEST_IMAGES = {'fashion_mnist': 10_000, 'mnist': 10_000, 'synthetic': 2_000}
@@ -163,8 +195,8 @@ def _ensemble(result, workdir, data_dir):
     labels = arrays.labels_at_hand(result['dataset'], data_dir)
     if labels is None:
         return None
-    chances = np.concatenate([arrays.load(path) for path in paths])
-    return arrays.ensemble_accuracy(chances, labels)
+    probs = np.concatenate([arrays.load(path) for path in paths])
+    return arrays.ensemble_accuracy(probs, labels)
 
 
 def read(workdir, data_dir=None):

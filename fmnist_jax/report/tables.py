@@ -2,9 +2,8 @@
 
 import math
 
-from fmnist_jax.markdown import grid
-from fmnist_jax.report.cells import interval, notes, number, percent, without_empty_columns
-from fmnist_jax.report.claims_table import claims_text
+from fmnist_jax.markdown import grid, interval, notes, number, percent, without_empty_columns
+from fmnist_jax.report.claims import claims_text
 from fmnist_jax.report.other_numbers import also_text
 from fmnist_jax.report.provenance import command
 from fmnist_jax.report.rows import from_result, not_run, read
@@ -29,8 +28,8 @@ def shown_mean(row):
 
 
 def _spread(summary):
-    deviation = percent(summary.deviation)
-    return percent(summary.mean) + (f' ± {deviation}' if deviation else '')
+    std = percent(summary.std)
+    return percent(summary.mean) + (f' ± {std}' if std else '')
 
 
 def _tested(row):

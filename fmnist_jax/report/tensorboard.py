@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.report.history import history, learning_rates
+from fmnist_jax.report.figures.curves import history, learning_rates
 from fmnist_jax.report.rows import read
 from fmnist_jax.results import arrays
 

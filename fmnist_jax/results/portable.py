@@ -15,7 +15,7 @@ import numpy as np
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.models import convolution
 from fmnist_jax.train.losses import probabilities
-from fmnist_jax.train.step import model_of, prepare
+from fmnist_jax.train.step import model_of, preprocess
 
 PLATFORMS = ('cpu', 'cuda', 'tpu')
 
@@ -37,7 +37,7 @@ def program(settings, variables, temperature=None):
 
     def classify(images):
         with convolution.portable():
-            logits = network.apply(variables, prepare(images, settings), train=False)
+            logits = network.apply(variables, preprocess(images, settings), train=False)
         return probabilities(logits / (temperature or 1.0), settings.loss)
 
     return classify

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 from importlib import metadata
 
-from fmnist_jax.fit.placement import cores
+from fmnist_jax.fit.mesh import cores
 
 _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -42,23 +42,23 @@ def versions():
     return found
 
 
-def provenance(replicas):
+def provenance(layout):
     """How and when numbers were made: devices, versions, commit, time."""
-    device = replicas.devices[0]
+    device = layout.devices[0]
     now = datetime.datetime.now(datetime.UTC)
     return {
         'device': {
             'platform': device.platform,
             'kind': device.device_kind,
-            'count': len(replicas.devices),
-            'hosts': len({device.process_index for device in replicas.devices}),
+            'count': len(layout.devices),
+            'hosts': len({device.process_index for device in layout.devices}),
             'cpu_cores': cores(),  # that this process may use
         },
         'replicas': {
-            'mode': replicas.mode,
-            'chunk': replicas.chunk,
-            'per_device': replicas.per_device,
-            'devices_per_seed': replicas.share.parts,
+            'mode': layout.mode,
+            'chunk': layout.chunk,
+            'per_device': layout.per_device,
+            'devices_per_seed': layout.share.parts,
         },
         'versions': versions(),
         'commit': code_commit(),

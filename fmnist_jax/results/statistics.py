@@ -23,7 +23,7 @@ class Summary(NamedTuple):
 
     count: int
     mean: float
-    deviation: float  # sample standard deviation, n - 1 in the denominator
+    std: float  # sample standard deviation, n - 1 in the denominator
     interval: tuple[float, float]  # t-interval for the mean
     prediction: tuple[float, float]  # where one more seed's value would lie
 
@@ -35,11 +35,11 @@ def summarize(values):
     mean = values.mean() if n else math.nan
     if n < 2:
         return Summary(n, mean, math.nan, (math.nan, math.nan), (math.nan, math.nan))
-    deviation = values.std(ddof=1)
+    std = values.std(ddof=1)
     t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
-    around = [t * deviation * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
+    around = [t * std * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
     interval, prediction = [(mean - half, mean + half) for half in around]
-    return Summary(n, mean, deviation, interval, prediction)
+    return Summary(n, mean, std, interval, prediction)
 
 
 def verdict(reported, summary):
@@ -83,7 +83,7 @@ class Contrast(NamedTuple):
 
     difference: float
     interval: tuple[float, float]  # 95 %, for the difference
-    freedom: float  # Welch-Satterthwaite degrees of freedom
+    dof: float  # Welch-Satterthwaite degrees of freedom
     p: float  # two-sided
 
 
@@ -107,10 +107,10 @@ def contrast(weights, samples, null=0.0):
     error = math.sqrt(variances.sum())
     if error < _NO_SPREAD:
         return unknown
-    freedom = variances.sum() ** 2 / (variances**2 / (counts - 1)).sum()
-    half = stdtrit(freedom, (1 + CONFIDENCE) / 2) * error
-    p = 2 * stdtr(freedom, -abs(difference - null) / error)
-    return Contrast(difference, (difference - half, difference + half), freedom, p)
+    dof = variances.sum() ** 2 / (variances**2 / (counts - 1)).sum()
+    half = stdtrit(dof, (1 + CONFIDENCE) / 2) * error
+    p = 2 * stdtr(dof, -abs(difference - null) / error)
+    return Contrast(difference, (difference - half, difference + half), dof, p)
 
 
 def holm(p_values):
@@ -161,8 +161,8 @@ def seeds_needed(weights, deviations, difference, level, power=0.8, most=1000):
     """
     variances = np.square(weights) * np.square(deviations)
     n = np.arange(2, most + 1)
-    freedom = (n - 1) * variances.sum() ** 2 / (variances**2).sum()
-    critical = stdtrit(freedom, 1 - level / 2)
+    dof = (n - 1) * variances.sum() ** 2 / (variances**2).sum()
+    critical = stdtrit(dof, 1 - level / 2)
     noncentrality = abs(difference) / np.sqrt(variances.sum() / n)
-    reached = 1 - nctdtr(freedom, noncentrality, critical) >= power
+    reached = 1 - nctdtr(dof, noncentrality, critical) >= power
     return int(n[reached.argmax()]) if reached.any() else None

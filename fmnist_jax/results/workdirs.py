@@ -12,7 +12,7 @@ from fmnist_jax import files
 from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, difference, plain
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.results import arrays
-from fmnist_jax.results.line_checks import check_config, parse
+from fmnist_jax.results.lines import check_config, parse
 
 
 def read_config(workdir):
@@ -68,7 +68,7 @@ _OF_A_ROW = ('name', 'reported', 'also_reported', 'repeats')
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 
 
-def check_claim(workdir, config):
+def check_owner(workdir, config):
     """Finds that `workdir` is nobody's or this config's own, up to what does not count.
 
     Rows may join or leave a table, its title and its claims may change and more seeds may be asked
@@ -96,13 +96,13 @@ def check_claim(workdir, config):
     return theirs, ours
 
 
-def claim(workdir, config):
+def acquire(workdir, config):
     """Makes `workdir` this config's own, in its config.json, or finds that it is.
 
     Raises:
       ConfigError: as `check_claim`.
     """
-    theirs, ours = check_claim(workdir, config)
+    theirs, ours = check_owner(workdir, config)
     if theirs == ours:
         return
     path = pathlib.Path(workdir) / 'config.json'

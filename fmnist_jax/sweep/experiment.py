@@ -9,7 +9,7 @@ from fmnist_jax.config.settings import plain, resolve, settings_hash
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit.checkpoint import Checkpoints
-from fmnist_jax.fit.compile import lay_out, sharing
+from fmnist_jax.fit.compile import devices_sharing_a_seed, make_layout
 from fmnist_jax.fit.progress import RowProgress
 from fmnist_jax.results import lines, provenance, workdirs
 from fmnist_jax.sweep.task import Task, keep, train_task
@@ -41,7 +41,7 @@ def run_here(tasks, load_dataset, keep, workdir, say, show=True):
         progress = RowProgress(task.row['name'], settings.epochs, steps) if show else None
         kept = workdir and _checkpoints(task, workdir, say)
         try:
-            trained = train_task(task, dataset, lay_out(settings), cache, progress, kept)
+            trained = train_task(task, dataset, make_layout(settings), cache, progress, kept)
         except ConfigError as error:
             raise ConfigError(f'row {task.row["name"]!r}: {error}') from error
         finally:
@@ -141,9 +141,9 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, execut
     for mine in settings.values():
         if executor.devices:
             together = min(mine.num_seeds, executor.seeds_per_task or mine.num_seeds)
-            sharing(mine, together, executor.devices)
+            devices_sharing_a_seed(mine, together, executor.devices)
         else:
-            lay_out(mine)
+            make_layout(mine)
         total = len(load_dataset(mine.dataset.name).train_labels)
         datasets.split(total, mine.dataset.num_validation, mine.seed)
     done = {result['row']: result for result in lines.read(workdir)}
@@ -152,7 +152,7 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, execut
         mine, earlier = settings[row['name']], done.get(row['name'])
         missing = _missing(row, mine, earlier, executor.seeds_per_task)
         tasks += _with_weights(missing, row, mine, earlier, workdir, load_pretrained)
-    workdirs.check_claim(workdir, config)
+    workdirs.check_owner(workdir, config)
     for name in settings.keys() & done.keys():
         workdirs.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
     lacking = {task.row['name']: task.first for task in reversed(tasks)}
@@ -192,7 +192,7 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print, ex
 
     tasks = plan(config, rows, workdir, load_dataset, load_pretrained, say, executor)
     with workdirs.lock(workdir):
-        workdirs.claim(workdir, config)
+        workdirs.acquire(workdir, config)
         done = {result['row']: result['seeds'] for result in lines.read(workdir)}
         workdirs.discard_finished(workdir, done)
         tasks = [t for t in tasks if t.first not in done.get(t.row['name'], ())]  # others may run

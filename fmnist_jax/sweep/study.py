@@ -1,10 +1,16 @@
 """Trials of a hyper-parameter search in an Optuna study: asked for, told, given up."""
 
+import contextlib
+import copy
 import os
 import pathlib
 import socket
+import warnings
 
+from fmnist_jax.config.run_flags import say
+from fmnist_jax.config.settings import resolve
 from fmnist_jax.errors import ConfigError
+from fmnist_jax.markdown import markdown
 
 SAMPLERS = ('tpe', 'gp', 'random')
 PRUNERS = ('median', 'hyperband', 'none')
@@ -168,3 +174,160 @@ def _is_dead(process):
     except PermissionError:
         return False
     return process[1] == os.getpid()  # our own number, but an earlier process's trial
+
+
+# What an Optuna study has found so far: how many trials, the best, a table.
+
+
+def counts(study):
+    """{'complete', 'pruned', 'running', 'failed', 'waiting'}: how many trials of each."""
+    names = {'FAIL': 'failed'}
+    found = dict.fromkeys(('complete', 'pruned', 'running', 'failed', 'waiting'), 0)
+    for trial in study.get_trials(deepcopy=False):
+        found[names.get(trial.state.name, trial.state.name.lower())] += 1
+    return found
+
+
+def best(study):
+    """The complete trial with the highest value, None if there is none."""
+    states = optuna().trial.TrialState
+    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
+    return max(complete, key=lambda trial: trial.value, default=None)
+
+
+def table(study, most=10):
+    """The best complete trials, as Markdown."""
+    states = optuna().trial.TrialState
+    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
+    complete = sorted(complete, key=lambda trial: -trial.value)[:most]
+    fields = sorted({field for trial in complete for field in trial.params})
+    rows = [
+        (
+            str(trial.number),
+            f'{100 * trial.value:.2f}',
+            *[_shown(trial.params.get(field)) for field in fields],
+        )
+        for trial in complete
+    ]
+    return markdown(('trial', 'validation accuracy, %', *fields), rows)
+
+
+def _shown(value):
+    return f'{value:.4g}' if isinstance(value, float) else str(value)
+
+
+# Figures of a search, drawn by Optuna: history, importance of the fields, parallel coordinates.
+
+
+def draw(study, folder):
+    """Writes history.svg, importance.svg and parallel.svg; those that can be drawn.
+
+    Args:
+      study: Optuna's; importance and parallel coordinates need two complete trials that differ.
+      folder: made if it is not there.
+
+    Returns:
+      The files' paths.
+    """
+    library = optuna()
+    import matplotlib
+
+    matplotlib.use('agg')
+    import matplotlib.pyplot as plt
+
+    plots = {
+        'history': library.visualization.matplotlib.plot_optimization_history,
+        'importance': _importance,
+        'parallel': library.visualization.matplotlib.plot_parallel_coordinate,
+    }
+    folder, files = pathlib.Path(folder), []
+    folder.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings(), matplotlib.rc_context({'svg.hashsalt': 'fmnist_jax'}):
+        warnings.simplefilter('ignore', library.exceptions.ExperimentalWarning)
+        warnings.simplefilter('ignore', UserWarning)  # a log axis without room
+        for name, plot in plots.items():
+            with contextlib.suppress(ValueError, RuntimeError):  # too few trials to compare
+                axes = plot(study, target_name='validation accuracy')
+                axes.figure.set_size_inches(9, 4.8)  # else labels lie on the colour bar
+                path = folder / f'{name}.svg'
+                axes.figure.savefig(path, bbox_inches='tight', metadata={'Date': None})
+                files.append(path)
+            plt.close('all')
+    return files
+
+
+def _importance(study, target_name):
+    """By PED-ANOVA: how much more often good trials have some values than all trials do."""
+    library = optuna()
+    evaluator = library.importance.PedAnovaImportanceEvaluator()
+    plot = library.visualization.matplotlib.plot_param_importances
+    return plot(study, evaluator=evaluator, target_name=target_name)
+
+
+# What a search may choose, and the config of what it found.
+
+
+def check_space(config):
+    """Refuses a config whose `search` names no field, or values that cannot train.
+
+    Raises:
+      ConfigError: with the field.
+    """
+    from fmnist_jax.config.checks import check  # takes a second to import
+
+    if not config.search:
+        raise ConfigError('config.search is empty: this config is for fmnist_jax.main')
+    corners = [
+        {e['field']: e['values'][i] if 'values' in e else e[end] for e in config.search}
+        for i, end in ((0, 'low'), (-1, 'high'))
+    ]
+    for corner in corners:
+        settings = resolve(config, row('search', corner))
+        try:
+            check(settings)
+        except ConfigError as error:
+            raise ConfigError(f'config.search: {error}') from error
+    if not (settings.dataset.num_validation or settings.dataset.validate_on_test):
+        raise ConfigError('config.dataset.num_validation=0: a search needs validation images')
+    if settings.dataset.validate_on_test:
+        raise ConfigError('config.dataset.validate_on_test: a search must not see the test images')
+
+
+def fix(config, fields):
+    """Takes fields that the user has set by a flag out of `config.search`.
+
+    Args:
+      config: the config, with the flags' values.
+      fields: names such as 'optimizer.learning_rate'.
+
+    Raises:
+      ConfigError: nothing is left to search.
+    """
+    left = tuple(entry for entry in config.search if entry['field'] not in fields)
+    fixed = sorted({entry['field'] for entry in config.search} & set(fields))
+    if fixed and not left:
+        raise ConfigError(f'nothing is left to search: flags set {", ".join(fixed)}')
+    if fixed:
+        say(f'Set, so not searched: {", ".join(fixed)}')
+    config.search = left
+
+
+def row(name, change, reported=None):
+    """A row of a table, as configs.base.row makes them."""
+    no_more = {'also_reported': {}, 'repeats': False}
+    return {'name': name, 'change': change, 'reported': reported} | no_more
+
+
+def best_config(config, trial, num_seeds):
+    """The config that trains a trial with fresh seeds: one row, named after the trial.
+
+    Its seeds come after those that the trials were judged by; the number that a report prints for
+    the config's first row, if any, stands beside it.
+    """
+    best = copy.deepcopy(config)
+    best.unlock()
+    best.seed, best.num_seeds = config.seed + config.num_seeds, num_seeds
+    best.rows = (row(f'trial_{trial.number}', dict(trial.params), config.rows[0]['reported']),)
+    best.claims = best.search = ()
+    best.lock()
+    return best

@@ -11,7 +11,7 @@ import numpy as np
 
 from fmnist_jax.config.settings import plain, settings_hash
 from fmnist_jax.fit.fit import fit
-from fmnist_jax.models.off import is_off
+from fmnist_jax.models.layers import is_off
 from fmnist_jax.results import arrays as kept_arrays
 from fmnist_jax.results import lines, networks, provenance
 from fmnist_jax.train import calibration
@@ -45,7 +45,7 @@ class Task(NamedTuple):
         return f'{self.row["name"]} {seeds}'
 
 
-class Arrays(NamedTuple):
+class TaskArrays(NamedTuple):
     """What is kept of a task beside its result line."""
 
     probabilities: np.ndarray  # float32 [S, test images, 10]
@@ -57,7 +57,7 @@ def _rounded(values, digits=6):
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
 
 
-def train_task(task, dataset, replicas, cache, progress=None, checkpoints=None):
+def train_task(task, dataset, layout, cache, progress=None, checkpoints=None):
     """Trains and tests the seeds of a task; writes nothing.
 
     Args:
@@ -71,7 +71,7 @@ def train_task(task, dataset, replicas, cache, progress=None, checkpoints=None):
     """
     settings = task.own
     variables = task.pretrained and task.pretrained.variables
-    outcome = fit(settings, dataset, replicas, cache, progress, variables, checkpoints)
+    outcome = fit(settings, dataset, layout, cache, progress, variables, checkpoints)
     result = {
         'row': task.row['name'],
         'model': settings.model.name,
@@ -87,10 +87,10 @@ def train_task(task, dataset, replicas, cache, progress=None, checkpoints=None):
         'config': plain(task.settings),
         'pretrained': task.pretrained and task.pretrained.source,
         **_calibrated(settings, outcome, dataset.test_labels),
-        **provenance.provenance(outcome.replicas),
+        **provenance.provenance(outcome.layout),
     }
-    chances = np.asarray(probabilities(outcome.logits, settings.loss))
-    return result, Arrays(chances, outcome.variables)
+    probs = np.asarray(probabilities(outcome.logits, settings.loss))
+    return result, TaskArrays(probs, outcome.variables)
 
 
 def _measured(outcome, labels):
@@ -130,15 +130,15 @@ def _calibrated(settings, outcome, labels):
     Without validation images of its own (none, or the test images) a row has no temperature.
     """
 
-    def error(chances):
-        found = None if chances is None else calibration.calibration_error(chances, labels)
+    def error(probs):
+        found = None if probs is None else calibration.calibration_error(probs, labels)
         return None if found is None else round(found, 6)
 
     temperature = None
     if outcome.validation is not None:
         temperature = calibration.fit_temperature(*outcome.validation, settings.loss)
     trained, tempered = (
-        calibration.tempered(outcome.logits, t, settings.loss) for t in (None, temperature)
+        calibration.calibrated(outcome.logits, t, settings.loss) for t in (None, temperature)
     )
     return {
         'temperature': temperature and round(temperature, 4),
@@ -156,14 +156,14 @@ def keep(workdir, task, result, arrays, labels):
     name, seeds = result['row'], result['seeds']
     mine = [line for line in lines.read(workdir) if line['row'] == name]
     earlier = [path for line in mine for path in line.get('predictions', ())]
-    chances = arrays.probabilities
-    file = kept_arrays.save(workdir, f'{name} seeds {seeds[0]} to {seeds[-1]}', chances)
+    probs = arrays.probabilities
+    file = kept_arrays.save(workdir, f'{name} seeds {seeds[0]} to {seeds[-1]}', probs)
     if all((workdir / path).is_file() for path in earlier):
-        chances = np.concatenate([*[kept_arrays.load(workdir / p) for p in earlier], chances])
+        probs = np.concatenate([*[kept_arrays.load(workdir / p) for p in earlier], probs])
     files = {
         'parameters_file': networks.save(workdir, name, task.own, arrays.variables),
         'predictions': file,
-        'ensemble_accuracy': kept_arrays.ensemble_accuracy(chances, labels),
-        'ensemble_seeds': len(chances),
+        'ensemble_accuracy': kept_arrays.ensemble_accuracy(probs, labels),
+        'ensemble_seeds': len(probs),
     }
     lines.append(workdir, result | files)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmnist_jax.config.settings import split_numbers
+from fmnist_jax.config.settings import split_static
 
 
 class Candidate(NamedTuple):
@@ -18,7 +18,7 @@ def groups(candidates):
     """Candidates that one program can train: lists of those that differ in numbers alone."""
     found = {}
     for candidate in candidates:
-        found.setdefault(split_numbers(candidate.settings)[0], []).append(candidate)
+        found.setdefault(split_static(candidate.settings)[0], []).append(candidate)
     return list(found.values())
 
 
@@ -69,9 +69,9 @@ def run_group(group, dataset, cache=None, progress=None, pretrained=None):
 
     settings = group[0].settings
     watch = Watch(group, settings.num_seeds, settings.epochs)
-    numbers = [split_numbers(candidate.settings)[1] for candidate in group]
+    hparams = [split_static(candidate.settings)[1] for candidate in group]
     try:
-        accuracy = fit_trials(settings, numbers, dataset, watch.stop, cache, progress, pretrained)
+        accuracy = fit_trials(settings, hparams, dataset, watch.stop, cache, progress, pretrained)
     finally:
         if progress:
             progress.close()

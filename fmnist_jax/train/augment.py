@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax.models.off import is_off
+from fmnist_jax.models.layers import is_off
 
 # Each operation has its own stream, so switching one on or off leaves the others' draws alone.
 _CROP, _FLIP, _ROTATION, _ERASE = range(4)

@@ -48,12 +48,12 @@ def _mean_loss(logits, labels, temperature, loss):
     return LOSSES[loss](logits / temperature, labels, 0.0).mean()
 
 
-def tempered(logits, temperature, loss):
+def calibrated(logits, temperature, loss):
     """Probabilities [..., 10] of logits [..., 10] at a temperature (None: 1, as trained)."""
     return np.asarray(probabilities(np.asarray(logits) / (temperature or 1.0), loss))
 
 
-def calibration_error(chances, labels):
+def calibration_error(probs, labels):
     """Expected calibration error: the mean gap between a network's certainty and its accuracy.
 
     Images go into 15 bins of equal width by the probability of the predicted class; a bin counts
@@ -66,9 +66,9 @@ def calibration_error(chances, labels):
     Returns:
       A fraction, or None if a probability is no number.
     """
-    if not np.isfinite(chances).all():
+    if not np.isfinite(probs).all():
         return None
-    certainty, hits = chances.max(-1).astype(float), chances.argmax(-1) == labels
+    certainty, hits = probs.max(-1).astype(float), probs.argmax(-1) == labels
     bins = np.clip(np.ceil(certainty * BINS).astype(int) - 1, 0, BINS - 1)
     gaps = np.bincount(bins, weights=hits - certainty, minlength=BINS)
     return float(np.abs(gaps).sum() / len(labels))

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.batch import ALONE
-from fmnist_jax.train import metrics
-from fmnist_jax.train.step import ORDER, restart_optimizer, steps_per_epoch, stream, train_step
+from fmnist_jax.train import losses
+from fmnist_jax.train.step import ORDER, restart_optimizer, seed_key, steps_per_epoch, train_step
 
 
 def _order(config, seed, indices, epoch):
     """This epoch's order of the training images, filled up to whole batches."""
     count = indices.shape[0]
-    order_key = jax.random.fold_in(stream(seed, ORDER), epoch)
+    order_key = jax.random.fold_in(seed_key(seed, ORDER), epoch)
     # Sorted by random bits, once: jax.random.permutation sorts twice to break ties, which
     # hardly matter here, and takes 22 ms for 60,000 images instead of 11.
     bits = jax.random.bits(order_key, (count,))
@@ -69,7 +69,7 @@ def train_steps(
             state, measured = train_step(
                 state, seed, images[chosen], labels[chosen], mask, config, count, share
             )
-            return state, metrics.add(total, measured)
+            return state, losses.add(total, measured)
 
         return jax.lax.fori_loop(start, stop, one_step, (state, measured))
 

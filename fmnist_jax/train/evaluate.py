@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.batch import ALONE
-from fmnist_jax.train import metrics
-from fmnist_jax.train.step import Best, model_of, prepare
+from fmnist_jax.train import losses
+from fmnist_jax.train.step import Best, model_of, preprocess
 
 
 def predict(config, params, batch_stats, images, indices, share=ALONE):
@@ -16,14 +16,14 @@ def predict(config, params, batch_stats, images, indices, share=ALONE):
 
     def one_batch(chosen):
         variables = {'params': params, 'batch_stats': batch_stats}
-        inputs = prepare(images[chosen], config)
+        inputs = preprocess(images[chosen], config)
         return model_of(config).apply(variables, inputs, train=False).astype(jnp.float32)
 
     logits = share.collect(jax.lax.map(one_batch, share.take(padded)))
     return logits.reshape(-1, 10)[:count]
 
 
-def finish_epoch(config, state, indices, images, labels, epoch, share=ALONE):
+def validate(config, state, indices, images, labels, epoch, share=ALONE):
     """Validation after an epoch: (State with the best so far and early stopping, Metrics).
 
     Args:
@@ -35,7 +35,7 @@ def finish_epoch(config, state, indices, images, labels, epoch, share=ALONE):
       share: the devices that evaluate a part each.
     """
     logits = predict(config, state.params, state.batch_stats, images, indices, share)
-    measured = metrics.evaluate(logits, labels[indices], config.loss)
+    measured = losses.evaluate(logits, labels[indices], config.loss)
     if state.best is None:
         return state, measured
     score = -measured.loss if config.selection == 'val_loss' else 1.0 * measured.correct
@@ -52,20 +52,20 @@ def finish_epoch(config, state, indices, images, labels, epoch, share=ALONE):
     return state._replace(best=best, stopped=stopped), measured
 
 
-def chosen(state):
+def selected(state):
     """What is tested: has the `params` and `batch_stats` of the best epoch, or of the last."""
     return state if state.best is None else state.best
 
 
 def validation_logits(config, state, indices, images, share=ALONE):
     """The chosen parameters on the validation images: logits [n, 10]."""
-    best = chosen(state)
+    best = selected(state)
     return predict(config, best.params, best.batch_stats, images, indices, share)
 
 
 def test(config, state, images, labels, share=ALONE):
     """The chosen parameters on the whole test set: (logits [n, 10], Metrics)."""
-    best = chosen(state)
+    best = selected(state)
     everything = jnp.arange(images.shape[0])
     logits = predict(config, best.params, best.batch_stats, images, everything, share)
-    return logits, metrics.evaluate(logits, labels, config.loss)
+    return logits, losses.evaluate(logits, labels, config.loss)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fmnist_jax.models.off import is_off
+from fmnist_jax.models.layers import is_off
 
 # Sources: torch.optim.RMSprop, Adam, AdamW (2.13); keras/src/optimizers/rmsprop.py, adam.py (3).
 CONSTANTS = {

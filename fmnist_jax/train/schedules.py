@@ -5,7 +5,7 @@ Numbers may be traced; the Python number 0.0 is off (off.py).
 
 import jax.numpy as jnp
 
-from fmnist_jax.models.off import is_off
+from fmnist_jax.models.layers import is_off
 
 
 def _constant(config, peak, steps_per_epoch, epochs):

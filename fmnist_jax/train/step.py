@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmnist_jax.models import frozen, make_model
 from fmnist_jax.models.batch import ALONE, Batch, micro_batch_size
-from fmnist_jax.train import metrics
+from fmnist_jax.train import losses as metrics
 from fmnist_jax.train.augment import augment, resize
 from fmnist_jax.train.losses import LOSSES
 from fmnist_jax.train.optimizers import make_optimizer
@@ -45,7 +45,7 @@ class State(NamedTuple):
     stopped: jnp.ndarray  # [] bool, early stopping has ended this seed
 
 
-def stream(seed, purpose):
+def seed_key(seed, purpose):
     """The random key of a seed ([] int32) for INIT, ORDER or STEP."""
     return jax.random.fold_in(jax.random.key(seed), purpose)
 
@@ -72,7 +72,7 @@ def _optimizer(config, num_train):
     return make_optimizer(config.optimizer, schedule)
 
 
-def prepare(images, config, key=None, share=ALONE):
+def preprocess(images, config, key=None, share=ALONE):
     """uint8 [N, 28, 28] -> inputs [N / share.parts, size, size, channels] of `config.compute`.
 
     Pixels to [0, 1]; augmentation if a key is given (training images only); up-scaling; then
@@ -97,8 +97,8 @@ def init(config, seed, num_train, pretrained=None):
       num_train: training images, for the learning-rate schedule.
       pretrained: {'params', 'batch_stats'}: what does not start at random, any part of each.
     """
-    key = stream(seed, INIT)
-    inputs = prepare(jnp.zeros((1, 28, 28), jnp.uint8), config)
+    key = seed_key(seed, INIT)
+    inputs = preprocess(jnp.zeros((1, 28, 28), jnp.uint8), config)
     variables = model_of(config).init(key, inputs, train=False)
     if pretrained:
         flat = flatten_dict(variables) | flatten_dict(pretrained)
@@ -156,13 +156,13 @@ def gradient(state, inputs, labels, mask, key, config, share=ALONE):
 
 def step_keys(seed, step):
     """The random keys of a step: (augmentation's, dropout's)."""
-    return jax.random.split(jax.random.fold_in(stream(seed, STEP), step))
+    return jax.random.split(jax.random.fold_in(seed_key(seed, STEP), step))
 
 
 def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE):
     """One optimizer step on uint8 images [B, 28, 28] and labels [B]: (State, Metrics)."""
     augment_key, dropout_key = step_keys(seed, state.step)
-    inputs = prepare(images, config, augment_key, share)
+    inputs = preprocess(images, config, augment_key, share)
     labels, mask = share.take((labels, mask))
     grads, measured, batch_stats = gradient(state, inputs, labels, mask, dropout_key, config, share)
     updates, opt_state = _optimizer(config, num_train).update(grads, state.opt_state, state.params)

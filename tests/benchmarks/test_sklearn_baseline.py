@@ -69,9 +69,9 @@ def test_scikit_learns_classifiers_learn():
     pytest.importorskip('sklearn')
     make = baseline.classifiers()
     dataset = small_dataset(num_train=6400, num_test=100)
-    chances, seconds = baseline.train(make['random_forest'], dataset, 0)
-    assert chances.shape == (100, 10) and seconds > 0
-    assert (chances.argmax(-1) == dataset.test_labels).mean() > 0.5
+    probs, seconds = baseline.train(make['random_forest'], dataset, 0)
+    assert probs.shape == (100, 10) and seconds > 0
+    assert (probs.argmax(-1) == dataset.test_labels).mean() > 0.5
 
 
 def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, capsys, tmp_path):

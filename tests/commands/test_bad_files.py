@@ -67,11 +67,11 @@ def test_an_idx_file_is_read_right_or_not_at_all(tmp_path, flips, end):
 @QUICK
 @given(FLIPS, END)
 def test_predictions_are_read_right_or_not_at_all(tmp_path, flips, end):
-    chances = np.full((2, 5, 10), 0.1, np.float16)
-    path = tmp_path / arrays.save(tmp_path, 'a', chances)
+    probs = np.full((2, 5, 10), 0.1, np.float16)
+    path = tmp_path / arrays.save(tmp_path, 'a', probs)
     damage(path, path.read_bytes(), flips, end)
     with contextlib.suppress(DataError):
-        np.testing.assert_array_equal(arrays.load(path), chances)
+        np.testing.assert_array_equal(arrays.load(path), probs)
 
 
 @QUICK

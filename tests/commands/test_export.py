@@ -14,8 +14,8 @@ from trained_for_tests import DATASET
 
 from fmnist_jax import export
 from fmnist_jax.config.settings import from_plain
-from fmnist_jax.results import inference, portable
 from fmnist_jax.results import networks as kept_networks
+from fmnist_jax.results import portable
 from fmnist_jax.train import calibration, step
 
 # Reads a file with JAX alone.
@@ -37,8 +37,8 @@ def run(capsys, trained, folder, *flags, row='a row/1'):
 
 def expected(trained, seed, images=DATASET.test_images):
     networks = kept_networks.of_row(trained, 'a row/1')
-    logits = inference.seed_logits(networks.settings, networks.variables, images)
-    return calibration.tempered(logits[seed], networks.temperatures[seed], 'softmax')
+    logits = kept_networks.seed_logits(networks.settings, networks.variables, images)
+    return calibration.calibrated(logits[seed], networks.temperatures[seed], 'softmax')
 
 
 @pytest.fixture(scope='module')
@@ -74,8 +74,8 @@ def test_the_parameters_are_one_networks_and_can_be_read_again(trained, exported
     assert networks.seeds == (2,) and networks.settings.to_dict() == settings.to_dict()
     assert networks.temperatures == (row.temperatures[2],)
     assert networks.class_names == row.class_names
-    chances, _ = inference.ensemble(networks, DATASET.test_images)
-    np.testing.assert_allclose(chances, expected(trained, 2), atol=1e-6)
+    probs, _ = kept_networks.ensemble(networks, DATASET.test_images)
+    np.testing.assert_allclose(probs, expected(trained, 2), atol=1e-6)
 
 
 def test_the_card_tells_what_was_measured(trained, exported):
@@ -113,9 +113,9 @@ def test_convolutions_pooling_and_scaling_are_the_same_in_a_program(model):
     raw = portable.stablehlo(portable.program(settings, variables, 0.01))
     found = jax.export.deserialize(bytearray(raw)).call(DATASET.test_images)
     seeds = jax.tree.map(lambda a: np.asarray(a)[None], variables)
-    logits = inference.seed_logits(settings, seeds, DATASET.test_images)[0]
+    logits = kept_networks.seed_logits(settings, seeds, DATASET.test_images)[0]
     # An untrained network hardly tells images apart: a low temperature makes it.
-    np.testing.assert_allclose(found, calibration.tempered(logits, 0.01, 'softmax'), atol=1e-4)
+    np.testing.assert_allclose(found, calibration.calibrated(logits, 0.01, 'softmax'), atol=1e-4)
     assert np.ptp(found, axis=0).max() > 0.01
 
 

@@ -63,13 +63,13 @@ def test_settings_come_from_defaults_rows_and_changes():
 def test_seeds_are_trained_and_asked():
     settings = fmnist_jax.make_settings(TINY)
     outcome = fmnist_jax.fit_seeds(settings, DATASET)
-    chances = fmnist_jax.predict_images(settings, outcome.variables, DATASET.test_images)
-    assert chances.shape == (2, 37, 10)
-    accuracy = (chances.argmax(-1) == DATASET.test_labels).mean(-1)
+    probs = fmnist_jax.predict_images(settings, outcome.variables, DATASET.test_images)
+    assert probs.shape == (2, 37, 10)
+    accuracy = (probs.argmax(-1) == DATASET.test_labels).mean(-1)
     np.testing.assert_allclose(accuracy, outcome.test_accuracy, atol=1e-6)
     flat = fmnist_jax.predict_images(settings, outcome.variables, DATASET.test_images, 1e6)
     np.testing.assert_allclose(flat, 0.1, atol=1e-4)
-    assert fmnist_jax.ensemble(chances).shape == (37, 10)
+    assert fmnist_jax.ensemble(probs).shape == (37, 10)
 
 
 def test_mistakes_are_told_before_training():

@@ -86,12 +86,12 @@ def test_a_table_from_start_to_end(tmp_path, config):
     assert slow['compile_seconds'] > 0 and fast['compile_seconds'] == 0
     assert slow['config_hash'] != fast['config_hash']
     assert {'train_seconds', 'device', 'versions', 'commit', 'history'} <= slow.keys()
-    chances = arrays.load(tmp_path / 'runs' / 'tiny' / slow['predictions'])
+    probs = arrays.load(tmp_path / 'runs' / 'tiny' / slow['predictions'])
     labels = arrays.labels_at_hand('synthetic')
-    assert chances.shape == (2, 2000, 10) and slow['test_images'] == 2000
-    seeds = [(seed.argmax(-1) == labels).mean() for seed in chances]
+    assert probs.shape == (2, 2000, 10) and slow['test_images'] == 2000
+    seeds = [(seed.argmax(-1) == labels).mean() for seed in probs]
     np.testing.assert_allclose(seeds, slow['test_accuracy'], atol=0.002)  # float16
-    ensemble = arrays.ensemble_accuracy(chances, labels)
+    ensemble = arrays.ensemble_accuracy(probs, labels)
     np.testing.assert_allclose(ensemble, slow['ensemble_accuracy'], atol=0.002)
     assert '| ensemble |' in done.stdout
     networks = kept_networks.of_row(tmp_path / 'runs' / 'tiny', 'slow')

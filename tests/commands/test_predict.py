@@ -12,7 +12,6 @@ from trained_for_tests import DATASET
 
 from fmnist_jax import predict
 from fmnist_jax.data.datasets import CLASS_NAMES
-from fmnist_jax.results import inference
 from fmnist_jax.results import networks as kept_networks
 from fmnist_jax.train import calibration
 
@@ -34,17 +33,17 @@ def run(capsys, trained, *arguments, row='a row/1'):
 
 def test_ensemble_is_the_mean_of_tempered_probabilities(trained):
     networks = kept_networks.of_row(trained, 'a row/1')
-    chances, seeds = inference.ensemble(networks, DATASET.test_images)
-    logits = inference.seed_logits(networks.settings, networks.variables, DATASET.test_images)
+    probs, seeds = networks.ensemble(networks, DATASET.test_images)
+    logits = networks.seed_logits(networks.settings, networks.variables, DATASET.test_images)
     t = np.array(networks.temperatures)[:, None, None]
     scaled = np.exp(logits / t - (logits / t).max(-1, keepdims=True))
     expected = (scaled / scaled.sum(-1, keepdims=True)).mean(0)
-    np.testing.assert_allclose(chances, expected, atol=1e-6)
+    np.testing.assert_allclose(probs, expected, atol=1e-6)
     assert seeds == (0, 1, 2)
     # A diverged seed has no say.
     networks.variables['params']['Dense_0']['bias'][1] = np.nan
-    chances, seeds = inference.ensemble(networks, DATASET.test_images)
-    assert seeds == (0, 2) and np.isfinite(chances).all()
+    probs, seeds = networks.ensemble(networks, DATASET.test_images)
+    assert seeds == (0, 2) and np.isfinite(probs).all()
 
 
 def test_json_tells_every_probability(trained, files, capsys):
@@ -54,9 +53,9 @@ def test_json_tells_every_probability(trained, files, capsys):
     assert said['seeds'] == [0, 1, 2] and said['dataset'] == 'synthetic'
     networks = kept_networks.of_row(trained, 'a row/1')
     assert said['temperatures'] == list(networks.temperatures)
-    chances, _ = inference.ensemble(networks, DATASET.test_images)
+    probs, _ = networks.ensemble(networks, DATASET.test_images)
     assert [image['index'] for image in said['images']] == [0, *range(36)]
-    for image, expected in zip(said['images'], chances, strict=True):
+    for image, expected in zip(said['images'], probs, strict=True):
         assert list(image['probabilities']) == list(CLASS_NAMES['synthetic'])
         np.testing.assert_allclose(list(image['probabilities'].values()), expected, atol=1e-3)
         assert image['class'] == CLASS_NAMES['synthetic'][expected.argmax()]
@@ -98,14 +97,14 @@ def test_sigmoid_rows_say_that_probabilities_need_not_sum_to_one(trained, files,
     networks = kept_networks.of_row(trained, 'a row/1')
     networks.settings.loss = 'sigmoid'
     predictions, seeds = predict.predict(networks, files[:1])
-    logits = inference.seed_logits(networks.settings, networks.variables, DATASET.test_images[:1])
+    logits = networks.seed_logits(networks.settings, networks.variables, DATASET.test_images[:1])
     t = np.array(networks.temperatures)[:, None]
     expected = (1 / (1 + np.exp(-logits[:, 0] / t))).mean(0)
     found = list(predictions[0]['probabilities'].values())
     np.testing.assert_allclose(found, expected, atol=1e-3)
     predict._print_text(networks, predictions, seeds, 0.5)
     assert 'do not sum to 1' in capsys.readouterr().out
-    assert calibration.tempered(logits[0, 0], None, 'sigmoid').sum() != pytest.approx(1)
+    assert calibration.calibrated(logits[0, 0], None, 'sigmoid').sum() != pytest.approx(1)
 
 
 def damaged_copy(trained, tmp_path):

@@ -60,22 +60,22 @@ def test_a_field_of_the_rows_cannot_come_from_the_command_line():
 
 
 def test_numbers_are_the_floats_that_are_not_zero():
-    key, numbers = settings.split_numbers(small_settings(model__dropout=0.5))
-    assert numbers == {
+    key, hparams = settings.split_static(small_settings(model__dropout=0.5))
+    assert hparams == {
         'dataset.std': 1.0,
         'model.dropout': 0.5,
         'optimizer.learning_rate': 0.05,
         'schedule.decay_rate': 1.0,
     }
-    same = settings.split_numbers(small_settings(model__dropout=0.2, seed=7))[0]
+    same = settings.split_static(small_settings(model__dropout=0.2, seed=7))[0]
     assert key == same
     for other in ({'model__dropout': 0.0}, {'optimizer__l2': 0.1}, {'model__activation': 'tanh'}):
-        assert settings.split_numbers(small_settings(**other))[0] != key
+        assert settings.split_static(small_settings(**other))[0] != key
 
 
 def test_a_number_that_decides_shapes_decides_the_program():
     wide, narrow = [
-        settings.split_numbers(
+        settings.split_static(
             small_settings(
                 model__name='mobilenet', model__widths=None, model__width_multiplier=factor
             )
@@ -88,7 +88,7 @@ def test_a_number_that_decides_shapes_decides_the_program():
 
 def test_numbers_come_back():
     mine = small_settings(model__dropout=0.5)
-    bound = settings.with_numbers(mine, {'model.dropout': 0.25, 'optimizer.learning_rate': 3.0})
+    bound = settings.with_hparams(mine, {'model.dropout': 0.25, 'optimizer.learning_rate': 3.0})
     assert isinstance(bound, ConfigDict)
     assert (bound.model.dropout, bound.optimizer.learning_rate) == (0.25, 3.0)
     assert mine.model.dropout == 0.5
@@ -157,5 +157,5 @@ def test_how_a_run_is_kept_is_no_part_of_its_settings():
     """A row that was trained with other checkpoints is the same row, in the same program."""
     ours, theirs = small_settings(), small_settings(checkpoint_epochs=3, checkpoints_kept=0)
     assert settings.settings_hash(ours) == settings.settings_hash(theirs)
-    assert settings.split_numbers(ours)[0] == settings.split_numbers(theirs)[0]
+    assert settings.split_static(ours)[0] == settings.split_static(theirs)[0]
     assert settings.settings_hash(ours) != settings.settings_hash(small_settings(epochs=3))

@@ -12,7 +12,7 @@ from checkpoint_for_tests import SETTINGS, Stop, assert_same, checkpoints, run
 from settings_for_tests import small_settings
 
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import checkpoint, placement
+from fmnist_jax.fit import checkpoint, mesh
 
 
 @pytest.fixture(scope='module')
@@ -171,10 +171,10 @@ def test_a_damaged_checkpoint_falls_back_on_the_one_before(settings, uninterrupt
 def test_damage_to_any_file_ends_in_the_same_result(settings, uninterrupted, stopped, tmp_path):
     like = None
     files = [path for path in (stopped / '15').rglob('*') if path.is_file()]
-    replicas = placement.make_replicas(settings.num_seeds, devices=jax.local_devices()[:1])
+    layout = mesh.arrange(settings.num_seeds, devices=jax.local_devices()[:1])
     whole = checkpoints(stopped)._complete()
     assert {path.name for path in whole} >= {'10', '15'}
-    template = small_state(settings, replicas)
+    template = small_state(settings, layout)
     expected = checkpoints(stopped).restore(template)
     for number, (file, how) in enumerate(itertools.product(files, ('truncated', 'flipped'))):
         folder = pathlib.Path(shutil.copytree(stopped, tmp_path / str(number)))
@@ -188,11 +188,11 @@ def test_damage_to_any_file_ends_in_the_same_result(settings, uninterrupted, sto
     assert like is not None
 
 
-def small_state(settings, replicas):
+def small_state(settings, layout):
     from fmnist_jax.train import step
 
     state = jax.eval_shape(lambda: step.init(settings, 0, 80))
-    return jax.tree.map(lambda s: np.zeros((replicas.count, *s.shape), s.dtype), state)
+    return jax.tree.map(lambda s: np.zeros((layout.count, *s.shape), s.dtype), state)
 
 
 def test_all_damaged_means_the_row_starts_again(settings, uninterrupted, copy):

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
-from fmnist_jax.config.settings import split_numbers
-from fmnist_jax.fit import compile, mesh, placement
+from fmnist_jax.config.settings import split_static
+from fmnist_jax.fit import compile, mesh
 from fmnist_jax.fit.fit import fit
 
 DATASET = small_dataset()
 
 
 def run_fit(settings, mode='auto', devices=None, **keywords):
-    replicas = placement.make_replicas(settings.num_seeds, mode, devices=devices)
-    return fit(settings, DATASET, replicas, **keywords)
+    layout = mesh.arrange(settings.num_seeds, mode, devices=devices)
+    return fit(settings, DATASET, layout, **keywords)
 
 
 def cores(count):
@@ -70,18 +70,18 @@ def test_the_same_seeds_give_the_same_bytes_of_parameters():
         **{'model__dropout': 0.2, 'augment__flip': True, 'augment__rotation': 0.3},
         **{'optimizer__name': 'adam', 'optimizer__learning_rate': 0.01, 'num_seeds': 2},
     )
-    replicas = placement.make_replicas(2, devices=cores(2))
+    layout = mesh.arrange(2, devices=cores(2))
     trained = []
     for _ in range(2):
-        _, numbers = split_numbers(mine)
-        numbers = {path: np.float32(value) for path, value in numbers.items()}
-        arrays = compile.place(mine, DATASET, replicas)
-        compiled = compile.compile_programs(mine, numbers, replicas, arrays)
-        seeds = mesh.spread(replicas, np.arange(2, dtype=np.int32))
-        state = compiled.init(numbers, seeds, arrays.pretrained)
+        _, hparams = split_static(mine)
+        hparams = {path: np.float32(value) for path, value in hparams.items()}
+        arrays = compile.place(mine, DATASET, layout)
+        compiled = compile.compile_programs(mine, hparams, layout, arrays)
+        seeds = mesh.shard(layout, np.arange(2, dtype=np.int32))
+        state = compiled.init(hparams, seeds, arrays.pretrained)
         data_ = (arrays.train_indices, arrays.train)
         state, _ = compiled.train_steps(
-            *(numbers, state, compile.no_metrics(replicas), seeds, *data_, *np.int32([1, 0, 5]))
+            *(hparams, state, compile.no_metrics(layout), seeds, *data_, *np.int32([1, 0, 5]))
         )
         trained.append([np.array(leaf).tobytes() for leaf in jax.tree.leaves(state)])
     assert trained[0] == trained[1]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax.config.settings import split_numbers
+from fmnist_jax.config.settings import split_static
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import compile, memory, mesh, placement
+from fmnist_jax.fit import compile, memory, mesh
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.train import step
 
@@ -30,21 +30,21 @@ class Notes:
     epoch = steps
 
 
-def layout(mode='vmap', chunk=0, settings=SETTINGS):
-    return placement.make_replicas(settings.num_seeds, mode, chunk, jax.local_devices()[:1])
+def layout_of(mode='vmap', chunk=0, settings=SETTINGS):
+    return mesh.arrange(settings.num_seeds, mode, chunk, jax.local_devices()[:1])
 
 
 @pytest.fixture(scope='module')
 def needs():
     """Bytes that the largest program needs, by seeds at a time."""
-    _, numbers = split_numbers(SETTINGS)
-    numbers = {path: np.float32(value) for path, value in numbers.items()}
+    _, hparams = split_static(SETTINGS)
+    hparams = {path: np.float32(value) for path, value in hparams.items()}
     found = {}
-    for seeds, replicas in ((4, layout()), (2, layout('map', 2)), (1, layout('map', 1))):
-        arrays = compile.place(SETTINGS, DATASET, replicas)
-        compiled = compile.compile_programs(SETTINGS, numbers, replicas, arrays)
+    for seeds, layout in ((4, layout_of()), (2, layout_of('map', 2)), (1, layout_of('map', 1))):
+        arrays = compile.place(SETTINGS, DATASET, layout)
+        compiled = compile.compile_programs(SETTINGS, hparams, layout, arrays)
         sizes = []
-        for program in (compiled.init, compiled.train_steps, compiled.finish_epoch, compiled.test):
+        for program in (compiled.init, compiled.train_steps, compiled.validate, compiled.test):
             m = program.memory_analysis()
             total = m.argument_size_in_bytes + m.output_size_in_bytes + m.temp_size_in_bytes
             sizes.append(total - m.alias_size_in_bytes)
@@ -55,18 +55,18 @@ def needs():
 @pytest.mark.parametrize('fitting', [2, 1])
 def test_seeds_are_split_until_they_fit(monkeypatch, needs, fitting):
     assert needs[4] > needs[2] > needs[1]
-    whole = fit(SETTINGS, DATASET, layout())
-    assert whole.replicas == layout()
+    whole = fit(SETTINGS, DATASET, layout_of())
+    assert whole.layout == layout_of()
     monkeypatch.setenv(memory.VARIABLE, str(needs[fitting]))
     notes, cache = Notes(), {}
-    split = fit(SETTINGS, DATASET, layout(), cache, notes)
-    assert split.replicas == layout('map', fitting)
+    split = fit(SETTINGS, DATASET, layout_of(), cache, notes)
+    assert split.layout == layout_of('map', fitting)
     np.testing.assert_allclose(split.logits, whole.logits, atol=1e-5)
     np.testing.assert_array_equal(split.test_accuracy, whole.test_accuracy)
     assert notes.said[0].startswith('4 seeds at a time do not fit in the memory of a device (needs')
     assert notes.said[-1].endswith(f'goes on with {fitting} at a time')
     before = len(notes.said)
-    again = fit(SETTINGS, DATASET, layout(), cache, notes)
+    again = fit(SETTINGS, DATASET, layout_of(), cache, notes)
     assert again.compile_seconds == 0 and len(notes.said) == before  # it is known what fits
     np.testing.assert_array_equal(again.logits, split.logits)
 
@@ -74,26 +74,26 @@ def test_seeds_are_split_until_they_fit(monkeypatch, needs, fitting):
 def test_a_seed_that_does_not_fit_is_told_with_what_to_lower(monkeypatch, needs):
     monkeypatch.setenv(memory.VARIABLE, str(needs[1] - 1))
     with pytest.raises(ConfigError, match='even with one seed at a time .*lower config.num_seeds'):
-        fit(SETTINGS, DATASET, layout())
+        fit(SETTINGS, DATASET, layout_of())
 
 
 @pytest.mark.parametrize('kind', [MemoryError, jax.errors.JaxRuntimeError])
 def test_a_device_that_runs_out_while_training(monkeypatch, kind):
     """As on a GPU, whose allocator may fail where the estimate said yes."""
-    whole = fit(SETTINGS, DATASET, layout())
+    whole = fit(SETTINGS, DATASET, layout_of())
     gather, calls = mesh.gather, []
 
-    def failing(replicas, tree):
-        calls.append(replicas)
-        if replicas.mode == 'vmap' and len(calls) == 3:
+    def failing(layout, tree):
+        calls.append(layout)
+        if layout.mode == 'vmap' and len(calls) == 3:
             raise kind('RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes')
-        return gather(replicas, tree)
+        return gather(layout, tree)
 
     monkeypatch.setattr(mesh, 'gather', failing)
     notes = Notes()
-    outcome = fit(SETTINGS, DATASET, layout(), None, notes)
+    outcome = fit(SETTINGS, DATASET, layout_of(), None, notes)
     np.testing.assert_allclose(outcome.logits, whole.logits, atol=1e-5)
-    assert outcome.replicas == layout('map', 2) and len(notes.said) == 1
+    assert outcome.layout == layout_of('map', 2) and len(notes.said) == 1
 
 
 def test_other_errors_of_a_device_come_through(monkeypatch):
@@ -102,7 +102,7 @@ def test_other_errors_of_a_device_come_through(monkeypatch):
 
     monkeypatch.setattr(mesh, 'gather', failing)
     with pytest.raises(jax.errors.JaxRuntimeError, match='the device is gone'):
-        fit(SETTINGS, DATASET, layout())
+        fit(SETTINGS, DATASET, layout_of())
 
 
 def test_more_seeds_than_the_memory_holds_are_refused_before_anything_runs(monkeypatch):
@@ -113,10 +113,10 @@ def test_more_seeds_than_the_memory_holds_are_refused_before_anything_runs(monke
     monkeypatch.setenv(memory.VARIABLE, str(30 * each))
     message = f'config.num_seeds=1000: .*at most {30 * len(jax.local_devices())} fit'
     with pytest.raises(ConfigError, match=message):
-        compile.lay_out(many)
+        compile.make_layout(many)
     monkeypatch.setenv(memory.VARIABLE, str(each - 1))
     with pytest.raises(ConfigError, match='choose a smaller config.model'):
-        compile.lay_out(many)
+        compile.make_layout(many)
 
 
 @pytest.mark.parametrize('text', ['many', '-1', '0', 'nan', 'inf'])

@@ -10,11 +10,11 @@ from configs import base
 from fmnist_jax.config import settings
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import debug_nans, placement
+from fmnist_jax.fit import debug_nans, mesh
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.models import layers
 from fmnist_jax.sweep import experiment
-from fmnist_jax.train import epoch, metrics
+from fmnist_jax.train import epoch, losses
 from fmnist_jax.train import step as steps
 
 DATASET = small_dataset()  # 80 training images: 5 steps an epoch
@@ -22,8 +22,8 @@ DATASET = small_dataset()  # 80 training images: 5 steps an epoch
 
 def run(mode='auto', dataset=DATASET, devices=2, **change):
     mine = small_settings(debug_nans=True, **change)
-    replicas = placement.make_replicas(mine.num_seeds, mode, devices=jax.local_devices()[:devices])
-    return fit(mine, dataset, replicas)
+    layout = mesh.arrange(mine.num_seeds, mode, devices=jax.local_devices()[:devices])
+    return fit(mine, dataset, layout)
 
 
 def message(*args, **change):
@@ -40,7 +40,7 @@ def first_step_that_is_not_finite(mine):
     state = steps.init(mine, 0, len(indices))
     step = jax.jit(
         lambda state, i: epoch.train_steps(
-            *(mine, state, metrics.zeros(), 0, indices, images, labels, 1, i, i + 1)
+            *(mine, state, losses.zeros(), 0, indices, images, labels, 1, i, i + 1)
         )
     )
     for i in range(5):
@@ -75,7 +75,7 @@ def test_the_layer_whose_activation_is_not_finite_is_named(monkeypatch):
         model__name='cnn_4', model__widths=None, model__activation='relu', batch_size=2
     )
     state = jax.jit(lambda: steps.init(mine, 0, 80))()
-    inputs = steps.prepare(jnp.asarray(DATASET.train_images[:2]), mine)
+    inputs = steps.preprocess(jnp.asarray(DATASET.train_images[:2]), mine)
     (name,) = debug_nans._layers(mine, state, inputs, None, jax.random.key(0))
     assert name == 'ConvNorm_1, behind Pool_0'
 
@@ -100,9 +100,9 @@ def test_a_gradient_that_is_not_finite_is_named(monkeypatch):
 def test_only_the_seed_that_goes_wrong_is_named(monkeypatch):
     keep = debug_nans.keep
 
-    def spoiled(replicas, state):
+    def spoiled(layout, state):
         """The second seed's parameters are not finite from the start."""
-        kept = keep(replicas, state)
+        kept = keep(layout, state)
         kept.params['Dense_1']['bias'][1] = np.nan
         return kept
 
@@ -120,15 +120,15 @@ def test_a_validation_loss_that_is_not_finite_is_told():
 
 def test_a_run_without_such_numbers_is_the_same_run():
     mine = small_settings(model__dropout=0.2)
-    replicas = placement.make_replicas(3, devices=jax.local_devices()[:2])
-    expected = fit(mine, DATASET, replicas)
+    layout = mesh.arrange(3, devices=jax.local_devices()[:2])
+    expected = fit(mine, DATASET, layout)
     np.testing.assert_array_equal(run(model__dropout=0.2).logits, expected.logits)
 
 
 def test_no_result_depends_on_it():
     with_it = small_settings(debug_nans=True)
     assert settings.settings_hash(with_it) == settings.settings_hash(small_settings())
-    assert settings.split_numbers(with_it) == settings.split_numbers(small_settings())
+    assert settings.split_static(with_it) == settings.split_static(small_settings())
     plain = [settings.plain(s) for s in (small_settings(), with_it)]
     assert settings.difference(*plain) == []
     older = {name: value for name, value in plain[0].items() if name != 'debug_nans'}

@@ -7,7 +7,7 @@ import numpy as np
 
 from fmnist_jax.fit import progress
 from fmnist_jax.fit.progress import RowProgress
-from fmnist_jax.train.metrics import Metrics
+from fmnist_jax.train.losses import Metrics
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,7 @@ import pytest
 from checkpoint_for_tests import SETTINGS, assert_same, checkpoints, run
 from settings_for_tests import small_settings
 
-from fmnist_jax.fit import signals
+from fmnist_jax.fit import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_ctrl_c_keeps_the_sums_of_a_seed_that_diverged(tmp_path, one_step_a_call
 
 
 def test_a_second_ctrl_c_acts_at_once():
-    with pytest.raises(KeyboardInterrupt), signals.noted() as came:
+    with pytest.raises(KeyboardInterrupt), checkpoint.noted() as came:
         signal.raise_signal(signal.SIGINT)
         assert came()
         signal.raise_signal(signal.SIGINT)
@@ -60,7 +60,7 @@ def test_a_second_ctrl_c_acts_at_once():
 
 def test_a_signal_that_is_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with signals.noted() as came:
+    with checkpoint.noted() as came:
         signal.raise_signal(signal.SIGINT)
         assert not came()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -50,9 +50,9 @@ def test_pytorch_initialization_is_uniform_within_its_bound():
         ('random_normal', 1.0),
     ],
 )
-def test_other_initializations(name, deviation):
+def test_other_initializations(name, std):
     params = layers.Dense(200, name).init(jax.random.key(0), jnp.zeros((1, 300)))['params']
-    np.testing.assert_allclose(np.std(params['kernel']), deviation, rtol=0.02)
+    np.testing.assert_allclose(np.std(params['kernel']), std, rtol=0.02)
     np.testing.assert_array_equal(params['bias'], 0)
 
 

@@ -7,15 +7,15 @@ import pytest
 from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import compile, fit, mesh, placement
+from fmnist_jax.fit import compile, fit, mesh
 from fmnist_jax.models.batch import AXIS, Share
 
 DATASET = small_dataset()
 
 
 def run(settings, devices):
-    replicas = compile.lay_out(settings, jax.local_devices()[:devices])
-    return replicas, fit.fit(settings, DATASET, replicas)
+    layout = compile.make_layout(settings, jax.local_devices()[:devices])
+    return layout, fit.fit(settings, DATASET, layout)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, eac
     if change['model__name'] != 'fcn':
         change = change | {'model__widths': None}
     common = change | {'num_seeds': seeds, 'epochs': 1, 'dataset__num_validation': 24}
-    replicas, shared = run(small_settings(**common, devices_per_seed=each), devices)
-    assert (replicas.share, len(replicas.devices)) == (Share(each, devices), devices)
+    layout, shared = run(small_settings(**common, devices_per_seed=each), devices)
+    assert (layout.share, len(layout.devices)) == (Share(each, devices), devices)
     alone, expected = run(small_settings(**common, devices_per_seed=1), 1)
     assert alone.share == Share(1, 1)
     np.testing.assert_allclose(shared.logits, expected.logits, atol=tolerance)
@@ -55,16 +55,20 @@ def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, eac
 )
 def test_how_many_devices_share_a_seed(change, devices, each):
     settings = small_settings(model__widths=None, **change)
-    replicas = compile.lay_out(settings, jax.local_devices()[:devices])
-    assert replicas.share.parts == each
-    assert len(replicas.devices) == each * change['num_seeds']
+    layout = compile.make_layout(settings, jax.local_devices()[:devices])
+    assert layout.share.parts == each
+    assert len(layout.devices) == each * change['num_seeds']
 
 
 def test_a_share_that_cannot_be_had_is_named():
     with pytest.raises(ConfigError, match=r'config.devices_per_seed=3: expected one of 1, 2, 4'):
-        compile.lay_out(small_settings(num_seeds=1, devices_per_seed=3), jax.local_devices()[:4])
+        compile.make_layout(
+            small_settings(num_seeds=1, devices_per_seed=3), jax.local_devices()[:4]
+        )
     with pytest.raises(ConfigError, match=r'expected one of 1: 1 devices for each seed'):
-        compile.lay_out(small_settings(num_seeds=4, devices_per_seed=2), jax.local_devices()[:4])
+        compile.make_layout(
+            small_settings(num_seeds=4, devices_per_seed=2), jax.local_devices()[:4]
+        )
 
 
 def test_take_and_collect_are_inverse():
@@ -84,8 +88,8 @@ def test_take_and_collect_are_inverse():
 
 
 def test_a_seed_that_several_devices_share_is_gathered_once():
-    replicas = placement.make_replicas(2, devices=jax.local_devices()[:6], devices_per_seed=3)
+    layout = mesh.arrange(2, devices=jax.local_devices()[:6], devices_per_seed=3)
     values = np.arange(4).reshape(2, 2)
-    laid_out = mesh.spread(replicas, values)
+    laid_out = mesh.shard(layout, values)
     assert laid_out.shape == (6, 1, 2)
-    np.testing.assert_array_equal(mesh.gather(replicas, laid_out), values)
+    np.testing.assert_array_equal(mesh.gather(layout, laid_out), values)

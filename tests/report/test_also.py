@@ -75,7 +75,7 @@ def grid_of(tmp_path, *lines, reported=(0.9, 0.8, 0.7)):
     config = base.get_config()
     config.title, config.grid = 'A grid', True
     config.rows = tuple(base.row('abcdefgh'[i], {}, told) for i, told in enumerate(reported))
-    workdirs.claim(tmp_path, config)
+    workdirs.acquire(tmp_path, config)
     for result in lines:
         result_lines.append(tmp_path, result)
     return report.workdir_table(tmp_path)
@@ -123,7 +123,7 @@ def test_a_table_says_what_is_not_run_and_how_to_run_it(tmp_path):
 def test_what_a_config_says_of_a_report_may_be_newer_than_the_line(tmp_path):
     config = base.get_config()
     config.rows = (base.row('a', {}, 0.95, {'aim': 0.5}, repeats=True),)
-    workdirs.claim(tmp_path, config)
+    workdirs.acquire(tmp_path, config)
     result_lines.append(tmp_path, line('a', also_reported={'parameters': 3}))
     _, (row,) = report.rows.read(tmp_path)
     assert row.repeats and row.also_reported == {'parameters': 3, 'aim': 0.5}

@@ -9,7 +9,7 @@ from scipy import stats
 
 from configs import base
 from fmnist_jax import report
-from fmnist_jax.report.outcomes import evaluate, number_of_tests
+from fmnist_jax.report.claims import evaluate, number_of_tests
 
 SPREAD = np.array([-0.001, -0.0005, 0.0, 0.0005, 0.001])
 

@@ -8,8 +8,7 @@ from scipy import stats
 from fmnist_jax import report
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import page
-from fmnist_jax.report.claims import check, parse
-from fmnist_jax.report.outcomes import evaluate
+from fmnist_jax.report.claims import check, evaluate, parse
 from fmnist_jax.results.statistics import seeds_needed
 
 HIGH = [0.90, 0.91, 0.92, 0.905]

@@ -11,8 +11,8 @@ from report_for_tests import history, line
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import rows
 from fmnist_jax.report.figures import style
+from fmnist_jax.report.figures.curves import history as arrays
 from fmnist_jax.report.figures.curves import learning_curves
-from fmnist_jax.report.history import history as arrays
 
 NAN = float('nan')
 

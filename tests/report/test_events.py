@@ -10,7 +10,7 @@ from tensorboardX.proto.event_pb2 import Event
 from fmnist_jax import report
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import rows, tensorboard
-from fmnist_jax.report.history import learning_rates
+from fmnist_jax.report.figures.curves import learning_rates
 
 NAN = float('nan')
 

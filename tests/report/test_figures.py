@@ -13,7 +13,7 @@ from fmnist_jax.report import rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.accuracy import accuracy_by_row
 from fmnist_jax.report.figures.curves import learning_curves
-from fmnist_jax.report.figures.drawing import wrapped
+from fmnist_jax.report.figures.style import wrapped
 
 __all__ = ['bare_environment', 'small']  # fixtures
 

@@ -8,7 +8,7 @@ from small_files import bare_environment, small
 
 from fmnist_jax.report import figures, rows
 from fmnist_jax.report.figures import mistakes as mistakes_figures
-from fmnist_jax.report.predicted import Predicted, best_predicted
+from fmnist_jax.report.figures.mistakes import Predicted, best_predicted
 from fmnist_jax.results import arrays
 
 __all__ = ['bare_environment', 'small']  # fixtures
@@ -57,11 +57,11 @@ def test_predictions_with_nan_of_other_images_or_without_labels(tmp_path, small,
     find = best_predicted
     assert find(table, tmp_path)[1].startswith('the test labels of fashion_mnist are not at hand')
     assert len(find(table, tmp_path, small.parent)[0].probabilities) == 2
-    chances = arrays.load(tmp_path / 'predictions' / 'a.npz')
-    chances[0, 0, 0] = NAN
-    arrays.save(tmp_path, 'a', chances)
+    probs = arrays.load(tmp_path / 'predictions' / 'a.npz')
+    probs[0, 0, 0] = NAN
+    arrays.save(tmp_path, 'a', probs)
     assert len(find(table, tmp_path, small.parent)[0].probabilities) == 1
-    arrays.save(tmp_path, 'a', chances[:, :7])
+    arrays.save(tmp_path, 'a', probs[:, :7])
     with pytest.raises(ValueError, match=r'shape \[2, 7, 10\], expected \[seeds, 20, 10\]'):
         find(table, tmp_path, small.parent)
     (tmp_path / 'predictions' / 'a.npz').unlink()

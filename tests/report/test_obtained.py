@@ -5,7 +5,7 @@ import os
 import pytest
 from report_for_tests import line
 
-from fmnist_jax.fit import placement
+from fmnist_jax.fit import mesh
 from fmnist_jax.report import provenance as how_made
 from fmnist_jax.report import rows
 from fmnist_jax.results import provenance
@@ -23,10 +23,10 @@ def test_ranges_of_rows_that_differ():
 
 
 def test_cores_are_those_that_the_run_might_use(monkeypatch):
-    replicas = placement.make_replicas(1)
+    layout = mesh.arrange(1)
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3})  # taskset, Slurm, Ray
-    row = rows.from_result(line('a') | provenance.provenance(replicas))
+    row = rows.from_result(line('a') | provenance.provenance(layout))
     assert dict(how_made.how_obtained([row]))['device'] == 'CPU, 1 core'
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {0, 3})
-    row = rows.from_result(line('a') | provenance.provenance(replicas))
+    row = rows.from_result(line('a') | provenance.provenance(layout))
     assert dict(how_made.how_obtained([row]))['device'] == 'CPU, 2 cores'

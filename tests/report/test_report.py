@@ -131,9 +131,9 @@ def older(workdir):
     answers = np.stack([np.arange(20) % 10] * 2)
     answers[0, [0, 2]] = 9
     answers[1, [1, 2]] = 9
-    chances = np.eye(10)[answers] * 0.8
-    chances[[0, 1], [0, 1]] *= 0.5  # less sure where only one is wrong
-    path = arrays.save(workdir, 'a', chances)
+    probs = np.eye(10)[answers] * 0.8
+    probs[[0, 1], [0, 1]] *= 0.5  # less sure where only one is wrong
+    path = arrays.save(workdir, 'a', probs)
     return line('a', [0.9, 0.9], predictions=path)
 
 

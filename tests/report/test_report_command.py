@@ -85,6 +85,6 @@ def test_the_results_page_says_what_bfloat16_changes():
     for network in ('lenet5', 'simple_cnn'):
         single, half = accuracy[network], accuracy[f'{network}_bfloat16']
         for summary in (single, half):
-            mean, deviation = report.percent(summary.mean), report.percent(summary.deviation)
-            assert f'{mean} ± {deviation} %' in text
-        assert abs(single.mean - half.mean) < min(single.deviation, half.deviation)
+            mean, std = report.percent(summary.mean), report.percent(summary.std)
+            assert f'{mean} ± {std} %' in text
+        assert abs(single.mean - half.mean) < min(single.std, half.std)

@@ -14,15 +14,15 @@ from trained_for_tests import DATASET
 from fmnist_jax.config.settings import from_plain, plain
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, DataError
-from fmnist_jax.fit import placement
+from fmnist_jax.fit import mesh
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.results import lines
 from fmnist_jax.results import networks as kept_networks
-from fmnist_jax.results.inference import seed_logits
+from fmnist_jax.results.networks import seed_logits
 
 
-def replicas(settings):
-    return placement.make_replicas(settings.num_seeds, devices=jax.local_devices()[:1])
+def layout(settings):
+    return mesh.arrange(settings.num_seeds, devices=jax.local_devices()[:1])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def replicas(settings):
 )
 def test_the_parameters_of_an_outcome_are_those_that_were_tested(change):
     settings = small_settings(**change)
-    outcome = fit(settings, DATASET, replicas(settings))
+    outcome = fit(settings, DATASET, layout(settings))
     test = seed_logits(settings, outcome.variables, DATASET.test_images)
     np.testing.assert_allclose(test, outcome.logits, atol=1e-4)
     train = seed_logits(settings, outcome.variables, DATASET.train_images)
@@ -50,7 +50,7 @@ def test_the_parameters_of_an_outcome_are_those_that_were_tested(change):
 def test_without_images_held_out_nothing_is_validated_in_the_end(on_test):
     """The test images are no validation set for a temperature that is judged by them."""
     settings = small_settings(dataset__num_validation=0, dataset__validate_on_test=on_test)
-    assert fit(settings, DATASET, replicas(settings)).validation is None
+    assert fit(settings, DATASET, layout(settings)).validation is None
 
 
 def test_every_seed_of_a_row_is_kept_and_found(trained):

@@ -10,7 +10,7 @@ from fmnist_jax.results import arrays
 __all__ = ['bare_environment', 'no_download', 'small']  # fixtures
 
 
-def chances(*answers, sure=0.6):
+def probs(*answers, sure=0.6):
     """Probabilities [seeds, images, 10] of seeds that give these answers."""
     answers = np.array(answers)
     rest = (1 - sure) / 9
@@ -18,7 +18,7 @@ def chances(*answers, sure=0.6):
 
 
 def test_what_is_saved_comes_back(tmp_path):
-    written = chances([1, 2], [3, 4], [5, 6])
+    written = probs([1, 2], [3, 4], [5, 6])
     path = arrays.save(tmp_path, 'a row/0.1', written)
     assert path == 'predictions/a_row_0.1.npz'
     np.testing.assert_allclose(arrays.load(tmp_path / path), written, rtol=1e-3)
@@ -26,7 +26,7 @@ def test_what_is_saved_comes_back(tmp_path):
 
 @pytest.mark.parametrize('damage', ['cut', 'text', 'other'])
 def test_damaged_predictions_are_named(tmp_path, damage):
-    path = tmp_path / arrays.save(tmp_path, 'a', chances([1, 2]))
+    path = tmp_path / arrays.save(tmp_path, 'a', probs([1, 2]))
     if damage == 'cut':
         path.write_bytes(path.read_bytes()[:-30])
     elif damage == 'text':
@@ -39,17 +39,17 @@ def test_damaged_predictions_are_named(tmp_path, damage):
 
 def test_the_ensemble_outvotes_single_mistakes():
     labels = np.array([1, 2, 3, 4])
-    seeds = chances([1, 2, 3, 0], [1, 2, 0, 0], [0, 2, 3, 4])
+    seeds = probs([1, 2, 3, 0], [1, 2, 0, 0], [0, 2, 3, 4])
     assert arrays.ensemble_accuracy(seeds, labels) == 3 / 4
     # It is the probabilities that are averaged, not the votes: one that is sure beats two.
-    seeds[2, 3] = chances([4], sure=1.0)[0]
-    seeds[:2, 3] = chances([0], sure=0.3)[0]
+    seeds[2, 3] = probs([4], sure=1.0)[0]
+    seeds[:2, 3] = probs([0], sure=0.3)[0]
     assert arrays.ensemble_accuracy(seeds, labels) == 1
 
 
 def test_diverged_seeds_are_left_out():
     labels = np.array([1, 2])
-    good, nan, infinite = chances([1, 2]), chances([1, 2]), chances([0, 0])
+    good, nan, infinite = probs([1, 2]), probs([1, 2]), probs([0, 0])
     nan[0, 1, 3], infinite[0, 0, 0] = np.nan, np.inf
     seeds = np.concatenate([good, nan, good, infinite])
     assert arrays.ensemble_accuracy(seeds, labels) == 1
@@ -59,7 +59,7 @@ def test_diverged_seeds_are_left_out():
 
 def test_another_number_of_labels_is_refused():
     with pytest.raises(DataError, match='predictions for 2 images, but 3 test labels'):
-        arrays.ensemble_accuracy(chances([1, 2], [1, 2]), np.zeros(3))
+        arrays.ensemble_accuracy(probs([1, 2], [1, 2]), np.zeros(3))
 
 
 def test_labels_at_hand(small, tmp_path, monkeypatch, no_download):

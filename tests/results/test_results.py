@@ -82,10 +82,10 @@ def test_seeds_of_other_weights_do_not_join_a_row(tmp_path):
 
 def test_more_seeds_are_no_other_config(tmp_path):
     config = base.get_config()
-    workdirs.claim(tmp_path, config)
+    workdirs.acquire(tmp_path, config)
     few = resolve(config, base.row('a', {}))
     config.num_seeds = 50
-    workdirs.claim(tmp_path, config)
+    workdirs.acquire(tmp_path, config)
     many = resolve(config, base.row('a', {}))
     assert settings_hash(few) == settings_hash(many)
     workdirs.check_row(tmp_path, line('a') | {'config_hash': 'older'}, many, settings_hash(many))
@@ -124,32 +124,32 @@ def test_results_never_hold_nan(tmp_path):
 
 def test_a_workdir_of_another_config_is_refused(tmp_path):
     config = base.get_config()
-    workdirs.claim(tmp_path / 'new', config)
-    workdirs.claim(tmp_path / 'new', config)
+    workdirs.acquire(tmp_path / 'new', config)
+    workdirs.acquire(tmp_path / 'new', config)
     config.rows = (base.row('x', {}),)
     config.title = 'Better words'
-    workdirs.claim(tmp_path / 'new', config)  # a new row or title is no other config
+    workdirs.acquire(tmp_path / 'new', config)  # a new row or title is no other config
     assert workdirs.read_config(tmp_path / 'new')['title'] == 'Better words'
     config.claims = (base.claim('x is better than y', ('x', 'y')),)
-    workdirs.claim(tmp_path / 'new', config)  # nor is a new claim
+    workdirs.acquire(tmp_path / 'new', config)  # nor is a new claim
     (stored,) = workdirs.read_config(tmp_path / 'new')['claims']
     assert stored == {'text': 'x is better than y', 'comparisons': [['x', 'y']]}
     config.epochs = 3
     config.dataset.name = 'synthetic'
     with pytest.raises(ConfigError) as error:
-        workdirs.claim(tmp_path / 'new', config)
+        workdirs.acquire(tmp_path / 'new', config)
     assert 'dataset.name: fashion_mnist -> synthetic' in str(error.value)
     assert 'epochs: 10 -> 3' in str(error.value)
 
 
 def test_a_workdir_older_than_claims_gets_them(tmp_path):
     config = base.get_config()
-    workdirs.claim(tmp_path, config)
+    workdirs.acquire(tmp_path, config)
     file = tmp_path / 'config.json'
     stored = json.loads(file.read_text())
     del stored['claims']
     file.write_text(json.dumps(stored))
-    workdirs.claim(tmp_path, config)
+    workdirs.acquire(tmp_path, config)
     assert workdirs.read_config(tmp_path)['claims'] == []
 
 
@@ -172,14 +172,14 @@ def test_committed_results_go_on_with_todays_config(folder, tmp_path):
     """Fields that are younger than a folder's results do not shut it."""
     config = importlib.import_module(f'configs.{folder.name}').get_config()
     shutil.copy(folder / 'config.json', tmp_path)
-    workdirs.claim(tmp_path, config)
+    workdirs.acquire(tmp_path, config)
     rows = {row['name']: row for row in config.rows}
     for result in lines.read(folder):
         settings = resolve(config, rows[result['row']])
         workdirs.check_row(folder, result, settings, settings_hash(settings))
     config.compute = 'bfloat16'
     with pytest.raises(ConfigError, match='compute: float32 -> bfloat16'):
-        workdirs.claim(tmp_path, config)
+        workdirs.acquire(tmp_path, config)
 
 
 def test_a_workdir_is_one_process_own(tmp_path):

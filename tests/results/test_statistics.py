@@ -21,18 +21,18 @@ from fmnist_jax.results.statistics import (
 def test_summary_of_five_seeds():
     values = [0.90, 0.91, 0.92, 0.93, 0.94]
     summary = summarize(values)
-    deviation = math.sqrt(0.001 / 4)
+    std = math.sqrt(0.001 / 4)
     assert summary.count == 5
-    np.testing.assert_allclose((summary.mean, summary.deviation), (0.92, deviation), rtol=1e-9)
-    half = 2.776445 * deviation / math.sqrt(5)  # t(0.975, 4 degrees of freedom)
+    np.testing.assert_allclose((summary.mean, summary.std), (0.92, std), rtol=1e-9)
+    half = 2.776445 * std / math.sqrt(5)  # t(0.975, 4 degrees of freedom)
     np.testing.assert_allclose(summary.interval, (0.92 - half, 0.92 + half), rtol=1e-6)
-    half = 2.776445 * deviation * math.sqrt(1 + 1 / 5)
+    half = 2.776445 * std * math.sqrt(1 + 1 / 5)
     np.testing.assert_allclose(summary.prediction, (0.92 - half, 0.92 + half), rtol=1e-6)
 
 
 def test_few_seeds_have_no_spread():
     summary = summarize([0.5])
-    assert summary.mean == 0.5 and math.isnan(summary.deviation)
+    assert summary.mean == 0.5 and math.isnan(summary.std)
     assert verdict(0.5, summary) == ''
     assert summarize([]).count == 0 and math.isnan(summarize([]).mean)
 
@@ -71,7 +71,7 @@ A, B = [0.891, 0.893, 0.890, 0.8935, 0.892], [0.889, 0.8905, 0.894]
 def test_contrast_of_two_rows_is_welchs_test():
     theirs = stats.ttest_ind(A, B, equal_var=False)
     ours = contrast([1, -1], [A, B])
-    np.testing.assert_allclose((ours.p, ours.freedom), (theirs.pvalue, theirs.df), rtol=1e-9)
+    np.testing.assert_allclose((ours.p, ours.dof), (theirs.pvalue, theirs.df), rtol=1e-9)
     np.testing.assert_allclose(ours.interval, theirs.confidence_interval(), rtol=1e-9)
     np.testing.assert_allclose(ours.difference, np.mean(A) - np.mean(B))
     reverse = contrast([-1, 1], [A, B])
@@ -83,10 +83,10 @@ def test_contrast_of_gains_by_hand():
     samples = [[2, 4], [0, 2], [0, 4], [-2, 4]]
     ours = contrast([1, -1, -1, 1], samples)
     assert ours.difference == 3 - 1 - (2 - 1)
-    np.testing.assert_allclose(ours.freedom, 15**2 / (1 + 1 + 16 + 81))
-    half = stats.t.ppf(0.975, ours.freedom) * math.sqrt(15)
+    np.testing.assert_allclose(ours.dof, 15**2 / (1 + 1 + 16 + 81))
+    half = stats.t.ppf(0.975, ours.dof) * math.sqrt(15)
     np.testing.assert_allclose(ours.interval, (1 - half, 1 + half))
-    np.testing.assert_allclose(ours.p, 2 * stats.t.sf(1 / math.sqrt(15), ours.freedom))
+    np.testing.assert_allclose(ours.p, 2 * stats.t.sf(1 / math.sqrt(15), ours.dof))
 
 
 @pytest.mark.parametrize('samples', [[A, [0.5]], [[0.8712] * 3, [0.9] * 5]])
@@ -98,7 +98,7 @@ def test_contrast_without_spread_is_not_tested(samples):
 
 def test_contrast_with_one_constant_row_takes_the_others_spread():
     ours = contrast([1, -1], [A, [0.1] * 7])
-    np.testing.assert_allclose(ours.freedom, 4)
+    np.testing.assert_allclose(ours.dof, 4)
     np.testing.assert_allclose(ours.p, stats.ttest_1samp(A, 0.1).pvalue, rtol=1e-9)
 
 

@@ -99,11 +99,11 @@ def test_two_hosts_give_what_one_gives(start, tmp_path):
         np.testing.assert_allclose(two['test_loss'], one['test_loss'], rtol=1e-4)
         history = [np.array(r['history']['train_loss']) for r in (two, one)]
         np.testing.assert_allclose(*history, rtol=1e-4)
-        chances = [
+        probs = [
             arrays.load(tmp_path / who / 'runs' / 'tiny' / r['predictions'])
             for who, r in (('host0', two), ('alone', one))
         ]
-        np.testing.assert_allclose(*chances, atol=2e-3)  # float16
+        np.testing.assert_allclose(*probs, atol=2e-3)  # float16
 
 
 def test_a_host_that_dies_ends_the_other_with_one_line(start, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from configs import base
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.sweep import search_space, study, study_results
+from fmnist_jax.sweep import study
 
 optuna = pytest.importorskip('optuna')
 
@@ -41,19 +41,19 @@ def get_config():
 
 def test_what_a_flag_sets_is_not_searched(capsys):
     config = base.get_config()
-    rate = base.between('optimizer.learning_rate', 0.001, 1.0, log=True)
-    config.search = (rate, base.between('epochs', 1, 3))
-    search_space.fix(config, {'epochs': 2, 'seed': 4})
+    rate = base.uniform('optimizer.learning_rate', 0.001, 1.0, log=True)
+    config.search = (rate, base.uniform('epochs', 1, 3))
+    study.fix(config, {'epochs': 2, 'seed': 4})
     assert config.search == (rate,)
     assert capsys.readouterr().err == 'Set, so not searched: epochs\n'
     with pytest.raises(ConfigError, match='nothing is left to search: flags set optimizer.learn'):
-        search_space.fix(config, {'optimizer.learning_rate': 0.1})
+        study.fix(config, {'optimizer.learning_rate': 0.1})
 
 
 @pytest.mark.parametrize(('count', 'random'), [(8, False), (50, True)])
 def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
     """After three trials, one of eight learns from them, one of fifty is still random."""
-    space = (base.between('optimizer.learning_rate', 0.001, 1.0, log=True),)
+    space = (base.uniform('optimizer.learning_rate', 0.001, 1.0, log=True),)
     drawn = []
     for name in ('tpe', 'random'):
         made = study.open_study(tmp_path / name, f'sqlite:///{tmp_path}/{name}.db', None)
@@ -71,11 +71,11 @@ def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
     ('change', 'message'),
     [
         ({'search': ()}, 'config.search is empty'),
-        ({'search': (base.between('optimizer.rate', 0.1, 1.0),)}, 'optimizer.rate: no such field'),
-        ({'search': (base.between('batch_size', 0, 8),)}, 'config.batch_size=0: expected 1 to'),
-        ({'search': (base.between('epochs', 1, 2),), 'dataset.num_validation': 0}, 'needs valid'),
+        ({'search': (base.uniform('optimizer.rate', 0.1, 1.0),)}, 'optimizer.rate: no such field'),
+        ({'search': (base.uniform('batch_size', 0, 8),)}, 'config.batch_size=0: expected 1 to'),
+        ({'search': (base.uniform('epochs', 1, 2),), 'dataset.num_validation': 0}, 'needs valid'),
         (
-            {'search': (base.between('epochs', 1, 2),), 'dataset.validate_on_test': True},
+            {'search': (base.uniform('epochs', 1, 2),), 'dataset.validate_on_test': True},
             'must not see the test images',
         ),
     ],
@@ -89,7 +89,7 @@ def test_a_space_that_cannot_be_searched_is_told(change, message):
             section = section[name]
         section[field] = value
     with pytest.raises(ConfigError, match=message):
-        search_space.check_space(config)
+        study.check_space(config)
 
 
 def test_the_best_trial_gets_fresh_seeds():
@@ -101,7 +101,7 @@ def test_the_best_trial_gets_fresh_seeds():
         distributions={'optimizer.learning_rate': optuna.distributions.FloatDistribution(0.01, 1)},
         value=0.9,
     )
-    best = search_space.best_config(config, trial, 5)
+    best = study.best_config(config, trial, 5)
     assert (best.seed, best.num_seeds) == (3, 5)  # the trials had 0, 1 and 2
     assert best.rows[0]['change'] == {'optimizer.learning_rate': 0.1}
     assert best.rows[0]['reported'] == 0.9291
@@ -178,14 +178,14 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     texts = [process.communicate(timeout=500) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], '\n'.join(err for _, err in texts)
     made = study.open_study(folder, '', None)
-    have = study_results.counts(made)
+    have = study.counts(made)
     assert have['complete'] + have['pruned'] == max(14, done) and have['running'] == 0
     rates = [trial.params['optimizer.learning_rate'] for trial in made.trials if trial.values]
     assert len(set(rates)) == len(rates)  # no process repeats what another drew
     assert any('of a process that was killed are tried again' in errors for _, errors in texts)
     lines = (folder / 'best' / 'results.jsonl').read_text().splitlines()
     result = json.loads(lines[-1])
-    assert result['row'] == f'trial_{study_results.best(made).number}' and result['seeds'] == [1, 2]
+    assert result['row'] == f'trial_{study.best(made).number}' and result['seeds'] == [1, 2]
     assert sum('best trial, fresh seeds' in out for out, _ in texts) >= 1
     assert (folder / 'search.md').read_text().count('\n|') > 3
     assert {p.stem for p in (folder / 'figures').glob('*.svg')} == {
@@ -201,10 +201,10 @@ def test_the_committed_search_is_what_its_study_says(tmp_path):
     folder = ROOT / 'experiments' / 'cnn2_search'
     shutil.copy(folder / 'study.journal', tmp_path)
     made = study.open_study(tmp_path, '', None)
-    assert study_results.table(made) in (folder / 'search.md').read_text()
+    assert study.table(made) in (folder / 'search.md').read_text()
     best = json.loads((folder / 'best' / 'results.jsonl').read_text().splitlines()[0])
-    number = study_results.best(made).number
+    number = study.best(made).number
     assert best['row'] == f'trial_{number}'
     assert min(best['seeds']) > 0  # fresh: the trials had seed 0
-    params = study_results.best(made).params
+    params = study.best(made).params
     assert best['config']['optimizer']['learning_rate'] == params['optimizer.learning_rate']

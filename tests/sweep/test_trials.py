@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from settings_for_tests import small_dataset, small_settings
 
-from fmnist_jax.config.settings import split_numbers
-from fmnist_jax.fit import placement
+from fmnist_jax.config.settings import split_static
+from fmnist_jax.fit import mesh
 from fmnist_jax.fit.fit import fit, fit_trials
 from fmnist_jax.sweep import study, trials
 
@@ -23,25 +23,25 @@ def test_trials_together_are_the_rows_one_by_one(monkeypatch, mode, devices):
     mine = [small_settings(**change, optimizer__learning_rate=rate) for rate in RATES]
     local = jax.local_devices()[:devices]
     monkeypatch.setattr(jax, 'devices', lambda: local)
-    numbers = [split_numbers(settings)[1] for settings in mine]
-    together = fit_trials(mine[0], numbers, DATASET)
+    hparams = [split_static(settings)[1] for settings in mine]
+    together = fit_trials(mine[0], hparams, DATASET)
     assert together.shape == (3, 2)
     for settings, accuracy in zip(mine, together, strict=True):
-        alone = fit(settings, DATASET, placement.make_replicas(2, mode, devices=local))
+        alone = fit(settings, DATASET, mesh.arrange(2, mode, devices=local))
         best = np.max(np.array(alone.history['validation_accuracy'], float), axis=0)
         np.testing.assert_allclose(accuracy, best, atol=1e-6)
 
 
 def test_a_stopped_trial_trains_no_more():
     mine = small_settings(epochs=4, num_seeds=1)
-    numbers = [split_numbers(mine)[1]] * 2
+    hparams = [split_static(mine)[1]] * 2
     seen = []
 
     def stop(epoch, history):
         seen.append(history['validation_accuracy'][-1])
         return np.array([False, epoch >= 2])
 
-    accuracy = fit_trials(mine, numbers, DATASET, stop)
+    accuracy = fit_trials(mine, hparams, DATASET, stop)
     assert [row[1] is None for row in seen] == [False, False, True, True]
     assert all(row[0] is not None for row in seen)
     assert accuracy[1, 0] == pytest.approx(seen[1][1])  # of its last epoch

@@ -6,7 +6,7 @@ import pytest
 from configs_for_tests import CONFIGS, NAMES, rows_of, settings_of
 
 from fmnist_jax.config.checks import check
-from fmnist_jax.config.settings import resolve, split_numbers
+from fmnist_jax.config.settings import resolve, split_static
 from fmnist_jax.train.step import model_of
 
 
@@ -57,4 +57,4 @@ def test_every_row_can_train(name):
     ],
 )
 def test_rows_that_differ_in_numbers_alone_share_a_program(name, rows, programs):
-    assert len({split_numbers(settings_of(name, row))[0] for row in rows}) == programs
+    assert len({split_static(settings_of(name, row))[0] for row in rows}) == programs

@@ -179,8 +179,8 @@ def test_report_004_grids(reports, layers):
     # report 004, below Table 4
     [(1, 10, 0.87753, 0.00483), (2, 20, 0.901985, 0.0054891), (3, 35, 0.8871486, 0.0082615)],
 )
-def test_mean_and_deviation_of_the_grids(layers, count, mean, deviation):
+def test_mean_and_deviation_of_the_grids(layers, count, mean, std):
     accuracies = [row['reported'] for row in CONFIGS[GRIDS[layers]].rows]
     assert len(accuracies) == count
     assert statistics.mean(accuracies) == pytest.approx(mean, abs=1e-6)
-    assert statistics.stdev(accuracies) == pytest.approx(deviation, abs=1e-6)
+    assert statistics.stdev(accuracies) == pytest.approx(std, abs=1e-6)

@@ -25,8 +25,8 @@ def test_the_temperature_that_was_put_in_is_found(expected):
     assert calibration.fit_temperature(logits, labels, 'softmax') == pytest.approx(
         expected, rel=0.02
     )
-    before = calibration.tempered(logits[0], None, 'softmax')
-    after = calibration.tempered(logits[0], expected, 'softmax')
+    before = calibration.calibrated(logits[0], None, 'softmax')
+    after = calibration.calibrated(logits[0], expected, 'softmax')
     np.testing.assert_array_equal(before.argmax(-1), after.argmax(-1))
     assert calibration.calibration_error(after, labels[0]) < 0.015
     if expected != 1:
@@ -42,8 +42,8 @@ def test_sigmoids_are_tempered_by_their_own_loss():
     expected = 1 / np.log(3)
     found = calibration.fit_temperature(logits, labels, 'sigmoid')
     assert found == pytest.approx(expected, rel=0.01)
-    chances = calibration.tempered(logits, found, 'sigmoid')
-    np.testing.assert_allclose(chances[0, -1, :2], [0.75, 0.25], atol=0.002)
+    probs = calibration.calibrated(logits, found, 'sigmoid')
+    np.testing.assert_allclose(probs[0, -1, :2], [0.75, 0.25], atol=0.002)
 
 
 def test_diverged_seeds_have_no_say():
@@ -52,16 +52,16 @@ def test_diverged_seeds_have_no_say():
     logits[1, 5, 3] = np.nan
     assert calibration.fit_temperature(logits, labels, 'softmax') == alone
     assert calibration.fit_temperature(logits[1:], labels[1:], 'softmax') is None
-    chances = calibration.tempered(logits[1], alone, 'softmax')
-    assert calibration.calibration_error(chances, labels[1]) is None
+    probs = calibration.calibrated(logits[1], alone, 'softmax')
+    assert calibration.calibration_error(probs, labels[1]) is None
 
 
 def test_calibration_error_by_hand():
-    chances = np.zeros((4, 10))
-    chances[:, 0] = [0.9, 0.9, 0.61, 0.61]  # bins 14 and 10 of 15
+    probs = np.zeros((4, 10))
+    probs[:, 0] = [0.9, 0.9, 0.61, 0.61]  # bins 14 and 10 of 15
     labels = np.array([0, 1, 0, 0])
     expected = (2 * abs(0.5 - 0.9) + 2 * abs(1 - 0.61)) / 4
-    assert calibration.calibration_error(chances, labels) == pytest.approx(expected)
+    assert calibration.calibration_error(probs, labels) == pytest.approx(expected)
     # Certainty on a bin's edge: 1.0 belongs to the last bin, 0.0 to the first.
     assert calibration.calibration_error(np.eye(10), np.arange(10)) == 0
     assert calibration.calibration_error(np.zeros((2, 10)), np.zeros(2, int)) == 1

@@ -11,7 +11,7 @@ from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.data import datasets
 from fmnist_jax.models import batch as share
-from fmnist_jax.train import epoch, evaluate, metrics
+from fmnist_jax.train import epoch, evaluate, losses
 from fmnist_jax.train import step as steps
 
 DATASET = small_dataset()
@@ -23,7 +23,7 @@ def first_epoch(settings, seed=3, cuts=(0, 5)):
     indices = jnp.asarray(datasets.split(100, 20, seed)[0])
     state = steps.init(settings, seed, len(indices))
     run = jax.jit(lambda *args: epoch.train_steps(settings, *args))
-    measured = metrics.zeros()
+    measured = losses.zeros()
     for start, stop in itertools.pairwise(cuts):
         state, measured = run(state, measured, seed, indices, IMAGES, LABELS, 1, start, stop)
     return state, measured
@@ -70,7 +70,7 @@ def test_smaller_last_batch_is_trained_on_exactly():
     assert int(measured.count) == 80
     before, _ = first_epoch(settings, cuts=(0, 1))
     indices = jnp.asarray(datasets.split(100, 20, 3)[0])
-    key = jax.random.fold_in(steps.stream(3, steps.ORDER), 1)
+    key = jax.random.fold_in(steps.seed_key(3, steps.ORDER), 1)
     rest = indices[jnp.argsort(jax.random.bits(key, (80,)))][48:]
     expected, _ = steps.train_step(
         before, 3, IMAGES[rest], LABELS[rest], None, small_settings(batch_size=32), 80
@@ -86,7 +86,7 @@ def test_gradient_in_parts_is_the_gradient(count):
     batch = small_settings(model__name='lenet5', model__widths=None, micro_batch=16)
     parts = small_settings(model__name='lenet5', model__widths=None, micro_batch=4)
     state = steps.init(batch, 0, 80)
-    inputs = steps.prepare(IMAGES[:16], batch)
+    inputs = steps.preprocess(IMAGES[:16], batch)
     mask = jnp.arange(16) < count
     key = jax.random.key(0)
 

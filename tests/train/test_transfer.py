@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
-from fmnist_jax.fit import placement
+from fmnist_jax.fit import mesh
 from fmnist_jax.fit.fit import fit
-from fmnist_jax.results.inference import seed_logits
+from fmnist_jax.results.networks import seed_logits
 from fmnist_jax.train import epoch as epoch_steps
-from fmnist_jax.train import metrics, step
+from fmnist_jax.train import losses as metrics
+from fmnist_jax.train import step
 
 DATASET = small_dataset(num_train=52)
 
@@ -100,13 +101,13 @@ def test_the_head_learns_first_then_all_of_it_with_a_fresh_optimizer():
 
 def test_the_phases_run_in_the_compiled_loop_as_step_by_step():
     mine = settings(head_epochs=1, epochs=2, dataset__num_validation=20)
-    replicas = placement.make_replicas(1, devices=jax.local_devices()[:1])
-    outcome = fit(mine, DATASET, replicas)
+    layout = mesh.arrange(1, devices=jax.local_devices()[:1])
+    outcome = fit(mine, DATASET, layout)
     # What is kept of a network with batch norm is the network that was tested.
     logits = seed_logits(mine, outcome.variables, DATASET.test_images)
     np.testing.assert_allclose(logits, outcome.logits, atol=1e-4)
     whole = settings(epochs=2, dataset__num_validation=20)
-    other = fit(whole, DATASET, replicas)
+    other = fit(whole, DATASET, layout)
     losses = np.array(outcome.history['train_loss']), np.array(other.history['train_loss'])
     assert losses[0].shape == (2, 1) and np.isfinite(losses[0]).all()
     assert abs(losses[0] - losses[1]).max() > 1e-4
@@ -126,7 +127,7 @@ def test_pretrained_layers_take_the_place_of_random_ones():
     np.testing.assert_array_equal(state.batch_stats['conv_dw_1']['norm']['mean'], mean)
     assert moved(fresh, state) == ({'conv1'}, {'conv_dw_1'})
     # The same through all programs: every seed starts there.
-    replicas = placement.make_replicas(2, devices=jax.local_devices()[:2])
+    layout = mesh.arrange(2, devices=jax.local_devices()[:2])
     still = settings(num_seeds=2, model__frozen_blocks=2, epochs=1)
-    one, two = (fit(still, DATASET, replicas, pretrained=p).test_loss for p in (given, None))
+    one, two = (fit(still, DATASET, layout, pretrained=p).test_loss for p in (given, None))
     assert (one != two).all()

@@ -4,8 +4,12 @@ from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.accuracy import accuracy_by_row
 from fmnist_jax.report.figures.curves import learning_curves
-from fmnist_jax.report.figures.mistakes import class_accuracy, confusion, surest_mistakes
-from fmnist_jax.report.predicted import best_predicted
+from fmnist_jax.report.figures.mistakes import (
+    best_predicted,
+    class_accuracy,
+    confusion,
+    surest_mistakes,
+)
 from fmnist_jax.results import arrays
 
 

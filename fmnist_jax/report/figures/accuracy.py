@@ -3,8 +3,8 @@
 import math
 
 from fmnist_jax.report.figures import style
-from fmnist_jax.report.figures.drawing import Drawing, best_in_words, wrapped
-from fmnist_jax.report.verdicts import VERDICTS, standing
+from fmnist_jax.report.figures.style import Drawing, best_in_words, wrapped
+from fmnist_jax.report.rows import VERDICTS, standing
 
 # Percentage points below the best that are drawn; rows that lie lower would squeeze the others.
 _WINDOW = 16

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 
 
 @contextlib.contextmanager
@@ -77,3 +78,8 @@ def remove_empty(*folders):
     for folder in folders:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def file_name(row_name):
+    """A row's name as the stem of a file."""
+    return re.sub(r'[^\w.+-]+', '_', row_name).strip('_')

@@ -9,12 +9,12 @@ import pathlib
 
 import jax
 
+from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check, check_weights
 from fmnist_jax.config.cli import load_config
 from fmnist_jax.config.settings import resolve, select_rows
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, show
-from fmnist_jax.fit import mesh
 from fmnist_jax.fit.compile import make_layout
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.models.pretrained import Pretrained
@@ -32,7 +32,7 @@ def _use_all_cores():
     """
     if jax.config.jax_num_cpu_devices < 1:
         with contextlib.suppress(RuntimeError):
-            mesh.set_up(cache_folder=datasets.cache_directory() / 'xla')
+            machine.set_up(cache_folder=datasets.cache_directory() / 'xla')
 
 
 def make_settings(changes=None, config=None, row=None):

@@ -14,7 +14,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from fmnist_jax import files
-from fmnist_jax.config import run_flags
+from fmnist_jax.config import machine, run_flags
 from fmnist_jax.config.settings import plain, refuse_row_fields, select_rows
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
@@ -96,12 +96,11 @@ def _train(*inputs):
 def _run(config, rows, workdir):
     """Trains what is missing, prints the table and says where the results lie."""
     from fmnist_jax import report
-    from fmnist_jax.fit import mesh
     from fmnist_jax.report import claims
     from fmnist_jax.sweep import experiment
 
     platform = 'cpu' if _CLUSTER.value else None  # the GPUs are for the tasks
-    mesh.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla', platform)
+    machine.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla', platform)
     if _COORDINATOR.value:
         from fmnist_jax.sweep import multihost
 

@@ -16,6 +16,7 @@ import json
 import signal
 import sys
 
+from fmnist_jax.config import machine
 from fmnist_jax.config.cli import Parser
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, DataError
@@ -178,9 +179,7 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    from fmnist_jax.fit import mesh
-
     if hasattr(signal, 'SIGPIPE'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may stop reading
-    mesh.set_up(1, datasets.cache_directory() / 'xla')
+    machine.set_up(1, datasets.cache_directory() / 'xla')
     sys.exit(main())

@@ -18,7 +18,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from fmnist_jax import files
-from fmnist_jax.config import run_flags
+from fmnist_jax.config import machine, run_flags
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.results import workdirs
 from fmnist_jax.sweep import study as studies
@@ -112,10 +112,9 @@ def _train_best(config, study, workdir, load, load_pretrained):
 def _run(config, workdir):
     """The whole search."""
     from fmnist_jax.data import datasets
-    from fmnist_jax.fit import mesh
     from fmnist_jax.sweep.study import draw
 
-    mesh.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla')
+    machine.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla')
     studies.check_space(config)  # may trace a network, for which the devices must be there
     studies.make_sampler(_SAMPLER.value, config.seed, _TRIALS.value)  # what it lacks is told now
     pruner = studies.make_pruner(_PRUNER.value)

@@ -19,9 +19,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 from configs import base  # noqa: E402
+from fmnist_jax.config import machine  # noqa: E402
 from fmnist_jax.config.settings import resolve, split_static  # noqa: E402
 from fmnist_jax.data import datasets  # noqa: E402
-from fmnist_jax.fit import mesh  # noqa: E402
 from fmnist_jax.fit.fit import fit_trials  # noqa: E402
 from fmnist_jax.markdown import markdown, significant  # noqa: E402
 
@@ -63,7 +63,7 @@ def measure(model, dataset):
 
 def main():
     """Measures and writes the table."""
-    mesh.set_up()  # without the folder of compiled programs: every compilation counts
+    machine.set_up()  # without the folder of compiled programs: every compilation counts
     dataset = datasets.load('fashion_mnist')
     rows = []
     for model in MODELS:
@@ -80,7 +80,7 @@ def main():
         )
     heading = ('network', 'alone', 'shared', 'together', 'together / alone', 'together / shared')
     (HERE / 'table.md').write_text(
-        f'# Trials a minute\n\n{TRIALS} trials of one epoch, {mesh.cores()} CPU cores, '
+        f'# Trials a minute\n\n{TRIALS} trials of one epoch, {machine.cores()} CPU cores, '
         f'medians of {ROUNDS}\nrounds (`python experiments/search/throughput.py`, where the '
         f'words are explained).\n\n{markdown(heading, rows)}'
     )

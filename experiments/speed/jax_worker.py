@@ -9,6 +9,7 @@ import numpy as np
 
 from configs import base
 from experiments.speed.machine import process_memory
+from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import resolve, split_static, with_hparams
 from fmnist_jax.cost import multiply_adds
@@ -39,7 +40,7 @@ class Contestant:
           images: train on the first so many; all if None.
           cache: folder of the persistent compilation cache; none if None.
         """
-        mesh.set_up(cache_folder=cache)
+        machine.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)
         dataset = datasets.load(settings.dataset.name)
         dataset = dataset._replace(

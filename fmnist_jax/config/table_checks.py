@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from fmnist_jax.config.settings import TABLE_ONLY
 from fmnist_jax.errors import ConfigError, show
-from fmnist_jax.results.arrays import file_name
+from fmnist_jax.files import file_name
 
 _EXPECTED = "expected row(name, {'section.field': value}, reported=0.91), as in configs/base.py"
 _ROW = {'name', 'change', 'reported', 'also_reported', 'repeats'}

@@ -24,7 +24,7 @@ class Programs(NamedTuple):
     train_head: Any  # the same for the epochs in which the dense layer alone learns; or None
     validate: Any  # None without a validation set
     test: Any
-    validate: Any  # logits of the validation images in the end; None without such images
+    validation_logits: Any  # of the validation images in the end; None without such images
     seconds: float  # compile time
 
 
@@ -148,12 +148,14 @@ def compile_programs(settings, hparams, layout, arrays):
         axes = (own, 0, 0, None, 'same')
         finish = build(validate, axes, hparams, state, *validation, epoch, donate=(1,))
     last = build(test, (own, 0, None), hparams, state, arrays.test)
-    validate = None
+    validation_program = None
     if settings.dataset.num_validation and not settings.dataset.validate_on_test:
         images, _ = arrays.validation
         validation = (arrays.validation_indices, images)
-        validate = build(validation_logits, (own, 0, 0, None), hparams, state, *validation)
-    return Programs(first, steps, head, finish, last, validate, build.seconds)
+        validation_program = build(
+            validation_logits, (own, 0, 0, None), hparams, state, *validation
+        )
+    return Programs(first, steps, head, finish, last, validation_program, build.seconds)
 
 
 class _Builder:

@@ -169,10 +169,10 @@ def _last_accuracy(run, state):
 
 def _validated(run, state, dataset):
     """(logits, labels) of each seed's validation images, which must not be the test images."""
-    if run.programs.validate is None:
+    if run.programs.validation_logits is None:
         return None
     images, _ = run.arrays.validation
     indices = run.arrays.validation_indices
-    logits = run.programs.validate(run.hparams, state, indices, images)
+    logits = run.programs.validation_logits(run.hparams, state, indices, images)
     logits, indices = mesh.gather(run.layout, (logits, indices))
     return logits, dataset.train_labels[indices]

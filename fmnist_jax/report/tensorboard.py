@@ -5,10 +5,10 @@ import pathlib
 
 import numpy as np
 
+from fmnist_jax import files
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report.figures.curves import history, learning_rates
 from fmnist_jax.report.rows import read
-from fmnist_jax.results import arrays
 
 _TAGS = {
     'train_loss': 'loss/train',
@@ -98,7 +98,7 @@ def write(directory, folders):
             place = pathlib.Path(directory) / workdir.resolve().name
             numbers = {name: scalars for name, scalars in runs(row).items() if scalars}
             for name, scalars in numbers.items():
-                folder = place / arrays.file_name(row.name) / name
+                folder = place / files.file_name(row.name) / name
                 if folder.exists() or folder in planned:
                     raise ConfigError(f'{folder} is there already; choose another --tensorboard')
                 planned[folder] = (scalars, _time(row))

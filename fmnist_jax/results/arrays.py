@@ -7,7 +7,6 @@ Report 000 names bagging as what it could not afford. The seeds of a row are suc
 import io
 import os
 import pathlib
-import re
 
 import numpy as np
 
@@ -16,17 +15,12 @@ from fmnist_jax.data import datasets, idx
 from fmnist_jax.errors import DataError, one_line
 
 
-def file_name(row_name):
-    """A row's name as the stem of a file."""
-    return re.sub(r'[^\w.+-]+', '_', row_name).strip('_')
-
-
 def save(workdir, row_name, probabilities):
     """Writes [S, test images, 10] as float16; returns the path within the workdir.
 
     Float16 moves the accuracy of an ensemble by an image or two, more where no class stands out.
     """
-    path = pathlib.Path('predictions') / f'{file_name(row_name)}.npz'
+    path = pathlib.Path('predictions') / f'{files.file_name(row_name)}.npz'
     (workdir / path).parent.mkdir(exist_ok=True)
     packed = io.BytesIO()
     np.savez_compressed(packed, probabilities=probabilities.astype(np.float16))

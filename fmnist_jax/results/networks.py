@@ -21,8 +21,8 @@ from fmnist_jax import files
 from fmnist_jax.config.settings import from_plain, plain
 from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.files import file_name
 from fmnist_jax.results import lines
-from fmnist_jax.results.arrays import file_name
 from fmnist_jax.train import calibration, evaluate
 from fmnist_jax.train.step import model_of
 

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 from importlib import metadata
 
-from fmnist_jax.fit.mesh import cores
+from fmnist_jax.config.machine import cores
 
 _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 

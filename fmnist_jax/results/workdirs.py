@@ -11,7 +11,6 @@ import filelock
 from fmnist_jax import files
 from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, difference, plain
 from fmnist_jax.errors import ConfigError, one_line
-from fmnist_jax.results import arrays
 from fmnist_jax.results.lines import check_config, parse
 
 
@@ -153,7 +152,7 @@ def check_pretrained(workdir, result, source):
 
 def checkpoint_folder(workdir, name):
     """Folder of a row's checkpoints: in it one, `seeds_0_to_4`, for all that train together."""
-    return pathlib.Path(workdir) / 'checkpoints' / arrays.file_name(name)
+    return pathlib.Path(workdir) / 'checkpoints' / files.file_name(name)
 
 
 def discard_finished(workdir, done):

@@ -14,10 +14,10 @@ import socket
 
 import jax
 
+from fmnist_jax.config import machine
 from fmnist_jax.config.cli import host_and_port
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import mesh
 from fmnist_jax.fit.compile import make_layout
 from fmnist_jax.fit.progress import Board, SweepProgress
 from fmnist_jax.sweep.experiment import Executor
@@ -29,7 +29,7 @@ from fmnist_jax.sweep.task import train_task
 @functools.cache
 def _set_up(devices):
     """Once in a process: Ray gives it one task after the other."""
-    mesh.set_up(devices, datasets.cache_directory() / 'xla')
+    machine.set_up(devices, datasets.cache_directory() / 'xla')
 
 
 _programs = {}  # compiled by this process for earlier tasks

@@ -42,7 +42,7 @@ def test_pytorch_initialization_is_uniform_within_its_bound():
 
 
 @pytest.mark.parametrize(
-    ('name', 'deviation'),
+    ('name', 'std'),
     [
         ('keras', np.sqrt(2 / (300 + 200))),
         ('glorot_uniform', np.sqrt(2 / (300 + 200))),

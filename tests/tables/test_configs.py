@@ -175,7 +175,7 @@ def test_report_004_grids(reports, layers):
 
 
 @pytest.mark.parametrize(
-    ('layers', 'count', 'mean', 'deviation'),
+    ('layers', 'count', 'mean', 'std'),
     # report 004, below Table 4
     [(1, 10, 0.87753, 0.00483), (2, 20, 0.901985, 0.0054891), (3, 35, 0.8871486, 0.0082615)],
 )

@@ -139,7 +139,7 @@ def test_list_shows_the_reports_seconds_as_seconds(tmp_path, config):
 def test_help_names_the_flags_and_every_field(tmp_path):
     done = run(tmp_path, '--help')
     assert done.returncode == 0
-    for flag in ('--config:', '--workdir:', '--rows:', '--[no]list:', '--data_dir:'):
+    for flag in ('--config FILE', '--workdir WORKDIR', '--rows GLOB', '--list', '--data_dir'):
         assert flag in done.stdout
     described = set(re.findall(r'^  --config\.([a-z_0-9.]+)=.+  \S', done.stdout, re.M))
     assert described == flatten(plain(base.get_config())).keys() - TABLE_ONLY

@@ -141,6 +141,8 @@ def _run(options, config):
     rows = select_rows(config, options.rows)
     experiment.check_rows(config, rows)
     claims.check(plain(config).get('claims', ()), [row['name'] for row in config.rows])
+    for note in options.notes:
+        say(note)
     try:
         load(config.dataset.name)
     except datasets.DataUnavailable as error:

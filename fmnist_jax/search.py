@@ -123,6 +123,8 @@ def _run(options, config):
     studies.check_space(config)  # may trace a network, for which the devices must be there
     studies.make_sampler(options.sampler, config.seed, options.trials)  # what it lacks is told now
     pruner = studies.make_pruner(options.pruner)
+    for note in options.notes:
+        say(note)
     workdir = options.workdir
     load, load_pretrained = loaders(options, config, config.rows)
     load(config.dataset.name)

@@ -157,7 +157,7 @@ def parse_table(parser, arguments=None):
 
     Returns:
       (options, config with the overrides, {'section.field': value} of the overrides). `options`
-      has `workdir` set.
+      has `workdir` set, and `notes`: lines for the user about the overrides.
 
     Raises:
       ConfigError: no config, no such field, or a value that a field cannot have.
@@ -169,9 +169,7 @@ def parse_table(parser, arguments=None):
         raise ConfigError('--config=FILE is missing, for example --config=configs/quickstart.py')
     config = load_config(options.config)
     overrides = dict(_parse_field(name, text) for name, text in fields)
-    config, notes = override(config, overrides)
-    for note in notes:
-        say(note)
+    config, options.notes = override(config, overrides)
     options.workdir = options.workdir or pathlib.Path('runs') / pathlib.Path(options.config).stem
     return options, config, overrides
 

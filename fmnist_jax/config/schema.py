@@ -302,6 +302,7 @@ def fields_help():
     lines = ['fields of the config:']
     for field in FIELDS:
         default = "(the network's own)" if field.default is None else field.default
+        default = "''" if default == '' else default
         lines.append(f'  --config.{field.path}={default}  {field.help}')
     return '\n'.join(lines)
 

@@ -33,7 +33,10 @@ __all__ = ['config']  # a fixture
         ),
         (['--config={}', '--seeds_per_task=1'], '--seeds_per_task needs --cluster'),
         (['--config={}', '--host=1'], '--num_hosts and --host need --coordinator=HOST:PORT'),
-        (['--config={}', '--cluster=a:1', '--coordinator=a:1'], '--cluster and --coordinator: give one'),
+        (
+            ['--config={}', '--cluster=a:1', '--coordinator=a:1'],
+            '--cluster and --coordinator: give one',
+        ),
         (['--config={}', '--cluster=here'], '--cluster=here: expected HOST:PORT'),
     ],
 )

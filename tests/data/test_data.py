@@ -120,7 +120,10 @@ def test_a_bad_checksum_in_data_dir_gives_both_sums(small, no_download, damage):
     other = (small / datasets.FILES[1]).read_bytes()
     content = path.read_bytes()[:-9] if damage == 'truncated' else other
     path.write_bytes(content)
-    expected, found = datasets.MD5['fashion_mnist'][3], hashlib.md5(content).hexdigest()
+    expected, found = (
+        datasets.MD5['fashion_mnist'][datasets.FILES[3]],
+        hashlib.md5(content).hexdigest(),
+    )
     with pytest.raises(DataError, match=f'{path}.*{found}.*{expected}.*delete it and fetch'):
         datasets.load('fashion_mnist', small.parent)
 

@@ -97,11 +97,11 @@ def test_an_extra_layer_named_as_fresh_is_ignored(theirs, tmp_path):
     ('content', 'message'),
     [
         (None, 'cannot be read: No such file or directory'),
-        (b'', 'is empty'),
+        (b'', 'cannot be read as Keras weights (it is no HDF5 file)'),
         (b'not hdf5 at all', 'cannot be read as Keras weights (it is no HDF5 file)'),
         ('half', 'truncated file'),
         ('nothing', "it holds nothing, expected an attribute 'layer_names' or a group 'layers'"),
-        ('folder', 'is a folder, not the .h5 file in it'),
+        ('folder', 'cannot be read: Is a directory'),
     ],
 )
 def test_files_that_are_no_weights(theirs, tmp_path, content, message):

@@ -41,19 +41,14 @@ class CNNVariant(nn.Module):
         convolutions, dense_widths = _ARCHITECTURES[self.variant]
         activation = ACTIVATIONS[self.activation]
         x = images
-        for kernel_size, features, pooled in convolutions:
+        for size, features, pooled in convolutions:
             if self.batch_norm:
                 layer = ConvNorm(
-                    features,
-                    kernel_size,
-                    'pytorch',
-                    self.activation,
-                    self.initialization,
-                    use_bias=True,
+                    features, size, 'pytorch', self.activation, self.initialization, use_bias=True
                 )
                 x = layer(x, train, batch)
             else:
-                x = activation(Conv(features, kernel_size, self.initialization)(x))
+                x = activation(Conv(features, size, self.initialization)(x))
             if pooled:
                 x = Pool(self.pooling, ceil_mode=True)(x)
         x = values(x).reshape(images.shape[0], -1)

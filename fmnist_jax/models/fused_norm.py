@@ -108,9 +108,8 @@ def _blockwise(function, block, params, images, weights):
         return jax.tree.map(jnp.add, total, sums(outputs, part[1])), outputs
 
     channels = jax.eval_shape(function, params, images[:block]).shape[-1]
-    nothing = (jnp.zeros(channels), jnp.zeros(channels))
-    parts = _split((images, weights), block)
-    total, outputs = jax.lax.scan(one_block, nothing, parts)
+    zeros = (jnp.zeros(channels), jnp.zeros(channels))
+    total, outputs = jax.lax.scan(one_block, zeros, _split((images, weights), block))
     return _join(outputs), *total
 
 
@@ -132,9 +131,9 @@ def _backward(function, block, saved, cotangents):
         d_params, d_images = pull_back(d.astype(outputs.dtype))
         return jax.tree.map(jnp.add, total, d_params), d_images
 
-    nothing = jax.tree.map(jnp.zeros_like, params)
+    zeros = jax.tree.map(jnp.zeros_like, params)
     parts = _split((images, weights, outputs, d_outputs), block)
-    d_params, d_images = jax.lax.scan(one_block, nothing, parts)
+    d_params, d_images = jax.lax.scan(one_block, zeros, parts)
     return d_params, _join(d_images), jnp.zeros_like(weights)
 
 
@@ -142,10 +141,9 @@ _blockwise.defvjp(_forward, _backward)
 
 
 def _split(arrays, block):
-    """[N, ...] each to [N / block, block, ...]."""
+    """Reshapes arrays [N, ...] to [N / block, block, ...]."""
     return [array.reshape(-1, block, *array.shape[1:]) for array in arrays]
 
 
 def _join(array):
-    """[N / block, block, ...] to [N, ...]."""
     return array.reshape(-1, *array.shape[2:])

@@ -47,19 +47,18 @@ BATCH_NORM = {  # framework -> (decay of the running averages, epsilon)
 }
 
 
-def _kernel(module, *shape):
-    return module.param('kernel', KERNEL_INITIALIZERS[module.initialization], shape)
-
-
-def _bias(module, kernel_shape):
-    """The parameter `bias`, one number for each feature of a kernel [..., features]."""
-    limit = 1 / math.sqrt(math.prod(kernel_shape[:-1]))
+def _kernel_and_bias(module, *shape, use_bias=True):
+    """The parameters of a layer: kernel [..., features] and bias [features], or a bias of 0."""
+    kernel = module.param('kernel', KERNEL_INITIALIZERS[module.initialization], shape)
+    if not use_bias:
+        return kernel, jnp.zeros(())
+    limit = 1 / math.sqrt(math.prod(shape[:-1]))
 
     def uniform(key, shape):
         return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
 
     initializer = uniform if module.initialization == 'pytorch' else nn.initializers.zeros
-    return module.param('bias', initializer, kernel_shape[-1:])
+    return kernel, module.param('bias', initializer, shape[-1:])
 
 
 class Dense(nn.Module):
@@ -70,8 +69,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        kernel = _kernel(self, x.shape[-1], self.features)
-        bias = _bias(self, kernel.shape)
+        kernel, bias = _kernel_and_bias(self, x.shape[-1], self.features)
         return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
 
 
@@ -85,8 +83,8 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        kernel = _kernel(self, self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        bias = _bias(self, kernel.shape)
+        size = self.kernel_size
+        kernel, bias = _kernel_and_bias(self, size, size, x.shape[-1], self.features)
         return convolve(x, kernel.astype(x.dtype), self.padding) + bias.astype(x.dtype)
 
 
@@ -185,8 +183,8 @@ class ConvNorm(nn.Module):
         x = pending(x)
         channels = jax.eval_shape(x.values).shape[-1]
         inputs, outputs = (channels, self.features) if self.features else (1, channels)
-        kernel = _kernel(self, self.kernel_size, self.kernel_size, inputs, outputs)
-        bias = _bias(self, kernel.shape) if self.use_bias else jnp.zeros(())
+        size = self.kernel_size
+        kernel, bias = _kernel_and_bias(self, size, size, inputs, outputs, use_bias=self.use_bias)
         convolution = convolve if self.features else depthwise
 
         def function(params, raw):

@@ -1,35 +1,33 @@
-"""A seed's batches over several devices and in parts: who takes which, and sums over all.
+"""Batches that several devices share, and micro-batches.
 
-Where there are more devices than seeds, devices share a seed: each holds the seed's whole
-state, takes its part of every batch, and gradients and batch norm's sums are added over them.
-Every random number is drawn as if there were one device, so the run is the same up to the
-order in which numbers are added.
+With more devices than seeds, devices share a seed: each holds the seed's whole state and takes
+its part of every batch; gradients and the sums of batch norm are added over the devices. Random
+numbers are drawn for the whole batch, so the run is the same up to the order of additions.
 """
 
 from typing import Any, NamedTuple
 
 import jax
 
-AXIS = 'devices'  # the pmapped axis of parallel.compile_for
+AXIS = 'devices'  # the pmapped axis of fit/mesh.py
 
 
 class Share(NamedTuple):
-    """`parts` devices, one beside the other, share a seed; the program has `devices`."""
+    """`parts` neighbouring devices of `devices` in the program share a seed."""
 
     parts: int = 1
     devices: int = 1
 
     def index(self):
-        """This device's part, 0 to parts - 1."""
+        """Number of this device's part, 0 to parts - 1."""
         return jax.lax.axis_index(AXIS) % self.parts if self.parts > 1 else 0
 
     def _groups(self):
-        return [
-            list(range(first, first + self.parts)) for first in range(0, self.devices, self.parts)
-        ]
+        starts = range(0, self.devices, self.parts)
+        return [list(range(start, start + self.parts)) for start in starts]
 
     def sum(self, tree):
-        """Arrays summed over the devices that share this seed."""
+        """Sums arrays over the devices that share this seed."""
         if self.parts == 1:
             return tree
         return jax.lax.psum(tree, AXIS, axis_index_groups=self._groups())
@@ -56,7 +54,7 @@ ALONE = Share()
 
 
 class Batch(NamedTuple):
-    """What a layer may need to know of its batch beside the values."""
+    """What layers need to know of a batch beside its values."""
 
     mask: Any = None  # [N] bool, images that count; None for all
     share: Share = ALONE

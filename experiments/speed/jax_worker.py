@@ -12,9 +12,9 @@ from experiments.speed.machine import process_memory
 from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import resolve, split_static, with_hparams
-from fmnist_jax.cost import multiply_adds
 from fmnist_jax.data import datasets
 from fmnist_jax.fit import compile, mesh
+from fmnist_jax.models.operations import multiply_adds
 from fmnist_jax.train import step as train
 
 # Programs in which devices wait for each other hang for ever if more than 32 are on their way.

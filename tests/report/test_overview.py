@@ -6,7 +6,7 @@ import pytest
 from report_for_tests import cells, fill, line
 
 from fmnist_jax import report
-from fmnist_jax.report import overview
+from fmnist_jax.report.overview import read, tables_not_run
 from fmnist_jax.report.rows import not_run, verdict_counts
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -101,8 +101,8 @@ def test_the_readme_shows_what_the_result_lines_say():
     """README's table is that of `python -m fmnist_jax.report experiments --configs=configs`."""
     experiments = ROOT / 'experiments'
     folders = sorted(path.parent for path in experiments.glob('*/results.jsonl'))
-    not_run_at_all = overview.not_run(ROOT / 'configs', experiments, folders)
-    shown = report.overview(overview.read(folders) + not_run_at_all)
+    not_run_at_all = tables_not_run(ROOT / 'configs', experiments, folders)
+    shown = report.overview(read(folders) + not_run_at_all)
     assert shown in (ROOT / 'README.md').read_text()
     titles = [row[0] for row in cells(shown)]
     for number in range(5):  # each report has its line

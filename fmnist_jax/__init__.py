@@ -18,7 +18,7 @@ _WHERE = {
     'CLASS_NAMES': ('data.datasets', 'CLASS_NAMES'),
     'MODELS': ('models', 'MODELS'),
     'ensemble': ('results.arrays', 'ensemble'),
-    'fit_seeds': ('library', 'fit_seeds'),
+    'fit_seeds': ('fit.api', 'fit_seeds'),
     'load_data': ('data.datasets', 'load'),
     'load_networks': ('results.networks', 'load'),
     'make_model': ('models', 'make_model'),

@@ -1,8 +1,12 @@
 """What this process may use of its machine, and JAX set up for it."""
 
+import contextlib
+import functools
 import os
 
 import jax
+
+from fmnist_jax.data import datasets
 
 
 def cores():
@@ -27,3 +31,11 @@ def set_up(cpu_devices=None, cache_folder=None, platform=None):
         jax.config.update('jax_compilation_cache_dir', str(cache_folder))
     # Small programs, too: together they take seconds.
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
+
+
+@functools.cache
+def use_all_cores():
+    """Sets JAX up as the commands do, unless it has been set up or used before."""
+    if jax.config.jax_num_cpu_devices < 1:
+        with contextlib.suppress(RuntimeError):  # a device is in use
+            set_up(cache_folder=datasets.cache_directory() / 'xla')

@@ -16,6 +16,7 @@ from settings_for_tests import small_dataset
 from configs import base
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.errors import ConfigError
+from fmnist_jax.fit import mesh
 from fmnist_jax.results import arrays as kept_arrays
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.sweep import experiment, ray_cluster

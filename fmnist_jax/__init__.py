@@ -20,7 +20,7 @@ _WHERE = {
     'claim': ('config.table', 'claim'),
     'default_config': ('config.schema', 'default_config'),
     'ensemble': ('results.arrays', 'ensemble'),
-    'fit_seeds': ('library', 'fit_seeds'),
+    'fit_seeds': ('fit.api', 'fit_seeds'),
     'load_data': ('data.datasets', 'load'),
     'load_networks': ('results.networks', 'load'),
     'make_model': ('models', 'make_model'),

@@ -46,7 +46,7 @@ class Contestant:
         dataset = dataset._replace(
             train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
         )
-        self.layout = compile.make_layout(settings)
+        self.layout = mesh.make_layout(settings)
         _, hparams = split_static(settings)
         self.hparams = {path: np.float32(value) for path, value in hparams.items()}
         self.arrays = compile.place(settings, dataset, self.layout)

@@ -14,7 +14,7 @@ from absl import logging
 
 from fmnist_jax.data import download, synthetic
 from fmnist_jax.data.idx import read_idx
-from fmnist_jax.errors import DataError
+from fmnist_jax.errors import DataError, one_line, show
 from fmnist_jax.files import local_path
 
 FILES = (
@@ -193,3 +193,58 @@ def cache_directory(cache_dir=None):
     if not cache_dir:
         cache_dir = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache') / 'fmnist_jax'
     return pathlib.Path(cache_dir).expanduser()
+
+
+def check_dataset(dataset):
+    """A data set of one's own arrays as a Dataset: images uint8, labels int32.
+
+    Lists, and integers of another type, are converted if that changes no value.
+
+    Args:
+      dataset: Dataset, or any other sequence of its four arrays.
+
+    Raises:
+      DataError: names the array, what was expected and what to do.
+    """
+    if not isinstance(dataset, (tuple, list)) or len(dataset) != 4:
+        raise DataError(
+            f'dataset={show(dataset)}: expected a Dataset of {", ".join(Dataset._fields)}, such as '
+            'load_data returns'
+        )
+    arrays = []
+    for name, value in zip(Dataset._fields, dataset, strict=True):
+        try:
+            arrays.append(np.asarray(value))
+        except (ValueError, TypeError) as error:
+            raise DataError(f'dataset.{name} is no array: {one_line(error)}') from error
+    for i in (0, 2):
+        _check_images(Dataset._fields[i], arrays[i])
+        _check_labels(Dataset._fields[i + 1], arrays[i + 1], len(arrays[i]))
+        arrays[i], arrays[i + 1] = arrays[i].astype(np.uint8), arrays[i + 1].astype(np.int32)
+    return Dataset(*arrays)
+
+
+def _check_images(name, images):
+    expected = 'expected uint8 images [N, 28, 28] with values 0 (background) to 255'
+    if images.ndim != 3 or images.shape[1:] != (28, 28) or not len(images):
+        raise DataError(f'dataset.{name} has shape {images.shape}; {expected} and N above 0')
+    if images.dtype.kind not in 'ui':
+        raise DataError(
+            f'dataset.{name} has type {images.dtype}; {expected}: for images in [0, 1] give '
+            '(255 * images).round().astype("uint8")'
+        )
+    if images.min() < 0 or images.max() > 255:
+        raise DataError(f'dataset.{name} has values {images.min()} to {images.max()}; {expected}')
+
+
+def _check_labels(name, labels, count):
+    expected = f'expected integers 0 to 9 of shape ({count},), one for each image'
+    if labels.shape != (count,):
+        raise DataError(
+            f'dataset.{name} has shape {labels.shape}; {expected}: for one-hot labels give '
+            'labels.argmax(-1)'
+        )
+    if labels.dtype.kind not in 'ui':
+        raise DataError(f'dataset.{name} has type {labels.dtype}; {expected}')
+    if labels.min() < 0 or labels.max() > 9:
+        raise DataError(f'dataset.{name} has values {labels.min()} to {labels.max()}; {expected}')

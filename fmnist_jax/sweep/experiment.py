@@ -9,7 +9,7 @@ from fmnist_jax.config.settings import plain, resolve, settings_hash
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit.checkpoint import Checkpoints
-from fmnist_jax.fit.compile import devices_sharing_a_seed, make_layout
+from fmnist_jax.fit.mesh import devices_per_seed, make_layout
 from fmnist_jax.fit.progress import RowProgress
 from fmnist_jax.results import lines, provenance, workdirs
 from fmnist_jax.sweep.task import Task, keep, train_task
@@ -141,7 +141,7 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say=print, execut
     for mine in settings.values():
         if executor.devices:
             together = min(mine.num_seeds, executor.seeds_per_task or mine.num_seeds)
-            devices_sharing_a_seed(mine, together, executor.devices)
+            devices_per_seed(mine, together, executor.devices)
         else:
             make_layout(mine)
         total = len(load_dataset(mine.dataset.name).train_labels)

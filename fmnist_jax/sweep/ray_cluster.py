@@ -18,7 +18,7 @@ from fmnist_jax.config import machine
 from fmnist_jax.config.cli import host_and_port
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit.compile import make_layout
+from fmnist_jax.fit.mesh import make_layout
 from fmnist_jax.fit.progress import Board, SweepProgress
 from fmnist_jax.sweep.experiment import Executor
 from fmnist_jax.sweep.task import train_task

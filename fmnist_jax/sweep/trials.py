@@ -65,7 +65,7 @@ def run_group(group, dataset, cache=None, progress=None, pretrained=None):
     Returns:
       For each trial (mean validation accuracy, per seed, whether it was pruned).
     """
-    from fmnist_jax.fit.fit import fit_trials
+    from fmnist_jax.fit.api import fit_trials
 
     settings = group[0].settings
     watch = Watch(group, settings.num_seeds, settings.epochs)

@@ -40,7 +40,7 @@ def first_step_that_is_not_finite(mine):
     state = steps.init(mine, 0, len(indices))
     step = jax.jit(
         lambda state, i: epoch.train_steps(
-            *(mine, state, losses.zeros(), 0, indices, images, labels, 1, i, i + 1)
+            mine, state, losses.zeros(), 0, indices, images, labels, 1, i, i + 1
         )
     )
     for i in range(5):
@@ -98,22 +98,22 @@ def test_a_gradient_that_is_not_finite_is_named(monkeypatch):
 
 
 def test_only_the_seed_that_goes_wrong_is_named(monkeypatch):
-    keep = debug_nans.keep
+    copy = debug_nans.copy
 
     def spoiled(layout, state):
         """The second seed's parameters are not finite from the start."""
-        kept = keep(layout, state)
-        kept.params['Dense_1']['bias'][1] = np.nan
-        return kept
+        copied = copy(layout, state)
+        copied.params['Dense_1']['bias'][1] = np.nan
+        return copied
 
-    monkeypatch.setattr(debug_nans, 'keep', spoiled)
+    monkeypatch.setattr(debug_nans, 'copy', spoiled)
     said = message(seed=5)
     assert said.startswith('config.debug_nans: seed 6, epoch 1, step 1: not finite first in the')
     assert 'the parameters before it parameters/Dense_1/bias' in said
 
 
 def test_a_validation_loss_that_is_not_finite_is_told():
-    measured = steps.metrics.Metrics(np.array([1.0, np.inf]), np.zeros(2), np.ones(2))
+    measured = losses.Metrics(np.array([1.0, np.inf]), np.zeros(2), np.ones(2))
     with pytest.raises(ConfigError, match='seed 1, epoch 3: the validation loss is not finite'):
         debug_nans.check_validation(small_settings(), measured, 3)
 

@@ -16,7 +16,7 @@ from settings_for_tests import small_dataset
 from configs import base
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import compile
+from fmnist_jax.fit import mesh
 from fmnist_jax.results import arrays as kept_arrays
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.sweep import experiment, ray_cluster
@@ -106,7 +106,7 @@ def test_a_machine_that_dies_loses_no_row_and_changes_no_number(
         files = [kept_arrays.load(tmp_path / path) for path in result['predictions']]
         for seed in (0, 1):  # alone on one device, as each task was: the same bits
             task = Task(row, settings, seed, 1)
-            layout = compile.make_layout(task.own, jax.local_devices()[:1])
+            layout = mesh.make_layout(task.own, jax.local_devices()[:1])
             expected, arrays = train_task(task, DATASET, layout, cache)
             assert [result['test_loss'][seed]] == expected['test_loss']
             history = result['history']['train_loss']
@@ -114,7 +114,7 @@ def test_a_machine_that_dies_loses_no_row_and_changes_no_number(
             np.testing.assert_array_equal(files[seed], arrays.probabilities.astype(np.float16))
         assert result['ensemble_accuracy'] is not None  # of both seeds, whichever came last
     # Both seeds of a row together on one machine: the same up to rounding.
-    layout = compile.make_layout(settings, jax.local_devices()[:1])
+    layout = mesh.make_layout(settings, jax.local_devices()[:1])
     together, _ = train_task(Task(row, settings, 0, 2), DATASET, layout, cache)
     np.testing.assert_allclose(result['test_loss'], together['test_loss'], rtol=1e-3)
 

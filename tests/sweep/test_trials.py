@@ -7,7 +7,8 @@ from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.config.settings import split_static
 from fmnist_jax.fit import mesh
-from fmnist_jax.fit.fit import fit, fit_trials
+from fmnist_jax.fit.api import fit_trials
+from fmnist_jax.fit.fit import fit
 from fmnist_jax.sweep import study, trials
 
 optuna = pytest.importorskip('optuna')

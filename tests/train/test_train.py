@@ -10,7 +10,6 @@ import pytest
 from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.data import datasets
-from fmnist_jax.models import batch as share
 from fmnist_jax.train import epoch, evaluate, losses
 from fmnist_jax.train import step as steps
 
@@ -70,7 +69,7 @@ def test_smaller_last_batch_is_trained_on_exactly():
     assert int(measured.count) == 80
     before, _ = first_epoch(settings, cuts=(0, 1))
     indices = jnp.asarray(datasets.split(100, 20, 3)[0])
-    key = jax.random.fold_in(steps.seed_key(3, steps.ORDER), 1)
+    key = jax.random.fold_in(steps.seed_key(3, steps.PERMUTATION), 1)
     rest = indices[jnp.argsort(jax.random.bits(key, (80,)))][48:]
     expected, _ = steps.train_step(
         before, 3, IMAGES[rest], LABELS[rest], None, small_settings(batch_size=32), 80
@@ -118,7 +117,7 @@ def test_gradient_in_parts_is_the_gradient(count):
 def test_micro_batch_size(change, size):
     settings = small_settings(**{'model__widths': None} | change)
     state = jax.eval_shape(lambda: steps.init(settings, 0, 80))
-    assert share.micro_batch_size(settings, state.params, state.batch_stats) == size
+    assert steps.micro_batch_size(settings, state.params, state.batch_stats) == size
 
 
 def test_padded_evaluation_covers_every_image():

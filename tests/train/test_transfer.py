@@ -29,7 +29,7 @@ def trained(mine, epochs):
     images, labels = jnp.asarray(DATASET.train_images), jnp.asarray(DATASET.train_labels)
     state = before = step.init(mine, 0, len(indices))
     for epoch in range(1, epochs + 1):
-        phase = step.head_only(mine) if epoch <= mine.head_epochs else mine
+        phase = epoch_steps.head_only(mine) if epoch <= mine.head_epochs else mine
         steps = jax.jit(lambda state, epoch, phase=phase: epoch_steps.train_steps(
             phase, state, metrics.zeros(), 0, indices, images, labels, epoch, 0, 2
         )[0])  # fmt: skip

@@ -109,6 +109,7 @@ def _train_best(config, study, workdir, load, load_pretrained):
     print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
 
 
+@studies.storage_errors()
 def _run(config, workdir):
     """The whole search."""
     from fmnist_jax.data import datasets
@@ -121,7 +122,7 @@ def _run(config, workdir):
     load, load_pretrained = run_flags.loaders()
     load(config.dataset.name)
     workdirs.acquire(workdir, config)
-    study = studies.open_study(workdir, _STORAGE.value, pruner)
+    study = studies.open_study(config, workdir, _STORAGE.value, pruner)
     dead = studies.give_up_dead_trials(study)
     if dead:
         run_flags.say(f'{dead} trials of a process that was killed are tried again')

@@ -16,11 +16,12 @@ from settings_for_tests import small_dataset
 from configs import base
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import compile
+from fmnist_jax.fit.compile import make_layout
+from fmnist_jax.fit.fit import fit
 from fmnist_jax.results import arrays as kept_arrays
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.sweep import experiment, ray_cluster
-from fmnist_jax.sweep.task import Task, train_task
+from fmnist_jax.sweep.task import Task, result_line
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 DATASET = small_dataset()
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:os.fork')  # Ray starts its mach
 @pytest.fixture(scope='module')
 def machines():
     """A Cluster whose first machine has one core; dead ones are noticed within seconds."""
-    pytest.importorskip('ray', reason="pip install -e '.[ray]'")
+    pytest.importorskip('ray', reason='pip install ray')
     quiet = {'RAY_USAGE_STATS_ENABLED': '0', 'RAY_AUTH_MODE': 'disabled'}
     quiet['PYTHONPATH'] = str(ROOT)
     quiet['XLA_FLAGS'] = os.environ['FMNIST_TEST_XLA_FLAGS']  # the same bits as in this process
@@ -68,6 +69,12 @@ def small_config(epochs=2):
 
 def run(config, workdir, executor):
     return experiment.run(config, config.rows, workdir, lambda name: DATASET, executor=executor)
+
+
+def train_on_one_device(task, cache):
+    """(result line, TaskArrays) of a task trained in this process."""
+    layout = make_layout(task.own, jax.local_devices()[:1])
+    return result_line(task, DATASET, fit(task.own, DATASET, layout, cache))
 
 
 def kill_in_the_middle(machines, victim, monkeypatch):
@@ -106,16 +113,14 @@ def test_a_machine_that_dies_loses_no_row_and_changes_no_number(
         files = [kept_arrays.load(tmp_path / path) for path in result['predictions']]
         for seed in (0, 1):  # alone on one device, as each task was: the same bits
             task = Task(row, settings, seed, 1)
-            layout = compile.make_layout(task.own, jax.local_devices()[:1])
-            expected, arrays = train_task(task, DATASET, layout, cache)
+            expected, arrays = train_on_one_device(task, cache)
             assert [result['test_loss'][seed]] == expected['test_loss']
             history = result['history']['train_loss']
             assert [[epoch[seed]] for epoch in history] == expected['history']['train_loss']
             np.testing.assert_array_equal(files[seed], arrays.probabilities.astype(np.float16))
         assert result['ensemble_accuracy'] is not None  # of both seeds, whichever came last
     # Both seeds of a row together on one machine: the same up to rounding.
-    layout = compile.make_layout(settings, jax.local_devices()[:1])
-    together, _ = train_task(Task(row, settings, 0, 2), DATASET, layout, cache)
+    together, _ = train_on_one_device(Task(row, settings, 0, 2), cache)
     np.testing.assert_allclose(result['test_loss'], together['test_loss'], rtol=1e-3)
 
 
@@ -132,7 +137,7 @@ def test_a_machine_whose_jax_sees_no_gpu_is_named(machines, tmp_path):
 
 
 def test_room_that_no_machine_has_is_refused(machines):
-    refused = pytest.raises(ConfigError, match='--cpu_devices=3: a task finds no room; the larg')
+    refused = pytest.raises(ConfigError, match='--cpu_devices=3: no machine has room for a task; the larg')
     with refused, ray_cluster.connect(machines.address, cpu_devices=3):
         pass
 
@@ -150,9 +155,9 @@ def test_an_address_without_a_cluster_is_told_at_once(address, message):
         pass
 
 
-def test_without_ray_the_extra_is_named(monkeypatch):
+def test_without_ray_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
-    with pytest.raises(ConfigError, match=r"needs Ray: pip install -e '.\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"needs Ray: pip install ray$"):
         ray_cluster.connect('auto').__enter__()
 
 

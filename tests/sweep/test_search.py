@@ -56,7 +56,7 @@ def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
     space = (base.uniform('optimizer.learning_rate', 0.001, 1.0, log=True),)
     drawn = []
     for name in ('tpe', 'random'):
-        made = study.open_study(tmp_path / name, f'sqlite:///{tmp_path}/{name}.db', None)
+        made = open_study(tmp_path / name, f'sqlite:///{tmp_path}/{name}.db', None)
         for _ in range(4):
             trial, change = study.ask(
                 made, space, lambda n, s=name: study.make_sampler(s, n, count)
@@ -109,23 +109,23 @@ def test_the_best_trial_gets_fresh_seeds():
 
 def test_a_journal_that_is_none_is_named(tmp_path):
     (tmp_path / 'study.journal').write_text('nothing\\n' * 3)
-    with pytest.raises(ConfigError, match='study.journal: not a study of Optuna'):
-        study.open_study(tmp_path, '', study.make_pruner('none'))
+    with pytest.raises(ConfigError, match='study.journal: cannot be opened as a study of Optuna'):
+        open_study(tmp_path, '', study.make_pruner('none'))
 
 
 def test_the_lock_of_a_killed_process_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(study, '_STALE_LOCK_SECONDS', 3)
     monkeypatch.chdir(tmp_path)  # with a relative workdir, as most are
     os.mkdir('runs')
-    study.open_study('runs', '', None)
+    open_study('runs', '', None)
     killed = study._journal('runs/study.journal')
     killed._lock.acquire()  # and never released
-    study.open_study('runs', '', None).ask()
+    open_study('runs', '', None).ask()
     assert not os.path.lexists('runs/study.journal.lock')
 
 
 def test_a_dead_trial_that_another_process_gave_up_is_left_alone(tmp_path, monkeypatch):
-    made = study.open_study(tmp_path, '', None)
+    made = open_study(tmp_path, '', None)
     trial = made.ask()
 
     def quicker(process):
@@ -177,7 +177,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     pair = [command('--trials=14', '--together=3', '--best_seeds=2') for _ in range(2)]
     texts = [process.communicate(timeout=500) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], '\n'.join(err for _, err in texts)
-    made = study.open_study(folder, '', None)
+    made = open_study(folder, '', None)
     have = study.counts(made)
     assert have['complete'] + have['pruned'] == max(14, done) and have['running'] == 0
     rates = [trial.params['optimizer.learning_rate'] for trial in made.trials if trial.values]
@@ -200,7 +200,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
 def test_the_committed_search_is_what_its_study_says(tmp_path):
     folder = ROOT / 'experiments' / 'cnn2_search'
     shutil.copy(folder / 'study.journal', tmp_path)
-    made = study.open_study(tmp_path, '', None)
+    made = open_study(tmp_path, '', None)
     assert study.table(made) in (folder / 'search.md').read_text()
     best = json.loads((folder / 'best' / 'results.jsonl').read_text().splitlines()[0])
     number = study.best(made).number

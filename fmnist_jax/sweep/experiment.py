@@ -64,15 +64,9 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print, ex
 
 
 def run_here(tasks, load_dataset, keep, workdir, say, show=True):
-    """Trains the tasks in this process, one after the other.
+    """Trains the tasks in this process and calls keep(task, result line, TaskArrays) for each.
 
-    Args:
-      tasks: Tasks.
-      load_dataset: name -> datasets.Dataset.
-      keep: writes a trained task: (task, result line, TaskArrays).
-      workdir: folder of the checkpoints; None means no checkpoints.
-      say: prints one line for the user.
-      show: whether to show progress.
+    Without a workdir it writes no checkpoints; `show` asks for a progress bar.
     """
     cache = {}  # compiled programs, shared by rows that differ in floats alone
     for task in tasks:
@@ -87,26 +81,27 @@ def run_here(tasks, load_dataset, keep, workdir, say, show=True):
                     settings, dataset, layout, cache, progress, task.variables, checkpoints
                 )
         finally:
-            if progress:
-                progress.close()
-            if checkpoints:
-                checkpoints.close()
+            for to_close in filter(None, (progress, checkpoints)):
+                to_close.close()
         keep(task, *result_line(task, dataset, trained))
         if checkpoints:
             checkpoints.discard()
 
 
 def plan(config, rows, workdir, load_dataset, load_pretrained, say, executor):
-    """Lists what `workdir` lacks and checks that it can be trained; writes nothing.
+    """The Tasks that `workdir` lacks, after a check that they can train; writes nothing.
 
     Args and Raises: as for `run`.
-
-    Returns:
-      Tasks, in the order of the rows.
     """
     settings = {row['name']: resolve(config, row) for row in rows}
     for of_row in settings.values():
-        _check_devices_and_split(of_row, load_dataset, executor)
+        if executor.devices:
+            together = min(of_row.num_seeds, executor.seeds_per_task or of_row.num_seeds)
+            devices_sharing_a_seed(of_row, together, executor.devices)
+        else:
+            make_layout(of_row)
+        total = len(load_dataset(of_row.dataset.name).train_labels)
+        datasets.split(total, of_row.dataset.num_validation, of_row.seed)
     done = {result['row']: result for result in lines.read(workdir)}
     tasks = []
     for row in rows:
@@ -146,16 +141,6 @@ def _named(row):
         raise ConfigError(f'row {row["name"]!r}: {error}') from error
 
 
-def _check_devices_and_split(settings, load_dataset, executor):
-    if executor.devices:
-        together = min(settings.num_seeds, executor.seeds_per_task or settings.num_seeds)
-        devices_sharing_a_seed(settings, together, executor.devices)
-    else:
-        make_layout(settings)
-    total = len(load_dataset(settings.dataset.name).train_labels)
-    datasets.split(total, settings.dataset.num_validation, settings.seed)
-
-
 def _missing(row, settings, result, seeds_per_task):
     """The Tasks of the seeds that a row lacks; result: its result so far, or None."""
     done = result['seeds'] if result else ()
@@ -172,10 +157,7 @@ def _missing(row, settings, result, seeds_per_task):
 
 
 def _with_weights(tasks, row, settings, result, workdir, load_pretrained):
-    """A row's missing tasks with the pretrained weights that their seeds start from.
-
-    Weights that the user has named must be those of the row's finished seeds, too.
-    """
+    """The tasks with their pretrained weights, which must be those of the row's finished seeds."""
     named = getattr(load_pretrained, 'named', False)
     if not settings.pretrained or not (tasks or named):
         return tasks

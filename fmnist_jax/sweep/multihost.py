@@ -32,14 +32,13 @@ def connect(coordinator, num_hosts=None, host=None, say=print):
     """Joins the processes of the other hosts; call it before the first device is used.
 
     Args:
-      coordinator: HOST:PORT of host 0, or 'auto' where JAX finds it (Slurm, Open MPI, Kubernetes,
-        TPUs).
+      coordinator: HOST:PORT of host 0, or 'auto' where JAX finds it (Slurm, Kubernetes, TPUs, ...).
       num_hosts, host: the number of hosts and the index of this one; not with 'auto'.
       say: prints one line for the user.
 
     Raises:
-      ConfigError: a flag is wrong, or host 0 does not answer. (If another host never comes, JAX
-        itself ends the process after five minutes.)
+      ConfigError: a flag is wrong, or host 0 does not answer. (JAX itself ends this process if
+        another host never comes.)
     """
     # Its handler would keep this process alive after SIGTERM.
     jax.config.update('jax_enable_preemption_service', False)
@@ -93,10 +92,7 @@ def leave(code):
 
 
 def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
-    """experiment.run on all hosts together.
-
-    Returns:
-      The results on host 0, None on the others.
+    """experiment.run on all hosts together; returns the results on host 0, None on the others.
 
     Raises:
       ConfigError, DataError: as experiment.run; on all hosts if on one.
@@ -144,11 +140,7 @@ def _follow(config, load_dataset, load_pretrained):
 
 
 def _train(make_tasks, load_dataset, keep, workdir=None, say=print):
-    """Trains the tasks after a check that all hosts have the same.
-
-    Raises:
-      ConfigError: on all hosts, if one lacks something or differs in something.
-    """
+    """Trains the tasks; a ConfigError on all hosts if one of them cannot or has other tasks."""
     try:
         tasks = make_tasks()
         facts = _must_agree(tasks, load_dataset)

@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import socket
+import types
 
 import jax
 
@@ -200,22 +201,15 @@ def _set_up(devices):
     machine.set_up(devices, datasets.cache_directory() / 'xla')
 
 
-class _Report:
-    """A task's progress, sent to the board after every epoch."""
-
-    def __init__(self, board, index):
-        self._send = functools.partial(board.report.remote, index, platform.node())
-        self._send(0)
-
-    def steps(self, done, metrics):
-        """Sends nothing."""
-
-    def note(self, text):
-        """Sends nothing."""
-
-    def epoch(self, number, history):
-        """Sends the number of finished epochs."""
-        self._send(number)
+def _report(board, index):
+    """The `progress` of fit.fit that sends the number of finished epochs to the board."""
+    send = functools.partial(board.report.remote, index, platform.node())
+    send(0)
+    return types.SimpleNamespace(
+        epoch=lambda number, history: send(number),
+        steps=lambda done, metrics: None,
+        note=lambda text: None,
+    )
 
 
 def _train(index, task, dataset, pretrained, room, board):
@@ -228,6 +222,6 @@ def _train(index, task, dataset, pretrained, room, board):
         )
     task = task._replace(pretrained=pretrained)
     layout = make_layout(task.own)
-    report = _Report(board, index)
-    trained = fit(task.own, dataset, layout, _programs, report, task.variables)
+    progress = _report(board, index)
+    trained = fit(task.own, dataset, layout, _programs, progress, task.variables)
     return *result_line(task, dataset, trained), platform.node()

@@ -25,11 +25,7 @@ _SECONDS_LOCKED = 60  # that we wait for a locked SQLite database
 
 
 def optuna():
-    """The library Optuna.
-
-    Raises:
-      ConfigError: it is not installed.
-    """
+    """The library Optuna; a ConfigError if it is not installed."""
     try:
         import optuna
     except ImportError as error:
@@ -42,11 +38,7 @@ def optuna():
 
 
 def check_space(config):
-    """Checks that `config.search` names fields and values that can train.
-
-    Raises:
-      ConfigError: names the field.
-    """
+    """Raises a ConfigError unless `config.search` names fields and values that can train."""
     from fmnist_jax.config.checks import check  # takes a second to import
 
     if not config.search:
@@ -65,14 +57,9 @@ def check_space(config):
 
 
 def fix(config, fields):
-    """Removes fields that a flag has set from `config.search`.
+    """Removes the fields that a flag has set from `config.search`.
 
-    Args:
-      config: the config, with the values of the flags.
-      fields: names such as 'optimizer.learning_rate'.
-
-    Raises:
-      ConfigError: nothing is left to search.
+    fields: names such as 'optimizer.learning_rate'. A ConfigError if nothing is left to search.
     """
     fixed = sorted({entry['field'] for entry in config.search} & set(fields))
     config.search = tuple(entry for entry in config.search if entry['field'] not in fields)
@@ -84,20 +71,14 @@ def fix(config, fields):
 
 def row(name, change, reported=None):
     """A row of a table, as configs.base.row makes it."""
-    return {
-        'name': name,
-        'change': change,
-        'reported': reported,
-        'also_reported': {},
-        'repeats': False,
-    }
+    more = {'also_reported': {}, 'repeats': False}
+    return {'name': name, 'change': change, 'reported': reported} | more
 
 
 def best_config(config, trial, num_seeds):
-    """The config that trains a trial with fresh seeds: a single row, named after the trial.
+    """The config that trains a trial with fresh seeds, which follow those that judged the trials.
 
-    Its seeds follow those that judged the trials. Its reported number is that of the config's
-    first row.
+    It has one row, named after the trial, with the reported number of the config's first row.
     """
     best = copy.deepcopy(config)
     best.unlock()
@@ -153,11 +134,17 @@ def open_study(config, workdir, storage, pruner):
     Raises:
       ConfigError: the journal or the database cannot be read.
     """
-    journal = pathlib.Path(workdir) / 'study.journal'
+    library, journal = optuna(), pathlib.Path(workdir) / 'study.journal'
+    engine = {'connect_args': {'timeout': _SECONDS_LOCKED}} if 'sqlite' in storage else {}
     try:
-        return optuna().create_study(
-            study_name=f'search {_fingerprint(config)}' if storage else 'search',
-            storage=_database(storage) if storage else _journal(journal),
+        if storage:
+            name = f'search {_fingerprint(config)}'
+            opened = library.storages.RDBStorage(storage, engine)
+        else:
+            name, opened = 'search', _journal(journal)
+        return library.create_study(
+            study_name=name,
+            storage=opened,
             pruner=pruner,
             direction='maximize',
             load_if_exists=True,
@@ -183,14 +170,6 @@ def _fingerprint(config):
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _database(address):
-    """Optuna's storage of a database, for create_study."""
-    if not address.startswith('sqlite'):
-        return address
-    wait = {'connect_args': {'timeout': _SECONDS_LOCKED}}
-    return optuna().storages.RDBStorage(address, engine_kwargs=wait)
-
-
 def _journal(path):
     """Optuna's storage in a file to which every line is written whole or not at all."""
     storages = optuna().storages
@@ -208,10 +187,7 @@ def _journal(path):
 
 @contextlib.contextmanager
 def storage_errors():
-    """Turns an error of the study's database into a ConfigError of one line.
-
-    The trials of this process stay in the study: the next start runs them again.
-    """
+    """Turns an error of the study's database into a ConfigError of one line."""
     try:
         yield
     except optuna().exceptions.StorageInternalError as error:
@@ -228,13 +204,11 @@ def storage_errors():
 def ask(study, space, sampler_of):
     """A new trial and its values: (optuna.Trial, {'section.field': value}).
 
-    The values depend on the trial's number, which no other trial has: processes that share the
-    study, or go on with it, draw different values.
-
     Args:
       study: Optuna's.
       space: the config's `search` (configs.base.uniform, configs.base.choice).
-      sampler_of: a trial's number -> Optuna's sampler.
+      sampler_of: trial's number -> Optuna's sampler, so that processes which share the study, or
+        go on with it, draw different values.
     """
     study.sampler = sampler_of(len(study.get_trials(deepcopy=False)))  # gp draws in study.ask
     trial = study.ask()
@@ -253,18 +227,12 @@ def ask(study, space, sampler_of):
 
 def tell(study, trial, value, pruned):
     """Ends a trial: with its value, or as pruned."""
-    if pruned:
-        study.tell(trial, state=optuna().trial.TrialState.PRUNED)
-    else:
-        study.tell(trial, value)
+    state = optuna().trial.TrialState.PRUNED if pruned else None
+    study.tell(trial, None if pruned else value, state)
 
 
 def give_up_dead_trials(study):
-    """Ends the trials of this machine's killed processes as failed, and queues them again.
-
-    Returns:
-      How many.
-    """
+    """Ends the trials of this machine's dead processes, queues them again, returns how many."""
     states = optuna().trial.TrialState
     count = 0
     for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
@@ -295,8 +263,7 @@ def _is_dead(process):
 
 def counts(study):
     """{'complete', 'pruned', 'running', 'fail', 'waiting'}: how many trials of each."""
-    trials = study.get_trials(deepcopy=False)
-    states = [trial.state for trial in trials]
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
     return {state.name.lower(): states.count(state) for state in optuna().trial.TrialState}
 
 

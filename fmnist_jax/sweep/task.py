@@ -89,15 +89,12 @@ def _rounded(values, digits=6):
 
 
 def result_line(task, dataset, trained):
-    """Turns a training into a result line; writes nothing.
+    """A task's result line, without the files of `keep_result`, and its TaskArrays.
 
     Args:
-      task: the Task.
-      dataset: datasets.Dataset that it was trained and tested on.
-      trained: fit.FitResult of its seeds.
-
-    Returns:
-      (result line without the files that `keep_result` writes, TaskArrays).
+      task: Task.
+      dataset: datasets.Dataset that its seeds were trained and tested on.
+      trained: their fit.FitResult.
     """
     settings = task.own
     result = {
@@ -179,16 +176,12 @@ def _calibrated(settings, outcome, labels):
 def keep_result(workdir, task, result, arrays, labels):
     """Writes the predictions and parameters of a task's seeds, then its result line.
 
-    The line's ensemble is that of all seeds of the row so far, if their predictions are at hand.
+    The line's ensemble is that of all seeds of the row so far, if their predictions exist.
 
     Args:
       workdir: pathlib.Path.
-      task: the Task.
-      result, arrays: see `result_line`.
+      task, result, arrays: see `result_line`.
       labels: int [test images].
-
-    Raises:
-      OSError: names the file that cannot be written.
     """
     name = result['row']
     earlier = [line for line in lines.read(workdir) if line['row'] == name]

@@ -49,12 +49,7 @@ class Watch:
 
 
 def run_group(group, dataset, cache=None, progress=None, pretrained=None):
-    """Trains the trials of a group together.
-
-    Args:
-      group: Candidates that one program can train.
-      dataset: datasets.Dataset, of which the test images are not used.
-      cache, progress, pretrained: see fit.fit.
+    """Trains the trials of a group together, without the test images; arguments as for fit.fit.
 
     Returns:
       A list with (mean validation accuracy, accuracy per seed, whether pruned) of each trial.

@@ -1,11 +1,14 @@
 """A table on a Ray cluster of two machines (processes here), one of which dies on the way."""
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import jax
@@ -137,7 +140,9 @@ def test_a_machine_whose_jax_sees_no_gpu_is_named(machines, tmp_path):
 
 
 def test_room_that_no_machine_has_is_refused(machines):
-    refused = pytest.raises(ConfigError, match='--cpu_devices=3: no machine has room for a task; the larg')
+    refused = pytest.raises(
+        ConfigError, match='--cpu_devices=3: no machine has room for a task; the larg'
+    )
     with refused, ray_cluster.connect(machines.address, cpu_devices=3):
         pass
 
@@ -150,14 +155,45 @@ def test_room_that_no_machine_has_is_refused(machines):
         ('10.0.0.7:port', '--cluster=10.0.0.7:port: expected HOST:PORT'),
     ],
 )
-def test_an_address_without_a_cluster_is_told_at_once(address, message):
+def test_an_address_without_a_cluster_is_refused_at_once(address, message):
+    pytest.importorskip('ray', reason='pip install ray')
     with pytest.raises(ConfigError, match=message), ray_cluster.connect(address):
         pass
 
 
+@pytest.mark.parametrize(
+    ('answer', 'message'),
+    [(None, 'refused'), (b'', 'timed out'), (b'HTTP/1.1 400 Bad', 'the port is not of Ray')],
+)
+def test_auto_refuses_a_cluster_that_has_ended(answer, message, tmp_path, monkeypatch):
+    """Ray keeps its last cluster's address; the port may be of another program by now."""
+    pytest.importorskip('ray', reason='pip install ray')
+    monkeypatch.setattr(ray_cluster, '_SECONDS_TO_ANSWER', 0.5)
+    monkeypatch.delenv('RAY_ADDRESS', raising=False)
+    monkeypatch.setenv('RAY_TMPDIR', str(tmp_path))
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = 1 if answer is None else server.getsockname()[1]
+        (tmp_path / 'ray').mkdir()
+        (tmp_path / 'ray' / 'ray_current_cluster').write_text(f'127.0.0.1:{port}')
+
+        def serve():
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(ConnectionError):
+                connection.sendall(answer)
+                while connection.recv(100):  # until the client goes
+                    pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        if answer is not None:
+            thread.start()
+        expected = rf'^--cluster=auto \(127.0.0.1:{port} by .*no Ray cluster answers.*{message}'
+        with pytest.raises(ConfigError, match=expected), ray_cluster.connect('auto'):
+            pass
+
+
 def test_without_ray_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
-    with pytest.raises(ConfigError, match=r"needs Ray: pip install ray$"):
+    with pytest.raises(ConfigError, match=r'needs Ray: pip install ray$'):
         ray_cluster.connect('auto').__enter__()
 
 

@@ -22,7 +22,7 @@ optuna = pytest.importorskip('optuna')
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG = """
 from configs import base
-from configs.base import among, between
+from configs.base import choice, uniform
 
 def get_config():
     config = base.get_config()
@@ -33,9 +33,9 @@ def get_config():
     config.model.widths = (8,)
     config.dataset.name = 'synthetic'
     config.search = (
-        between('optimizer.learning_rate', 0.001, 1.0, log=True),
-        between('model.dropout', 0.1, 0.5),
-        among('batch_size', 128, 256),
+        uniform('optimizer.learning_rate', 0.001, 1.0, log=True),
+        uniform('model.dropout', 0.1, 0.5),
+        choice('batch_size', 128, 256),
     )
     return config
 """
@@ -214,7 +214,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     first = command('--trials=40', '--together=3', '--best_seeds=0')
     deadline = time.monotonic() + 120
     journal = folder / 'study.journal'
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and first.poll() is None:
         if journal.exists() and '"values"' in journal.read_text():  # a trial is told
             break
         time.sleep(0.05)

@@ -56,7 +56,7 @@ def test_groups_hold_what_one_program_can_train():
 
 
 def test_a_hopeless_trial_is_pruned(tmp_path):
-    made = study.open_study(tmp_path, '', study.make_pruner('median'))
+    made = study.open_study(None, tmp_path, '', study.make_pruner('median'))
     for _ in range(6):
         trial = made.ask()
         for epoch in range(1, 4):

@@ -18,8 +18,6 @@ from fmnist_jax.errors import ConfigError, show
 from fmnist_jax.fit.compile import make_layout
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.models.pretrained import Pretrained
-from fmnist_jax.results import networks
-from fmnist_jax.train import calibration
 
 _DEFAULTS = pathlib.Path(__file__).parent.parent / 'configs' / 'base.py'
 
@@ -99,16 +97,3 @@ def _variables(settings, pretrained):
         raise ConfigError(f'pretrained={show(pretrained)}: expected what {how} returns')
     check_weights(settings, variables)
     return variables
-
-
-def predict_images(settings, variables, images, temperature=None):
-    """Probabilities of every seed: float32 [S, N, 10].
-
-    Args:
-      settings: of `make_settings`.
-      variables: {'params', 'batch_stats'}, arrays [S, ...], such as Outcome.variables.
-      images: uint8 [N, 28, 28], light items on black.
-      temperature: what the logits are divided by; None for 1.
-    """
-    logits = networks.seed_logits(settings, variables, images)
-    return calibration.calibrated(logits, temperature, settings.loss)

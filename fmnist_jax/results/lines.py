@@ -9,6 +9,7 @@ import pathlib
 
 from fmnist_jax import files
 from fmnist_jax.config.settings import difference
+from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, one_line
 
 
@@ -74,7 +75,7 @@ _PER_LINE = {
     'row': _instance(str),
     'config_hash': _instance(str),
     'config': _instance(dict),
-    'dataset': _instance(str),
+    'dataset': lambda value: isinstance(value, str) and value in CLASS_NAMES,
     'model': _optional(_instance(str)),
     'parameters': _optional(_is_count),
     'reported': is_fraction,
@@ -102,20 +103,21 @@ _EMPTY = {'resumed': [], **{k: {} for k in ('also_reported', 'device', 'replicas
 
 
 def completed(line):
-    """A result line with every field: a field that an older line lacks is null, or empty.
+    """A result line with every field: null, or empty, for what an older line lacks.
 
     Raises:
       ValueError: names a field that is wrong, or is missing and may not be null.
     """
-    count = len(line['test_accuracy']) if isinstance(line.get('test_accuracy'), list) else 0
-    per_seed = {name: [None] * count for name in _PER_SEED}
-    result = dict.fromkeys(_PER_LINE) | per_seed | _EMPTY | line
+    result = dict.fromkeys([*_PER_LINE, *_PER_SEED]) | _EMPTY | line
+    count = len(result['test_accuracy']) if isinstance(result['test_accuracy'], list) else 0
+    for name in _PER_SEED:
+        result[name] = [None] * count if result[name] is None else result[name]
     right = {name: is_right(result[name]) for name, is_right in _PER_LINE.items()}
     for name, is_right in _PER_SEED.items():
         right[name] = count and _is_list(result[name], count, is_right)
     for name in right:
         if not right[name]:
-            raise ValueError(f'wrong {name}' if name in line else f'no {name}')
+            raise ValueError(f'{"wrong" if name in line else "no"} {name}')
     for name, epochs in result['history'].items():
         if not isinstance(epochs, list) or not all(
             _is_list(epoch, count, _optional(_is_number)) for epoch in epochs
@@ -185,15 +187,14 @@ def _joined(lines):
     """The lines of one row as one line.
 
     Per-seed fields and history are concatenated, seconds added; the ensemble is that of all seeds,
-    or None. `predictions`, `parameters_file` and its `temperature` become lists, one item for each
-    line that has the file. All other fields are those of the line with the first seed.
+    or None. `predictions` becomes a list of the files; `parameters_file` and `temperature` become
+    lists with an item for each line. All other fields are those of the line with the first seed.
     """
     newest, lines = lines[-1], sorted(lines, key=lambda line: line['seeds'][0])
     joined = dict(lines[0])
     joined['predictions'] = [line['predictions'] for line in lines if line['predictions']]
-    kept = [line for line in lines if line['parameters_file']]
-    joined['parameters_file'] = [line['parameters_file'] for line in kept]
-    joined['temperature'] = [line['temperature'] for line in kept]
+    for name in ('parameters_file', 'temperature'):
+        joined[name] = [line[name] for line in lines]
     if len(lines) == 1:
         return joined
     for name in _PER_SEED:

@@ -98,7 +98,9 @@ def check_owner(workdir, config):
       ConfigError: the workdir belongs to another config; with the differences.
     """
     ours = plain(config)
-    ours['rows'] = [{name: row[name] for name in _ROW_FIELDS if name in row} for row in ours['rows']]
+    ours['rows'] = [
+        {name: row[name] for name in _ROW_FIELDS if name in row} for row in ours['rows']
+    ]
     if not (pathlib.Path(workdir) / 'config.json').exists():
         return None, ours
     theirs = read_config(workdir)

@@ -25,7 +25,7 @@ _WHERE = {
     'load_networks': ('results.networks', 'load'),
     'make_model': ('models', 'make_model'),
     'make_settings': ('config.table', 'make_settings'),
-    'predict_images': ('library', 'predict_images'),
+    'predict_images': ('results.networks', 'predict_images'),
     'row': ('config.table', 'row'),
     'row_networks': ('results.networks', 'of_row'),
     'summarize': ('results.statistics', 'summarize'),

@@ -119,33 +119,30 @@ def result_line(task, dataset, trained):
 
 
 def _measured(outcome, labels):
-    """What a result line says of each seed's training and test."""
+    """The fields of a result line about training and test."""
+    last = outcome.last_accuracy
     return {
         'test_accuracy': _rounded(outcome.test_accuracy),
         'test_loss': _rounded(outcome.test_loss),
         'test_images': len(labels),
         'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
         'tested_epoch': outcome.tested_epoch.tolist(),
-        **_of_the_last_epoch(outcome),
+        'last_test_accuracy': [None] * len(outcome.test_loss) if last is None else _rounded(last),
+        'confusion': kept_arrays.confusion(outcome.logits, labels),
         'parameters': outcome.parameters,
         'train_seconds': round(outcome.train_seconds, 2),
         'compile_seconds': round(outcome.compile_seconds, 2),
         'history': outcome.history,
-        **({'resumed': outcome.resumed} if outcome.resumed else {}),
+        'resumed': outcome.resumed,
     }
 
 
 def _penalty(optimizer, params):
     """The L2 penalty in each seed's loss; Keras prints the loss with it."""
     if is_off(optimizer.l2):
-        return {}
+        return {'l2_penalty': [0.0] * len(jax.tree.leaves(params)[0])}
     penalties = jax.vmap(lambda seed: l2_penalty(optimizer, seed))(params)
     return {'l2_penalty': _rounded(np.asarray(penalties))}
-
-
-def _of_the_last_epoch(outcome):
-    last = outcome.last_accuracy
-    return {} if last is None else {'last_test_accuracy': _rounded(last)}
 
 
 def _calibrated(settings, outcome, labels):
@@ -168,7 +165,7 @@ def _calibrated(settings, outcome, labels):
     return {
         'temperature': temperature and round(temperature, 4),
         'calibration_error': [error(seed) for seed in trained],
-        'calibration_error_tempered': temperature and [error(seed) for seed in tempered],
+        'calibration_error_tempered': [temperature and error(seed) for seed in tempered],
         'ensemble_calibration_error': error(kept_arrays.ensemble(tempered)),
     }
 

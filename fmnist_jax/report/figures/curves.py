@@ -47,7 +47,7 @@ def learning_rates(row):
     """
     from fmnist_jax.train.schedules import make_schedule  # imports JAX
 
-    if not row.result or 'train_images' not in row.result:
+    if not row.result or not row.result.get('train_images'):
         return None
     try:
         config = row.result['config']

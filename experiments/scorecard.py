@@ -17,9 +17,10 @@ sys.path.insert(0, str(ROOT))
 
 from fmnist_jax.config.cli import Parser  # noqa: E402
 from fmnist_jax.markdown import markdown, percent  # noqa: E402
-from fmnist_jax.report import overview  # noqa: E402
+from fmnist_jax.report import rows as table_rows  # noqa: E402
 from fmnist_jax.report.claims import evaluate  # noqa: E402
-from fmnist_jax.report.rows import VERDICTS, read, verdict_counts  # noqa: E402
+from fmnist_jax.report.overview import best_reported, not_run, ours, overview, read  # noqa: E402
+from fmnist_jax.report.rows import VERDICTS, verdict_counts  # noqa: E402
 
 EXPERIMENTS = ROOT / 'experiments'
 REPORTS = ('000', '001', '002', '003', '004')
@@ -42,21 +43,21 @@ def scorecard():
     Raises:
       ConfigError: a damaged workdir.
     """
-    tables = [(workdir, *read(workdir)) for workdir in _workdirs()]
+    tables = [(workdir, *table_rows.read(workdir)) for workdir in _workdirs()]
     lines = []
     for report in REPORTS:
         rows, outcomes = [], collections.Counter()
-        for workdir, config, table_rows in tables:
+        for workdir, config, rows_of_table in tables:
             if config['title'].startswith(f'Report {report}'):
-                rows += table_rows
+                rows += rows_of_table
                 claims = evaluate(config['claims'], workdir)
                 outcomes.update(c.outcome for c in claims if not c.text.startswith('Ours:'))
-        best = overview.best_reported([row for row in rows if row.dataset == 'fashion_mnist'])
+        best = best_reported([row for row in rows if row.dataset == 'fashion_mnist'])
         lines.append([
             report,
             f'{sum(row.is_run for row in rows)} of {len(rows)}',
             percent(best.reported),
-            overview.ours(best),
+            ours(best),
             _words({VERDICTS[key][1]: count for key, count in verdict_counts(rows).items()}),
             _words(dict(outcomes.most_common())),
         ])  # fmt: skip
@@ -66,8 +67,7 @@ def scorecard():
 def all_tables():
     """The table that `python -m fmnist_jax.report experiments --configs=configs` prints."""
     workdirs = _workdirs()
-    not_run = overview.not_run(ROOT / 'configs', EXPERIMENTS, workdirs)
-    return overview.overview(overview.read(workdirs) + not_run)
+    return overview(read(workdirs) + not_run(ROOT / 'configs', EXPERIMENTS, workdirs))
 
 
 def _write(path, table):

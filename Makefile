@@ -1,5 +1,6 @@
 # make run    set up .venv, train the quickstart table (LeNet-5, two rows, four seeds)
-# make test   set up .venv, run all tests
+# make test   set up .venv, run the quick tests
+# make test-all  all tests
 # make bench  set up .venv with PyTorch, time our training against it (half an hour; keep the
 #             machine idle), print the tables of experiments/speed
 # make lint   what CI checks besides the tests
@@ -8,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench lint lock setup
+.PHONY: run test test-all bench lint lock setup
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -31,6 +32,9 @@ run: setup
 	$(BIN)/python -m fmnist_jax.main --config=configs/quickstart.py
 
 test: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup
 	$(BIN)/python -m pytest
 
 # PyPI's PyTorch for Linux brings CUDA (2 GB); the small one for CPUs alone is

@@ -9,7 +9,6 @@ last checkpoint. Rows with fewer than --num_seeds seeds get the missing seeds. F
 to every call of fmnist_jax.main, but not to the script of scikit-learn's classifiers.
 """
 
-import argparse
 import pathlib
 import signal
 import subprocess
@@ -78,7 +77,7 @@ def _run(command, seconds):
 
 
 def _options(argv):
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument('--minutes', type=float, required=True, help='time limit for all tables')
     parser.add_argument('--num_seeds', type=int, default=5, help='seeds of every row (5)')
     parser.add_argument('--tables', default='', help='names of tables, comma-separated (all)')

@@ -7,7 +7,6 @@
 All figures come from the committed result lines experiments/*/results.jsonl.
 """
 
-import argparse
 import collections
 import pathlib
 import sys
@@ -78,7 +77,7 @@ def _write(path, table):
 
 def main(argv=None):
     """Prints the scorecard, or writes both tables."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument('--write', action='store_true', help='write the tables into both READMEs')
     if parser.parse_args(argv).write:
         _write(ROOT / 'README.md', scorecard())

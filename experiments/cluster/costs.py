@@ -8,7 +8,6 @@ The script measures nothing. Rates and start times come from experiments/speed/s
 table compares the estimate with the training times of the committed result lines.
 """
 
-import argparse
 import functools
 import heapq
 import importlib
@@ -176,7 +175,7 @@ def text(rows, num_seeds, k=1.0):
 
 def main(argv=None):
     """Prints the tables, or writes them into README.md."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument('--num_seeds', type=int, default=100, help='seeds of every row (100)')
     parser.add_argument('--k', type=float, default=1.0, help='speed relative to the measured (1)')
     parser.add_argument('--write', action='store_true', help='write the tables into README.md')

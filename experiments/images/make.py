@@ -1,7 +1,7 @@
 """Makes the README's pictures: the accuracy plot of a table and a terminal capture of a run.
 
-    script -c 'python -m fmnist_jax.main --config=configs/quickstart.py' run.txt
-    python experiments/images/make.py run.txt
+script -c 'python -m fmnist_jax.main --config=configs/quickstart.py' run.txt
+python experiments/images/make.py run.txt
 """
 
 import html

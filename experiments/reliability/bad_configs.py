@@ -13,15 +13,14 @@ from unittest import mock
 
 import jax
 import numpy as np
-from absl.testing import flagsaver
 
 from configs import base
 from fmnist_jax import main
+from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import TABLE_ONLY, flatten, resolve, split_static, with_hparams
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import mesh
 from fmnist_jax.train import epoch as epoch_steps
 from fmnist_jax.train import evaluate, losses, step
 
@@ -145,13 +144,10 @@ def command(*arguments):
     class Accepted(Exception):
         """The command accepted its arguments."""
 
-    argv = ['main', *arguments]
     errors = io.StringIO()
     patches = [
-        flagsaver.flagsaver(),
-        mock.patch.object(sys, 'argv', argv),  # config flags read it
         mock.patch.object(sys, 'path', list(sys.path)),
-        mock.patch.object(mesh, 'set_up'),  # works only once per process
+        mock.patch.object(machine, 'set_up'),  # works only once per process
         mock.patch.object(datasets, 'load', side_effect=Accepted),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(io.StringIO()),
@@ -160,7 +156,7 @@ def command(*arguments):
         for patch in patches:
             stack.enter_context(patch)
         try:
-            code = main.main(argv)
+            code = main.main(list(arguments))
         except Accepted:
             code = 'accepted'
         except BaseException as error:

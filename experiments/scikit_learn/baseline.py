@@ -9,7 +9,6 @@ is tested on all test images. The result lines have the same fields as those of 
 claims of other configs can name the rows ('scikit_learn:random_forest').
 """
 
-import argparse
 import pathlib
 import sys
 import time
@@ -128,7 +127,7 @@ def run(workdir, make, dataset, config, say):
 
 
 def _options(argv):
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument('--num_seeds', type=int, default=3, help='seeds of every classifier (3)')
     parser.add_argument('--dataset', default='fashion_mnist', choices=('fashion_mnist', 'mnist'))
     parser.add_argument('--data_dir', help='the same as for fmnist_jax.main')

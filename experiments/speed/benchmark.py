@@ -79,7 +79,7 @@ def _change(words):
 
 def _options(argv):
     """Parses the command line; a wrong flag ends the program with one line."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add('--networks', type=_words(NETWORKS), default=list(DEFAULT), help='comma-separated')
     add('--seeds', type=_counts, default=[1, 4], help='numbers of seeds to train together')

@@ -6,6 +6,7 @@ import jax
 from flax.traverse_util import flatten_dict
 
 from fmnist_jax.config.schema import check_fields
+from fmnist_jax.config.settings import flatten
 from fmnist_jax.errors import ConfigError, one_line, show
 from fmnist_jax.models import frozen, make_model, model_fields
 from fmnist_jax.train.optimizers import make_optimizer
@@ -30,7 +31,7 @@ def check(settings):
     Raises:
       ConfigError: one line with the field, its value and what was expected.
     """
-    check_fields(settings)
+    check_fields(flatten(settings.to_dict()))
     _check_together(settings)
 
 

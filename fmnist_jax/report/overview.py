@@ -3,8 +3,8 @@
 import pathlib
 from typing import NamedTuple
 
-from fmnist_jax.config.cli import load_config
 from fmnist_jax.config.settings import plain
+from fmnist_jax.config.table import load_config
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import grid, percent
 from fmnist_jax.report import rows as table_rows

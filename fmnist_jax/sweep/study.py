@@ -7,7 +7,7 @@ import pathlib
 import socket
 import warnings
 
-from fmnist_jax.config.run_flags import say
+from fmnist_jax.config.cli import say
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import markdown

@@ -126,7 +126,7 @@ def _run(options, config):
     from fmnist_jax import report
     from fmnist_jax.config import machine
     from fmnist_jax.data import datasets
-    from fmnist_jax.report import claims
+    from fmnist_jax.report import claims, committed
     from fmnist_jax.sweep import experiment
 
     platform = 'cpu' if options.cluster else None  # the GPUs are for the tasks
@@ -154,6 +154,8 @@ def _run(options, config):
         return
     files.write(workdir / 'table.md', report.workdir_table(workdir))
     print(f'\n{report.table(results, config.title)}{report.claims_text(workdir)}')
+    if compared := committed.comparison(results):
+        print(f'{compared}\n')
     print(f'Results: {workdir}/results.jsonl, table.md, predictions/ and parameters/')
 
 

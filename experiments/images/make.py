@@ -13,7 +13,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 COMMAND = 'python -m fmnist_jax.main --config=configs/quickstart.py'
-_COLUMNS = 130  # cuts off the table's columns of times
+_COLUMNS = 150  # longer lines are cut off
 _WIDTH, _HEIGHT = 6.0, 15  # pixels of a character cell
 _LINE = (
     '<text x="12" y="{y}" fill="{color}" textLength="{length}" '
@@ -38,14 +38,11 @@ def plot(table='fcn_optimizers'):
 
 
 def screen(capture):
-    """The lines of a terminal capture: each bar in its last state, then the title and the table."""
+    """The lines of a terminal capture: each bar in its last state, no notes below the table."""
     for line in capture.split('\n'):
         states = [state for state in line.split('\r') if state.strip()]
-        if not states or states[-1].startswith('Script '):
-            continue
-        if states[-1].startswith('- '):  # the notes below the table
-            return
-        yield states[-1][:_COLUMNS]
+        if states and not states[-1].startswith(('Script ', '- ', '  ')):
+            yield states[-1][:_COLUMNS]
 
 
 def terminal(capture):

@@ -13,7 +13,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 COMMAND = 'python -m fmnist_jax.main --config=configs/quickstart.py'
-_COLUMNS = 150  # longer lines are cut off
+_FIRST_CUT = 'train s'  # the table's columns from here on are times
 _WIDTH, _HEIGHT = 6.0, 15  # pixels of a character cell
 _LINE = (
     '<text x="12" y="{y}" fill="{color}" textLength="{length}" '
@@ -38,11 +38,14 @@ def plot(table='fcn_optimizers'):
 
 
 def screen(capture):
-    """The lines of a terminal capture: each bar in its last state, no notes below the table."""
+    """The lines of a terminal capture: each bar in its last state, without notes and times."""
+    end = None
     for line in capture.split('\n'):
         states = [state for state in line.split('\r') if state.strip()]
         if states and not states[-1].startswith(('Script ', '- ', '  ')):
-            yield states[-1][:_COLUMNS]
+            if states[-1].startswith('| row') and _FIRST_CUT in states[-1]:
+                end = states[-1].index(_FIRST_CUT) - 1
+            yield states[-1][:end] if states[-1].startswith('|') else states[-1]
 
 
 def terminal(capture):

@@ -3,8 +3,8 @@
     make run
 
 The row is the best of report 002, Adam with a learning rate of 0.001, exactly as in
-configs/fcn_optimizers.py. Without data and network the run falls back on synthetic images and
-says so.
+configs/fcn_optimizers.py. Without data and without a network connection, the run uses synthetic
+images and says so.
 """
 
 from configs import fcn_optimizers

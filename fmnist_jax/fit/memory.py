@@ -5,20 +5,16 @@ found before they run. A device that runs out of memory later is treated the sam
 """
 
 import os
-import pathlib
 
 import jax
 
+from fmnist_jax.config import machine
 from fmnist_jax.config.settings import split_static
 from fmnist_jax.errors import ConfigError
 
 VARIABLE = 'FMNIST_MEMORY_LIMIT'  # environment variable: bytes of each device that may be used
 # For devices without memory_stats, such as a CPU: the rest is for Python and the system.
 _PART_OF_MACHINE = 0.9
-_CONTAINER_LIMITS = (
-    '/sys/fs/cgroup/memory.max',
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes',
-)
 
 
 class TooLarge(Exception):
@@ -52,16 +48,7 @@ def limit(devices):
         return count
     local = [device for device in devices if device.process_index == jax.process_index()]
     own = (local[0].memory_stats() or {}).get('bytes_limit')
-    return own or int(_PART_OF_MACHINE * _machine()) // len(local)
-
-
-def _machine():
-    """Bytes of memory that this process may use."""
-    sizes = [os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')]
-    for file in map(pathlib.Path, _CONTAINER_LIMITS):
-        if file.is_file() and file.read_text().strip().isdigit():
-            sizes.append(int(file.read_text()))
-    return min(sizes)
+    return own or int(_PART_OF_MACHINE * machine.memory()) // len(local)
 
 
 def check_program(program, devices):

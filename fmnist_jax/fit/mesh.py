@@ -1,11 +1,13 @@
 """The layout: one seed's pure function run for many seeds, over the devices of one or more hosts.
 
-Arrays of all seeds have the shape [devices, seeds per device, ...]: `shard_map` spreads the first
-axis, `vmap` or `lax.map` the second. Seeds never communicate; only devices that share a seed do
+Arrays of all seeds have the shape [devices, seeds per device, ...]: `pmap` spreads the first axis,
+`vmap` or `lax.map` the second. Seeds never communicate; only devices that share a seed do
 (models/batch.py). On a CPU each core is a device, so a core that trains its own seeds never waits
-for another. With several hosts each runs this in a process of its own.
+for another. With several hosts each runs this in its own process, and `shard_map` spreads the first
+axis: a compiled `pmap` takes whole arrays, of which a host has only its part.
 """
 
+import functools
 import pickle
 import time
 from typing import NamedTuple
@@ -129,8 +131,17 @@ def _mesh(layout):
     return Mesh(np.array(layout.devices), (AXIS,))
 
 
+@functools.cache
+def _identity(devices):
+    return jax.pmap(lambda tree: tree, devices=devices)
+
+
 def _put(layout, tree):
     """Arrays [devices, ...] with their first axis spread over the devices."""
+    if not jax.tree.leaves(tree):
+        return tree  # pmap refuses a tree without arrays
+    if not several_hosts(layout):
+        return _identity(layout.devices)(tree)  # with the sharding that pmap itself uses
     sharding = NamedSharding(_mesh(layout), P(AXIS))
     return jax.tree.map(
         lambda a: jax.make_array_from_callback(a.shape, sharding, lambda part: a[part]), tree
@@ -208,6 +219,39 @@ def _over_seeds(function, layout, axes):
     return mapped
 
 
+def _over_devices(mapped, layout, axes, args, donate):
+    """pmap over the devices of this host."""
+    # An axis for every leaf: pmap confuses one axis for each argument with one for each leaf
+    # where there are as many leaves as arguments.
+    in_axes = tuple(
+        jax.tree.map(lambda _, axis=None if axis == 'same' else 0: axis, argument)
+        for argument, axis in zip(args, axes, strict=True)
+    )
+    return jax.pmap(
+        mapped, axis_name=AXIS, in_axes=in_axes, devices=layout.devices, donate_argnums=donate
+    )
+
+
+def _over_hosts(mapped, layout, axes, args, donate):
+    """As pmap, for arrays that are spread over the devices of several hosts."""
+
+    def on_one_device(*args):
+        own = [
+            a if axis == 'same' else jax.tree.map(lambda leaf: jnp.squeeze(leaf, 0), a)
+            for a, axis in zip(args, axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), mapped(*own))
+
+    program = jax.shard_map(
+        on_one_device,
+        mesh=_mesh(layout),
+        in_specs=tuple(P() if axis == 'same' else P(AXIS) for axis in axes),
+        out_specs=P(AXIS),
+        check_vma=False,  # the check knows no axis_index_groups
+    )
+    return jax.jit(program, donate_argnums=donate)
+
+
 def compile_for(layout, function, axes, *args, donate=(), runs_once=False):
     """Compiles one seed's `function` for all seeds of a layout.
 
@@ -225,26 +269,13 @@ def compile_for(layout, function, axes, *args, donate=(), runs_once=False):
     """
     start = time.perf_counter()
     mapped = _over_seeds(function, layout, tuple(0 if axis == 0 else None for axis in axes))
-
-    def on_one_device(*args):
-        own = [
-            a if axis == 'same' else jax.tree.map(lambda leaf: jnp.squeeze(leaf, 0), a)
-            for a, axis in zip(args, axes, strict=True)
-        ]
-        return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), mapped(*own))
-
-    program = jax.shard_map(
-        on_one_device,
-        mesh=_mesh(layout),
-        in_specs=tuple(P() if axis == 'same' else P(AXIS) for axis in axes),
-        out_specs=P(AXIS),
-        check_vma=False,  # the check knows no axis_index_groups
-    )
+    spread = _over_hosts if several_hosts(layout) else _over_devices
+    program = spread(mapped, layout, axes, args, donate)
     options = {}
     if runs_once:
         options['xla_backend_optimization_level'] = 0
     if len(layout.devices) > 1 and layout.devices[0].platform == 'cpu':
         # Each core works for its own device: operations split over all cores would only wait.
         options['xla_cpu_multi_thread_eigen'] = False
-    lowered = jax.jit(program, donate_argnums=donate).lower(*args)
-    return lowered.compile(compiler_options=options), time.perf_counter() - start
+    compiled = program.lower(*args).compile(compiler_options=options)
+    return compiled, time.perf_counter() - start

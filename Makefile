@@ -1,5 +1,6 @@
 # make run    set up .venv, train the quickstart table (LeNet-5, two rows, four seeds)
-# make test   set up .venv, run all tests
+# make test   set up .venv, run the quick tests
+# make test-all  all tests
 # make bench  set up .venv with PyTorch, time our training against it (half an hour; keep the
 #             machine idle), print the tables of experiments/speed
 # make lint   what CI checks besides the tests
@@ -8,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench lint lock setup
+.PHONY: run test test-all bench lint lock setup
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -31,6 +32,9 @@ run: setup
 	$(BIN)/python -m fmnist_jax.main --config=configs/quickstart.py
 
 test: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup
 	$(BIN)/python -m pytest
 
 # PyPI's PyTorch for Linux brings CUDA (2 GB); the small one for CPUs alone is
@@ -50,6 +54,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The newest release for each Python: jax 0.12 needs Python 3.12.
 lock:
-	uv pip compile -q pyproject.toml --extra test --universal --fork-strategy fewest --generate-hashes \
-	  --no-emit-index-url --no-header -o requirements.lock
+	uv pip compile -q pyproject.toml --extra test --universal --fork-strategy requires-python \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock

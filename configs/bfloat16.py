@@ -2,10 +2,10 @@
 
     python -m fmnist_jax.main --config=configs/bfloat16.py
 
-`compute` is the type of activations and of the kernels they meet; parameters, optimizer, batch
-norm's statistics, logits and losses stay float32. It is there for GPUs: a CPU without matrix units
-for it is slower in bfloat16. The same seeds, so each pair of rows has the same splits,
-initializations and orders. No report is reproduced here.
+This table reproduces no report. `compute` is the type of activations and of the kernels that they
+are multiplied with. Parameters, optimizer state, batch norm's statistics, logits and losses stay
+float32. bfloat16 is for GPUs: a CPU without matrix units for it is slower in bfloat16. Both rows of
+a pair use the same seeds, hence the same splits, initializations and permutations.
 """
 
 from configs import base
@@ -17,7 +17,7 @@ BFLOAT16 = {'compute': 'bfloat16'}
 
 
 def get_config():
-    """Four rows, Adam 0.001; about 13 minutes with 5 seeds on two CPU cores."""
+    """Four rows with Adam 0.001; about 13 minutes for 5 seeds on two CPU cores."""
     config = base.get_config()
     config.title = 'bfloat16 against float32'
     config.optimizer.name = 'adam'

@@ -1,18 +1,18 @@
-"""Report 004: which L2 gives its numbers, of four strengths and places that are likely.
+"""Report 004: which of four choices of L2 gives its numbers.
 
     python -m fmnist_jax.main --config=configs/cnn_l2.py
 
-The report names L2 and says neither how strong it is nor on which layers. Its grids print two
-numbers a row that depend on it: the accuracy, and Keras' validation loss, which holds the penalty.
-Four small networks, one of each depth and one with a wide dense layer, try Keras' 0.001 on every
-parameter, on all kernels and on the dense layers' kernels, and 0.01 on these (`l2` is twice
-Keras' number).
+The report uses L2, but does not give its strength or its layers. Two numbers per row of its grids
+depend on L2: the accuracy, and Keras' validation loss, which includes the penalty. We train four
+small networks: one of each depth, and one with a wide dense layer. Each uses Keras' 0.001 on every
+parameter, on all kernels or on the dense layers' kernels, or 0.01 on the latter. (`l2` is twice
+Keras' number.)
 """
 
 from configs import ann_vs_cnn, tuning_1_layer, tuning_2_layers, tuning_3_layers
 from configs.base import row
 
-NETWORKS = {  # (filters, dense nodes) -> the grid that has it
+NETWORKS = {  # (filters, dense nodes): the grid with this row
     ((16,), 16): tuning_1_layer.GRID,
     ((16, 16), 16): tuning_2_layers.GRID,
     ((16, 16), 128): tuning_2_layers.GRID,
@@ -27,7 +27,7 @@ L2 = {
 
 
 def get_config():
-    """20 epochs of sixteen rows; two minutes a row and seed on one CPU core."""
+    """Sixteen rows of 20 epochs; two minutes per row and seed on one CPU core."""
     config = ann_vs_cnn.get_config()
     config.title = 'Report 004: strength and place of L2'
     config.model.name = 'tuned_cnn'

@@ -2,19 +2,20 @@
 
     python -m fmnist_jax.main --config=configs/mobilenet.py
     python -m fmnist_jax.main --config=configs/mobilenet.py --rows='simple_cnn*'
-    python -m fmnist_jax.cost            # its Table 1, and the parameter and operation columns
+    python -m fmnist_jax.cost            # Table 1, and the columns of parameters and operations
 
-The MobileNets start from Keras' ImageNet weights (fetched once, 17 MB; --pretrained=FILE names a
-file of yours), all layers are trained, on images up-scaled to 56x56 with three channels.
+The MobileNets start from Keras' ImageNet weights. fmnist_jax downloads the weights once (17 MB);
+--pretrained=FILE names a local file. All layers train, on images up-scaled to 56x56 with three
+channels.
 
-What the report leaves open, and our choice: batches of 32, Keras' default; patience 5 for early
-stopping on the validation loss, whose best epoch is tested, for the MobileNets, too; Keras' Adam
-(epsilon 1e-7); inputs in [0, 1] for the simple CNN, in [-1, 1] for the MobileNets, as Keras' own
-preprocessing does. Its rotation angles are "normal (mean 0, variance pi/8)", a standard deviation
-of 36 degrees; the rows ending in `_narrow` take pi/8 for the standard deviation, 22.5 degrees.
+The report leaves these choices open. Ours: batches of 32 (Keras' default); early stopping on the
+validation loss with patience 5, also for the MobileNets, and a test of the best epoch; Keras' Adam
+(epsilon 1e-7); inputs in [0, 1] for the simple CNN, and in [-1, 1] for the MobileNets, as Keras'
+preprocessing does. The report's rotation angles are "normal (mean 0, variance pi/8)", a standard
+deviation of 36 degrees. In rows that end in `_narrow` the standard deviation is pi/8, 22.5 degrees.
 
-Not in the report: the simplified MobileNet from random weights, with the same recipe and with
-that of the simple CNN (Adam 0.001, no decay).
+Two rows are not in the report: the simplified MobileNet from random weights, with the same settings
+and with those of the simple CNN (Adam 0.001, no decay).
 """
 
 import math
@@ -36,8 +37,8 @@ MOBILENET = {
     'schedule.name': 'exponential',
     'schedule.decay_rate': 0.8,  # a factor, once an epoch
 }
-# Its settings; accuracy with no, flip, flip and rotation; parameters and operations as the report
-# rounds them; seconds per epoch.
+# (settings; accuracy without augmentation, with flips, with flips and rotation; parameters,
+# operations and seconds per epoch, as the report rounds them)
 NETWORKS = {
     'simple_cnn': ({}, (0.9252, 0.9187, 0.9116), (73_000, 5_600_000, 4)),
     'simplified_mobilenet': (MOBILENET, (0.9294, 0.9269, 0.9249), (140_000, 93_000_000, 11)),
@@ -82,7 +83,7 @@ def _rows():
         for (suffix, augment), accuracy in zip(augmentations.items(), reported, strict=True):
             also = dict(zip(COLUMNS, columns, strict=True))
             yield row(name + suffix, change | augment, accuracy, also)
-    for name in ('simple_cnn', 'simplified_mobilenet'):  # the other reading of the angles' spread
+    for name in ('simple_cnn', 'simplified_mobilenet'):  # pi/8 as the standard deviation
         change, reported, _ = NETWORKS[name]
         narrow = {'model.name': name} | change | ROTATE_LESS
         yield row(f'{name}_flip_rotate_narrow', narrow, reported[2], repeats=True)
@@ -98,7 +99,7 @@ def _rows():
 
 
 def get_config():
-    """Thirteen rows; on two CPU cores hours, so choose --rows and --config.num_seeds."""
+    """Thirteen rows; hours on two CPU cores, so choose --rows and --config.num_seeds."""
     config = base.get_config()
     config.title = 'Report 000: simple CNN and MobileNets'
     config.epochs = 60

@@ -1,11 +1,11 @@
-"""Report 004, Table 4: CNNs of one convolution, ten choices of filters and dense nodes.
+"""Report 004, Table 4: CNNs with one convolution, ten choices of filters and dense nodes.
 
     python -m fmnist_jax.main --config=configs/tuning_1_layer.py
 
-One unpadded 3x3 convolution, dropout 0.5, one dense layer. Settings and open choices are those of
-configs/ann_vs_cnn.py. The report's loss is its validation loss and holds its L2 penalty; the
-table adds ours to the cross-entropy of the history. What the report concludes from the three
-grids is a claim of configs/tuning_2_layers.py.
+The network has one unpadded 3x3 convolution, dropout 0.5 and one dense layer. All other settings
+are those of configs/ann_vs_cnn.py. The report's loss is its validation loss with the L2 penalty;
+our table adds our penalty to the cross-entropy of the history. configs/tuning_2_layers.py has the
+report's conclusions from the three grids.
 """
 
 from configs import ann_vs_cnn
@@ -31,12 +31,12 @@ def row_name(widths, dense):
 
 
 def grid_config(title, grid, claims=()):
-    """The config of a tuning grid; tuning_2_layers.py and tuning_3_layers.py use it as well.
+    """The config of a tuning grid, also for tuning_2_layers.py and tuning_3_layers.py.
 
     Args:
       title: heading of the table.
-      grid: {(filters of each convolution, dense nodes): (loss, accuracy)} as the report prints it.
-      claims: what the report concludes from it.
+      grid: {(filters of each convolution, dense nodes): (loss, accuracy)}, as the report prints it.
+      claims: the report's conclusions from the grid.
     """
     config = ann_vs_cnn.get_config()
     config.title = title
@@ -57,5 +57,5 @@ def grid_config(title, grid, claims=()):
 
 
 def get_config():
-    """20 epochs of ten rows, each a program of its own."""
+    """Ten rows of 20 epochs. Each row compiles its own program."""
     return grid_config('Report 004, Table 4: tuning, one convolution', GRID)

@@ -1,10 +1,10 @@
-"""Report 004, Table 3: CNNs of two convolutions, twenty choices of filters and dense nodes.
+"""Report 004, Table 3: CNNs with two convolutions, twenty choices of filters and dense nodes.
 
     python -m fmnist_jax.main --config=configs/tuning_2_layers.py
 
-Two unpadded 3x3 convolutions with 2x2 max pooling between them, dropout 0.5, one dense layer.
-The report's best CNN is here: 64 and 64 filters, 128 nodes, 91.05 %. Settings and open choices
-are those of configs/ann_vs_cnn.py, the loss is explained in configs/tuning_1_layer.py.
+The network has two unpadded 3x3 convolutions with 2x2 max pooling between them, dropout 0.5 and one
+dense layer. The report's best CNN is one of them: 64 and 64 filters, 128 nodes, 91.05 %. All other
+settings are those of configs/ann_vs_cnn.py. configs/tuning_1_layer.py explains the loss.
 """
 
 from configs.base import claim
@@ -48,5 +48,5 @@ CLAIMS = (  # section 5
 
 
 def get_config():
-    """20 epochs of twenty rows, each a program of its own."""
+    """Twenty rows of 20 epochs. Each row compiles its own program."""
     return grid_config('Report 004, Table 3: tuning, two convolutions', GRID, CLAIMS)

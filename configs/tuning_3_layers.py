@@ -1,10 +1,10 @@
-"""Report 004, section 5: CNNs of three convolutions, 35 choices of filters and dense nodes.
+"""Report 004, section 5: CNNs with three convolutions, 35 choices of filters and dense nodes.
 
     python -m fmnist_jax.main --config=configs/tuning_3_layers.py
 
-Three unpadded 3x3 convolutions with 2x2 max pooling between them, dropout 0.5, one dense layer.
-32, 32, 32 filters and 32 nodes are the report's base CNN once more. Settings and open choices are
-those of configs/ann_vs_cnn.py, the loss is explained in configs/tuning_1_layer.py.
+The network has three unpadded 3x3 convolutions with 2x2 max pooling between them, dropout 0.5 and
+one dense layer. The row with 32, 32 and 32 filters and 32 nodes is the report's base CNN. All other
+settings are those of configs/ann_vs_cnn.py. configs/tuning_1_layer.py explains the loss.
 """
 
 from configs.base import claim
@@ -49,7 +49,7 @@ GRID = {  # (filters of each convolution, nodes of the dense layer): (loss, accu
 }
 BEST = ((16, 64, 64), 64)
 
-CLAIMS = (  # section 5; that 2-layer models are better is a claim of configs/tuning_2_layers.py
+CLAIMS = (  # section 5; configs/tuning_2_layers.py compares the three grids
     claim(
         'The highest accuracy of a 3-layer model has 16, 64 and 64 filters and 64 dense nodes',
         *[(row_name(*BEST), row_name(*choice)) for choice in GRID if choice != BEST],
@@ -58,5 +58,5 @@ CLAIMS = (  # section 5; that 2-layer models are better is a claim of configs/tu
 
 
 def get_config():
-    """20 epochs of 35 rows, each a program of its own."""
+    """35 rows of 20 epochs. Each row compiles its own program."""
     return grid_config('Report 004: tuning, three convolutions', GRID, CLAIMS)

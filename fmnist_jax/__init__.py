@@ -2,14 +2,14 @@
 
 As a library (README has an example, experiments/tour.ipynb goes through all of it):
 
-  load_data       a data set as numpy arrays         make_settings   any field of configs/base.py
+  load_data       a data set as numpy arrays         make_settings   settings, by field
   fit_seeds       trains all seeds of the settings   predict_images  their probabilities
-  summarize       mean, deviation, interval          ensemble        the seeds' mean probabilities
+  summarize       mean, std, interval                ensemble        mean probabilities of seeds
   make_model      a network by name; MODELS          load_networks   a file of trained parameters
-  row_networks    a finished row's networks          CLASS_NAMES     of each data set
+  row_networks    the networks of a finished row     CLASS_NAMES     of each data set
+  default_config  a config with every default        row, claim      what a table's file adds to it
 
-What is imported from here is loaded when it is first asked for, so that `import fmnist_jax` takes
-no time.
+A name is loaded when it is first used, so `import fmnist_jax` takes no time.
 """
 
 import importlib
@@ -17,13 +17,16 @@ import importlib
 _WHERE = {
     'CLASS_NAMES': ('data.datasets', 'CLASS_NAMES'),
     'MODELS': ('models', 'MODELS'),
+    'claim': ('config.table', 'claim'),
+    'default_config': ('config.schema', 'default_config'),
     'ensemble': ('results.arrays', 'ensemble'),
-    'fit_seeds': ('library', 'fit_seeds'),
+    'fit_seeds': ('fit.api', 'fit_seeds'),
     'load_data': ('data.datasets', 'load'),
     'load_networks': ('results.networks', 'load'),
     'make_model': ('models', 'make_model'),
-    'make_settings': ('library', 'make_settings'),
+    'make_settings': ('config.table', 'make_settings'),
     'predict_images': ('results.networks', 'predict_images'),
+    'row': ('config.table', 'row'),
     'row_networks': ('results.networks', 'of_row'),
     'summarize': ('results.statistics', 'summarize'),
 }
@@ -31,6 +34,10 @@ __all__ = tuple(_WHERE)
 
 
 def __getattr__(name):
+    if name == '__version__':
+        from importlib import metadata
+
+        return metadata.version('fmnist_jax')
     if name not in _WHERE:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     module, attribute = _WHERE[name]

@@ -1,9 +1,9 @@
-"""One trained network to carry away: parameters, portable programs and a model card.
+"""Writes one trained network to carry away: parameters, portable programs and a model card.
 
 python -m fmnist_jax.export --workdir=runs/lenet --row=relu_max_sgd_augment --seed=0 --to=shoes
-python -m fmnist_jax.export ... --formats=safetensors,stablehlo,onnx     (onnx: the extra `onnx`)
+python -m fmnist_jax.export ... --formats=safetensors,stablehlo,onnx    (onnx: pip install jax2onnx)
 
-The programs take images uint8 [N, 28, 28] and give probabilities [N, 10]; scaling and the row's
+The programs take images uint8 [N, 28, 28] and give probabilities [N, 10]. Scaling and the row's
 temperature are part of them. README.md, the model card, says how good the network is, what it is
 for, how it was made and how each file is used.
 """
@@ -13,8 +13,8 @@ import os
 import pathlib
 import sys
 
-from fmnist_jax.config.cli import Parser
-from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.config.cli import Parser, exit_code, path, say, whole
+from fmnist_jax.errors import ConfigError
 
 FORMATS = ('safetensors', 'stablehlo', 'onnx')
 
@@ -29,22 +29,21 @@ def _formats(text):
     return tuple(name for name in FORMATS if name in names)
 
 
-def _flags(argv):
-    parser = Parser(
-        prog='python -m fmnist_jax.export',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--workdir', required=True, help='where the row was trained: runs/lenet')
-    parser.add_argument('--row', required=True, help='name of the row')
-    parser.add_argument('--seed', type=int, default=0, help='number of the network (default 0)')
-    parser.add_argument('--to', required=True, metavar='DIR', help='new or empty folder')
-    parser.add_argument(
-        *('--formats',),
-        **{'type': _formats, 'default': FORMATS[:2], 'metavar': 'NAME,...'},
+def _parser():
+    parser = Parser(prog='python -m fmnist_jax.export', description=__doc__)
+    add = parser.add_argument
+    add('--workdir', required=True, type=path, help='where the row was trained: runs/lenet')
+    add('--row', required=True, help='name of the row')
+    add('--seed', type=whole(0), default=0, help='number of the network (default 0)')
+    add('--to', required=True, type=path, metavar='DIR', help='new or empty folder')
+    add(
+        '--formats',
+        type=_formats,
+        default=FORMATS[:2],
+        metavar='NAME,...',
         help=f'some of {",".join(FORMATS)} (default {",".join(FORMATS[:2])})',
     )
-    return parser.parse_args(argv)
+    return parser
 
 
 def export(networks, seed, folder, formats):
@@ -53,24 +52,23 @@ def export(networks, seed, folder, formats):
     Everything is made before anything is written.
 
     Args:
-      networks: parameters.Networks.
+      networks: results.networks.Networks.
       seed: number of the network.
       folder: where the files go.
       formats: some of FORMATS.
 
     Returns:
-      The paths written.
+      (the paths written, one message for each format that could not be made).
 
     Raises:
-      ConfigError: no such seed, or it has diverged; the folder holds something; a format's package
-        is missing.
-      OSError: it cannot be written.
+      ConfigError: no such seed, or it has diverged; the folder is not empty; no format can be made.
+      OSError: a file cannot be written.
     """
     import jax
     import numpy as np
 
     from fmnist_jax.report import model_card
-    from fmnist_jax.results import networks as kept_networks
+    from fmnist_jax.results import networks as trained
     from fmnist_jax.results import portable
 
     variables = networks.seed(seed)
@@ -81,33 +79,45 @@ def export(networks, seed, folder, formats):
         raise ConfigError(f'--to={folder}: not empty; name a new folder')
     temperature = networks.temperatures[networks.seeds.index(seed)]
     classify = portable.program(networks.settings, variables, temperature)
-    makers = {'stablehlo': portable.stablehlo, 'onnx': portable.onnx}
-    raw = {model_card.file_of(name): makers[name](classify) for name in formats if name in makers}
-    raw['README.md'] = model_card.card(networks, seed, formats).encode()
+    contents, failed = {}, {}
+    for name, make in (('stablehlo', portable.stablehlo), ('onnx', portable.onnx)):
+        if name not in formats:
+            continue
+        try:
+            contents[model_card.file_of(name)] = make(classify)
+        except ConfigError as error:
+            failed[name] = str(error)
+    formats = tuple(name for name in formats if name not in failed)
+    if not formats:
+        raise ConfigError('; '.join(failed.values()))
+    contents['README.md'] = model_card.card(networks, seed, formats).encode()
     folder.mkdir(parents=True, exist_ok=True)
     if 'safetensors' in formats:
         about = {'row': networks.result['row'], 'seed': seed, 'temperature': temperature}
-        about = kept_networks.metadata(networks.settings, **about)
-        kept_networks.write(folder / model_card.file_of('safetensors'), variables, about)
-    for name, content in raw.items():
+        about = trained.metadata(networks.settings, **about)
+        trained.write(folder / model_card.file_of('safetensors'), variables, about)
+    for name, content in contents.items():
         (folder / name).write_bytes(content)
-    return sorted(folder.iterdir())
+    return sorted(folder.iterdir()), list(failed.values())
 
 
-def main(argv=None):
-    """The command: writes the files; returns the exit code (0 done, 2 the user's mistake)."""
-    flags = _flags(argv)
-    from fmnist_jax.results import networks as kept_networks
+def _main(arguments):
+    options = _parser().parse_args(arguments)
+    from fmnist_jax.results import networks as trained  # after the flags: JAX takes a second
 
-    try:
-        networks = kept_networks.of_row(flags.workdir, flags.row)
-        paths = export(networks, flags.seed, flags.to, flags.formats)
-    except (ConfigError, DataError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    for path in paths:
-        print(f'{path} ({os.path.getsize(path):,} bytes)')
-    return 0
+    networks = trained.of_row(options.workdir, options.row)
+    paths, failed = export(networks, options.seed, options.to, options.formats)
+    for file in paths:
+        print(f'{file} ({os.path.getsize(file):,} bytes)')
+    for message in failed:
+        say(f'error: {message}')
+    if failed:
+        raise ConfigError(f'{len(failed)} of {len(options.formats)} formats could not be made')
+
+
+def main(arguments=None):
+    """The command: writes the files; returns the exit code (config.cli.exit_code)."""
+    return exit_code(_main, arguments)
 
 
 if __name__ == '__main__':

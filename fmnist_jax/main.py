@@ -2,49 +2,63 @@
 
     python -m fmnist_jax.main --config=configs/lenet.py
     python -m fmnist_jax.main --config=configs/lenet.py --list
-    python -m fmnist_jax.main --config=configs/lenet.py --rows='relu*' --config.num_seeds=10
+    python -m fmnist_jax.main --config=configs/lenet.py --rows='relu*,tanh_max*'
+    python -m fmnist_jax.main --config=configs/lenet.py --config.num_seeds=10
+    python -m fmnist_jax.main --config=configs/lenet.py --smoke
 
-Any field of configs/base.py can be set: --config.epochs=2, --config.dataset.name=mnist.
+Every field of a config is a flag: --config.epochs=2, --config.dataset.name=mnist. A flag comes
+before the table's own value. A row whose settings a flag has changed gets no verdict.
 """
 
 import sys
 import traceback
 
-from absl import flags
-from ml_collections import config_flags
-
 from fmnist_jax import files
-from fmnist_jax.config import machine, run_flags
-from fmnist_jax.config.settings import plain, refuse_row_fields, select_rows
-from fmnist_jax.data import datasets
+from fmnist_jax.config.cli import exit_code, loaders, parse_table, say, table_parser, whole
+from fmnist_jax.config.settings import override, plain, select_rows
 from fmnist_jax.errors import ConfigError
 
-_ROWS = flags.DEFINE_string('rows', '*', "Which rows to run, as a glob: 'relu*'.")
-_LIST = flags.DEFINE_bool('list', False, "Print the rows with the report's numbers and stop.")
-_CLUSTER = flags.DEFINE_string(
-    'cluster',
-    None,
-    "Train on a Ray cluster: HOST:PORT, or auto (RAY_ADDRESS, else this machine's). A task has one "
-    'GPU, or --cpu_devices cores where there are none.',
-)
-_SEEDS_PER_TASK = flags.DEFINE_integer(
-    'seeds_per_task', 0, 'With --cluster: seeds of a row in one task; 0 for all.', lower_bound=0
-)
-_COORDINATOR = flags.DEFINE_string(
-    'coordinator',
-    None,
-    'Train on several hosts together, this command on each: HOST:PORT of host 0, or auto (Slurm, '
-    'Open MPI, Kubernetes, TPUs).',
-)
-_NUM_HOSTS = flags.DEFINE_integer('num_hosts', None, 'With --coordinator: how many hosts.')
-_HOST = flags.DEFINE_integer('host', None, 'With --coordinator: which one this is, from 0.')
+_SMOKE_IMAGES = 1000  # training images of --smoke
+
+
+def _parser():
+    parser = table_parser('main', __doc__)
+    add = parser.add_argument
+    add('--rows', default='*', metavar='GLOB,...', help="rows to run: 'relu*,tanh_max*'")
+    add('--list', action='store_true', help="print the rows with the report's numbers and stop")
+    add(
+        '--smoke',
+        action='store_true',
+        help=f'a quick trial: 1 seed, 1 epoch, {_SMOKE_IMAGES} images',
+    )
+    add(
+        '--cluster',
+        metavar='HOST:PORT',
+        help="train on a Ray cluster; auto: RAY_ADDRESS, else this machine's cluster. A task has "
+        'one GPU, or --cpu_devices cores where there are none',
+    )
+    add(
+        '--seeds_per_task',
+        type=whole(0),
+        default=0,
+        help='with --cluster: seeds of a row in one task; 0: all',
+    )
+    add(
+        '--coordinator',
+        metavar='HOST:PORT',
+        help='train on several hosts together, this command on each: the address of host 0; auto: '
+        'Slurm, Open MPI, Kubernetes, TPUs',
+    )
+    add('--num_hosts', type=whole(1), help='with --coordinator: the number of hosts')
+    add('--host', type=whole(0), help='with --coordinator: the number of this host, from 0')
+    return parser
 
 
 def _list_rows(config, rows):
-    from fmnist_jax.report import percent
+    from fmnist_jax.markdown import percent
 
     width = max(len(row['name']) for row in rows)
-    print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %; what else it prints')
+    print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %; other numbers')
     for row in rows:
         also = ', '.join(
             f'{name} {percent(number) if name.endswith("accuracy") else format(number, ".10g")}'
@@ -53,97 +67,110 @@ def _list_rows(config, rows):
         print(f'{row["name"].ljust(width)}  {percent(row["reported"]) or "-"}  {also}'.rstrip())
 
 
-def _synthetic_instead(config, error):
-    """The config's fallback when the real images cannot be had: loud, and in its own workdir."""
+def _use_synthetic_images(config, error):
+    """Falls back on synthetic images where the config allows it."""
     if config.dataset.fallback != 'synthetic':
         raise error
-    run_flags.say(f'{error}\n')
-    run_flags.say('*' * 78)
-    run_flags.say('FALLING BACK ON SYNTHETIC IMAGES: drawn garments, NOT Fashion-MNIST.')
-    run_flags.say("The numbers below say nothing about the reports' numbers.")
-    run_flags.say('*' * 78)
+    say(f'{error}\n')
+    say('*' * 78)
+    say('FALLING BACK ON SYNTHETIC IMAGES: drawn garments, NOT Fashion-MNIST.')
+    say("The numbers below say nothing about the reports' numbers.")
+    say('*' * 78)
     config.dataset.name = 'synthetic'
 
 
-def _check_machines():
-    """Refuses flags about machines that do not go together."""
-    if _CLUSTER.value and _COORDINATOR.value:
-        raise ConfigError('--cluster and --coordinator: one or the other')
-    if _SEEDS_PER_TASK.value and not _CLUSTER.value:
+def _check_machines(options):
+    """Refuses flags about machines that contradict each other."""
+    if options.cluster and options.coordinator:
+        raise ConfigError('--cluster and --coordinator: give one of them')
+    if options.seeds_per_task and not options.cluster:
         raise ConfigError('--seeds_per_task needs --cluster')
-    if not _COORDINATOR.value and (_NUM_HOSTS.value, _HOST.value) != (None, None):
+    if not options.coordinator and (options.num_hosts, options.host) != (None, None):
         raise ConfigError('--num_hosts and --host need --coordinator=HOST:PORT')
 
 
-def _train(*inputs):
-    """experiment.run where the flags say; None on a host that writes nothing."""
+def _smoke(options, config, load):
+    """(config, load) of a quick trial: one epoch, one seed, few images."""
+    short = {'epochs': 1, 'num_seeds': 1, 'head_epochs': 0, 'schedule.warmup_epochs': 0.0}
+    short['dataset.num_validation'] = min(config.dataset.num_validation, _SMOKE_IMAGES // 5)
+    config, _ = override(config, short)
+    options.workdir = options.workdir.with_name(f'{options.workdir.name}-smoke')
+
+    def load_few(name):
+        dataset = load(name)
+        return type(dataset)(*(array[:_SMOKE_IMAGES] for array in dataset))
+
+    return config, load_few
+
+
+def _train(options, inputs):
+    """sweep.experiment.run on the machines that the flags name; None on hosts other than 0."""
     from fmnist_jax.sweep import experiment
 
-    if _COORDINATOR.value:
+    if options.coordinator:
         from fmnist_jax.sweep import multihost
 
         return multihost.run(*inputs)
-    if _CLUSTER.value:
+    if options.cluster:
         from fmnist_jax.sweep import ray_cluster
 
         with ray_cluster.connect(
-            _CLUSTER.value, run_flags.CPU_DEVICES.value, _SEEDS_PER_TASK.value
+            options.cluster, options.cpu_devices, options.seeds_per_task
         ) as executor:
             return experiment.run(*inputs, executor)
     return experiment.run(*inputs)
 
 
-def _run(config, rows, workdir):
-    """Trains what is missing, prints the table and says where the results lie."""
+def _run(options, config):
+    """Trains the missing rows, writes and prints the table."""
     from fmnist_jax import report
-    from fmnist_jax.report import claims
+    from fmnist_jax.config import machine
+    from fmnist_jax.data import datasets
+    from fmnist_jax.report import claims, committed
     from fmnist_jax.sweep import experiment
 
-    platform = 'cpu' if _CLUSTER.value else None  # the GPUs are for the tasks
-    machine.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla', platform)
-    if _COORDINATOR.value:
+    platform = 'cpu' if options.cluster else None  # the GPUs are for the tasks
+    machine.set_up(options.cpu_devices, datasets.cache_directory() / 'xla', platform)
+    if options.coordinator:
         from fmnist_jax.sweep import multihost
 
-        multihost.connect(_COORDINATOR.value, _NUM_HOSTS.value, _HOST.value, run_flags.say)
-
+        multihost.connect(options.coordinator, options.num_hosts, options.host, say)
+    load, load_pretrained = loaders(options, config, select_rows(config, options.rows))
+    if options.smoke:
+        config, load = _smoke(options, config, load)
+    rows = select_rows(config, options.rows)
     experiment.check_rows(config, rows)
     claims.check(plain(config).get('claims', ()), [row['name'] for row in config.rows])
-    load, load_pretrained = run_flags.loaders()
+    for note in options.notes:
+        say(note)
     try:
         load(config.dataset.name)
     except datasets.DataUnavailable as error:
-        _synthetic_instead(config, error)
-        workdir = workdir.with_name(workdir.name + '-synthetic')
-    results = _train(config, rows, workdir, load, load_pretrained, run_flags.say)
+        _use_synthetic_images(config, error)
+        options.workdir = options.workdir.with_name(f'{options.workdir.name}-synthetic')
+    workdir = options.workdir
+    results = _train(options, (config, rows, workdir, load, load_pretrained, say))
     if results is None:
         return
-    text = report.table(results, config.title) + report.claims_text(workdir)
-    print(f'\n{text}')
     files.write(workdir / 'table.md', report.workdir_table(workdir))
+    print(f'\n{report.table(results, config.title)}{report.claims_text(workdir)}')
+    if compared := committed.comparison(results):
+        print(f'{compared}\n')
     print(f'Results: {workdir}/results.jsonl, table.md, predictions/ and parameters/')
 
 
-def _main(argv):
-    """Parses the flags and runs; errors of the user's come out as exceptions."""
-    config = run_flags.parse(argv, __doc__, sys.modules[__name__])
-    if config is None:
-        return
-    overridden = config_flags.get_override_values(flags.FLAGS['config'])
-    rows = select_rows(config, _ROWS.value)
-    if _LIST.value:
-        return _list_rows(config, rows)
-    refuse_row_fields(rows, overridden)
-    _check_machines()
-    _run(config, rows, run_flags.workdir())
+def _main(arguments):
+    options, config, _ = parse_table(_parser(), arguments)
+    if options.list:
+        return _list_rows(config, select_rows(config, options.rows))
+    _check_machines(options)
+    _run(options, config)
 
 
-def main(argv=None):
-    """The command: returns the exit code.
-
-    0 done, 1 a machine was lost, 2 the user's mistake, 130 interrupted.
-    """
+def main(arguments=None):
+    """The command: returns the exit code (config.cli.exit_code)."""
     try:
-        code = run_flags.exit_code(_main, sys.argv if argv is None else argv)
+        code = exit_code(_main, arguments)
     except Exception:
         if not _joined_hosts():
             raise
@@ -155,9 +182,9 @@ def main(argv=None):
 
 
 def _joined_hosts():
-    """Whether this process is one of several hosts' (--coordinator)."""
-    hosts = sys.modules.get('fmnist_jax.sweep.multihost')
-    return hosts is not None and hosts.joined()
+    """Whether this process is one of several hosts (--coordinator)."""
+    multihost = sys.modules.get('fmnist_jax.sweep.multihost')
+    return multihost is not None and multihost.joined()
 
 
 if __name__ == '__main__':

@@ -1,67 +1,57 @@
-"""What a trained row says about photos or IDX files: the classes, with calibrated probabilities.
+"""Classifies photos or IDX files with a trained row, with calibrated probabilities.
 
-python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max_sgd_augment shoe.jpg shirt.png
-python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max_sgd_augment --format=json *.png
-python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max_sgd_augment images-idx3-ubyte.gz
+    python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max shoe.jpg shirt.png
+    python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max --format=json *.png
+    python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max images-idx3-ubyte.gz
 
-The probabilities are the mean over the row's seeds, each seed's logits divided by the row's
-temperature. So each network is calibrated; their mean errs on the modest side, by as much as the
-printed calibration error on the test images says.
-A photo should show one item before a plain background: the networks have seen nothing else, and
+The probabilities are the mean over the row's seeds. Each seed's logits are divided by the row's
+temperature, so each network is calibrated. Their mean is a little too modest; the printed
+calibration error on the test images says how much.
+A photo should show one item before a plain background. The networks know no other images, and
 their probabilities are calibrated for such images only.
 """
 
-import argparse
 import json
-import signal
 import sys
 
-from fmnist_jax.config import machine
-from fmnist_jax.config.cli import Parser
-from fmnist_jax.data import datasets
+from fmnist_jax.config.cli import Parser, exit_code, fraction, path, say
 from fmnist_jax.errors import ConfigError, DataError
 
 _SHOWN = 3  # most probable classes of an image, as text
 
 
-def _flags(argv):
-    parser = Parser(
-        prog='python -m fmnist_jax.predict',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _parser():
+    parser = Parser(prog='python -m fmnist_jax.predict', description=__doc__)
+    add = parser.add_argument
+    add('files', nargs='+', type=path, metavar='FILE', help='PNG, JPEG, WebP, TIFF, GIF, BMP, IDX')
+    add('--workdir', required=True, type=path, help='where the row was trained: runs/lenet')
+    add('--row', required=True, help='name of the row')
+    add(
+        '--invert',
+        choices=('auto', 'yes', 'no'),
+        default='auto',
+        help='the networks know light items on black; auto inverts a photo whose border is light, '
+        'and no IDX file',
     )
-    parser.add_argument('files', nargs='+', metavar='FILE', help='PNG, JPEG or IDX (.gz or not)')
-    parser.add_argument('--workdir', required=True, help='where the row was trained: runs/lenet')
-    parser.add_argument('--row', required=True, help='name of the row')
-    parser.add_argument(
-        *('--invert',),
-        **{'choices': ('auto', 'yes', 'no'), 'default': 'auto'},
-        help='the networks know light items on black; auto inverts a photo whose border is light '
-        '(its median above half of full brightness), and no IDX file',
-    )
-    parser.add_argument(
-        *('--centre',),
+    add(
+        '--whole',
         action='store_true',
-        help='cut to the item and scale it to fill the image, as the data set was made; else the '
-        'whole photo is scaled',
+        help='scale the whole photo. Default: cut to the item and scale it to fill the image, as '
+        'the data set was made',
     )
-    parser.add_argument('--format', choices=('text', 'json'), default='text')
-    parser.add_argument(
-        *('--unsure_below',),
-        **{'type': _fraction, 'default': 0.5, 'metavar': 'P'},
+    add('--centre', action='store_true', help='the default; kept for older scripts')
+    add('--format', choices=('text', 'json'), default='text')
+    add(
+        '--unsure_below',
+        type=fraction,
+        default=0.5,
+        metavar='P',
         help='mark images whose most probable class has less than this (default 0.5)',
     )
-    return parser.parse_args(argv)
+    return parser
 
 
-def _fraction(text):
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text}: expected 0 to 1')
-    return value
-
-
-def _predicted(file, probs, class_names, unsure_below):
+def _predictions(file, probs, class_names, unsure_below):
     """One dict for each image of a file."""
     best = probs.argmax(-1)
     return [
@@ -79,63 +69,67 @@ def _predicted(file, probs, class_names, unsure_below):
     ]
 
 
-def predict(networks, files, invert='auto', centre=False, unsure_below=0.5):
+def predict(networks, files, invert='auto', centre=True, unsure_below=0.5):
     """Classes and probabilities of the images in files.
 
     Args:
-      networks: parameters.Networks.
-      files: paths; invert, centre: as for photos.read.
+      networks: results.networks.Networks.
+      files: paths.
+      invert, centre: see data.photos.read. An IDX file is taken as it is.
       unsure_below: an image is marked as unsure if its best class has less.
 
     Returns:
-      (one dict for each image, numbers of the seeds that have a say).
+      (one dict for each image; the seeds whose networks were used; one message for each file that
+      cannot be read).
 
     Raises:
-      DataError: a file cannot be read, or every seed has diverged.
+      DataError: no file can be read, or every seed has diverged.
     """
     import numpy as np
 
     from fmnist_jax.data import photos
-    from fmnist_jax.results import networks as kept_networks
+    from fmnist_jax.results import networks as trained
 
     dataset = networks.settings.dataset.name
-    images = [photos.read(file, invert, centre, dataset) for file in files]
-    probs, seeds = kept_networks.ensemble(networks, np.concatenate(images))
-    parts = np.split(probs, np.cumsum([len(part) for part in images])[:-1])
-    return [
-        prediction
-        for file, part in zip(files, parts, strict=True)
-        for prediction in _predicted(file, part, networks.class_names, unsure_below)
-    ], seeds
+    read, unreadable = [], []
+    for file in files:
+        try:
+            read.append((file, photos.read(file, invert, centre, dataset)))
+        except DataError as error:
+            unreadable.append(str(error))
+    if not read:
+        raise DataError('; '.join(unreadable))
+    probs, seeds = trained.ensemble(networks, np.concatenate([images for _, images in read]))
+    ends = np.cumsum([len(images) for _, images in read])
+    predictions = []
+    for (file, _), part in zip(read, np.split(probs, ends[:-1]), strict=True):
+        predictions += _predictions(file, part, networks.class_names, unsure_below)
+    return predictions, seeds, unreadable
 
 
-def _calibrated_how(networks):
-    """How the temperature of a row came about, in words."""
+def _temperature_text(networks):
+    """The temperature of a row, and where it comes from."""
     values = sorted({round(t, 2) for t in networks.temperatures if t is not None})
     if not values:
         return 'temperature 1: no validation images to fit it on, so probabilities as trained'
     text = 'temperature ' + ' and '.join(map(str, values)) + ', fitted on validation images'
-    if None in networks.temperatures:
-        text += ', 1 for seeds without any'
-    return text
+    return text + (', 1 for seeds without any' if None in networks.temperatures else '')
 
 
-def _error_of_mean(networks):
-    """How far the mean probabilities can be believed, in words; '' where it was not measured."""
+def _error_text(networks):
+    """The calibration error of the mean probabilities; '' where it was not measured."""
     error = networks.result.get('ensemble_calibration_error')
-    return (
-        ''
-        if error is None
-        else f'calibration error of the mean on test images {100 * error:.2f} %; '
-    )
+    if error is None:
+        return ''
+    return f'calibration error of the mean on test images {100 * error:.2f} %; '
 
 
 def _print_text(networks, predictions, seeds, unsure_below):
     names = ', '.join(map(str, seeds))
     print(f'{networks.result["model"]}, mean of {len(seeds)} networks (seeds {names})')
-    print(f'{_calibrated_how(networks)}; {_error_of_mean(networks)}unsure: below {unsure_below:g}')
+    print(f'{_temperature_text(networks)}; {_error_text(networks)}unsure: below {unsure_below:g}')
     if networks.settings.loss == 'sigmoid':
-        print('sigmoid loss: each class answers for itself, probabilities do not sum to 1')
+        print('sigmoid loss: each class has its own probability; they do not sum to 1')
     several = {p['file'] for p in predictions if p['index']}
     for prediction in predictions:
         file, index = prediction['file'], prediction['index']
@@ -160,26 +154,30 @@ def _print_json(networks, predictions, seeds, unsure_below):
     print(json.dumps(about | {'images': predictions}, indent=1))
 
 
-def main(argv=None):
-    """The command: prints predictions; returns the exit code (0 done, 2 the user's mistake)."""
-    flags = _flags(argv)
-    from fmnist_jax.results import networks as kept_networks
+def _main(arguments):
+    options = _parser().parse_args(arguments)
+    from fmnist_jax.results import networks as trained  # after the flags: JAX takes a second
 
-    try:
-        networks = kept_networks.of_row(flags.workdir, flags.row)
-        predictions, seeds = predict(
-            networks, flags.files, flags.invert, flags.centre, flags.unsure_below
-        )
-    except (ConfigError, DataError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    show = {'text': _print_text, 'json': _print_json}[flags.format]
-    show(networks, predictions, seeds, flags.unsure_below)
-    return 0
+    networks = trained.of_row(options.workdir, options.row)
+    predictions, seeds, unreadable = predict(
+        networks, options.files, options.invert, not options.whole, options.unsure_below
+    )
+    show = {'text': _print_text, 'json': _print_json}[options.format]
+    show(networks, predictions, seeds, options.unsure_below)
+    for message in unreadable:
+        say(f'error: {message}')
+    if unreadable:
+        raise ConfigError(f'{len(unreadable)} of {len(options.files)} files cannot be read')
+
+
+def main(arguments=None):
+    """The command: prints predictions; returns the exit code (config.cli.exit_code)."""
+    return exit_code(_main, arguments)
 
 
 if __name__ == '__main__':
-    if hasattr(signal, 'SIGPIPE'):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may stop reading
+    from fmnist_jax.config import machine
+    from fmnist_jax.data import datasets
+
     machine.set_up(1, datasets.cache_directory() / 'xla')
     sys.exit(main())

@@ -14,28 +14,30 @@ fresh seeds and tested, once.
 import sys
 
 import numpy as np
-from absl import flags
-from ml_collections import config_flags
 
 from fmnist_jax import files
-from fmnist_jax.config import machine, run_flags
+from fmnist_jax.config.cli import exit_code, loaders, parse_table, say, table_parser, whole
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.results import workdirs
 from fmnist_jax.sweep import study as studies
 from fmnist_jax.sweep import trials
 
-_TRIALS = flags.DEFINE_integer('trials', 50, 'Trials of the study, old ones too.', lower_bound=1)
-_TOGETHER = flags.DEFINE_integer(
-    'together', 4, 'Trials asked for at once, trained together where they can be.', lower_bound=1
-)
-_SAMPLER = flags.DEFINE_enum('sampler', 'tpe', studies.SAMPLERS, 'How trials are chosen.')
-_PRUNER = flags.DEFINE_enum('pruner', 'median', studies.PRUNERS, 'How hopeless trials are found.')
-_STORAGE = flags.DEFINE_string(
-    'storage', '', 'Where the study is, as sqlite:///study.db; a file in the workdir if not given.'
-)
-_BEST_SEEDS = flags.DEFINE_integer(
-    'best_seeds', 5, 'Fresh seeds of the best trial; 0: it is not trained.', lower_bound=0
-)
+
+def _parser():
+    parser = table_parser('search', __doc__)
+    add = parser.add_argument
+    add('--trials', type=whole(1), default=50, help='trials of the study, with the old ones (50)')
+    add('--together', type=whole(1), default=4, help='trials asked for and trained at once (4)')
+    add('--sampler', choices=studies.SAMPLERS, default='tpe', help='how trials are chosen (tpe)')
+    add(
+        '--pruner',
+        choices=studies.PRUNERS,
+        default='median',
+        help='how hopeless trials are found (median)',
+    )
+    add('--storage', default='', help='the study, as sqlite:///study.db; default: in the workdir')
+    add('--best_seeds', type=whole(0), default=5, help='fresh seeds of the best trial (5); 0: none')
+    return parser
 
 
 def _progress(name, settings, dataset):
@@ -47,27 +49,29 @@ def _progress(name, settings, dataset):
     return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
 
 
-def _ask(config, study, workdir):
+def _ask(options, config, study):
     """The next Candidates, none if the study has enough: complete, pruned or running elsewhere."""
 
     def sampler_of(number):
-        return studies.make_sampler(_SAMPLER.value, config.seed + number, _TRIALS.value)
+        return studies.make_sampler(options.sampler, config.seed + number, options.trials)
 
     candidates = []
-    with workdirs.lock(workdir, wait=True):  # else two processes would both ask for the last ones
+    with workdirs.lock(
+        options.workdir, wait=True
+    ):  # else two processes would both ask for the last ones
         have = studies.counts(study)
-        left = _TRIALS.value - have['complete'] - have['pruned'] - have['running']
-        for _ in range(min(_TOGETHER.value, left)):
+        left = options.trials - have['complete'] - have['pruned'] - have['running']
+        for _ in range(min(options.together, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
             settings = resolve(config, studies.row(f'trial {trial.number}', change))
             candidates.append(trials.Candidate(trial, settings))
     return candidates
 
 
-def _search(config, study, workdir, load, load_pretrained):
+def _search(options, config, study, load, load_pretrained):
     """Runs trials until the study has enough."""
     cache = {}
-    while candidates := _ask(config, study, workdir):
+    while candidates := _ask(options, config, study):
         for group in trials.groups(candidates):
             _run_and_tell(group, study, load, load_pretrained, cache)
 
@@ -84,68 +88,72 @@ def _run_and_tell(group, study, load, load_pretrained, cache):
         candidate.trial.set_user_attr('validation_accuracy', np.nan_to_num(seeds).tolist())
         studies.tell(study, candidate.trial, value, pruned)
         state = 'pruned' if pruned else f'{100 * value:.2f} % of the validation images'
-        run_flags.say(f'trial {candidate.trial.number}: {state}')
+        say(f'trial {candidate.trial.number}: {state}')
 
 
-def _train_best(config, study, workdir, load, load_pretrained):
+def _train_best(options, config, study, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
     from fmnist_jax import report
     from fmnist_jax.sweep import experiment
 
     trial = studies.best(study)
-    if trial is None or not _BEST_SEEDS.value:
+    if trial is None or not options.best_seeds:
         return
     running = studies.counts(study)['running']
     if running:
-        run_flags.say(f'{running} trials run elsewhere; who ends last trains the best one')
+        say(f'{running} trials run elsewhere; who ends last trains the best one')
         return
-    best = studies.best_config(config, trial, _BEST_SEEDS.value)
-    folder = workdir / 'best'
+    best = studies.best_config(config, trial, options.best_seeds)
+    folder = options.workdir / 'best'
     try:
-        found = experiment.run(best, best.rows, folder, load, load_pretrained, run_flags.say)
+        found = experiment.run(best, best.rows, folder, load, load_pretrained, say)
     except workdirs.Busy:
-        return run_flags.say('another process trains the best trial')
+        return say('another process trains the best trial')
     files.write(folder / 'table.md', report.workdir_table(folder))
     print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
 
 
-def _run(config, workdir):
+@studies.storage_errors()
+def _run(options, config):
     """The whole search."""
+    from fmnist_jax.config import machine
     from fmnist_jax.data import datasets
     from fmnist_jax.sweep.study import draw
 
-    machine.set_up(run_flags.CPU_DEVICES.value, datasets.cache_directory() / 'xla')
+    machine.set_up(options.cpu_devices, datasets.cache_directory() / 'xla')
     studies.check_space(config)  # may trace a network, for which the devices must be there
-    studies.make_sampler(_SAMPLER.value, config.seed, _TRIALS.value)  # what it lacks is told now
-    pruner = studies.make_pruner(_PRUNER.value)
-    load, load_pretrained = run_flags.loaders()
+    studies.make_sampler(options.sampler, config.seed, options.trials)  # what it lacks is told now
+    pruner = studies.make_pruner(options.pruner)
+    for note in options.notes:
+        say(note)
+    workdir = options.workdir
+    load, load_pretrained = loaders(options, config, config.rows)
     load(config.dataset.name)
     workdirs.acquire(workdir, config)
-    study = studies.open_study(workdir, _STORAGE.value, pruner)
+    study = studies.open_study(config, workdir, options.storage, pruner)
     dead = studies.give_up_dead_trials(study)
     if dead:
-        run_flags.say(f'{dead} trials of a process that was killed are tried again')
-    _search(config, study, workdir, load, load_pretrained)
+        say(f'{dead} trials of a process that was killed are tried again')
+    _search(options, config, study, load, load_pretrained)
     have = studies.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
     table = f'# {heading}\n\n{studies.table(study)}'
     files.write(workdir / 'search.md', table)
     print(table)
     draw(study, workdir / 'figures')
-    _train_best(config, study, workdir, load, load_pretrained)
+    _train_best(options, config, study, load, load_pretrained)
     print(f'Study: {workdir}/ (search.md, figures/, best/)')
 
 
-def _main(argv):
-    config = run_flags.parse(argv, __doc__, sys.modules[__name__])
-    if config is not None:
-        studies.fix(config, config_flags.get_override_values(flags.FLAGS['config']))
-        _run(config, run_flags.workdir())
+def _main(arguments):
+    options, config, overrides = parse_table(_parser(), arguments)
+    studies.fix(config, overrides)
+    _run(options, config)
 
 
-def main(argv=None):
-    """The command: returns the exit code (0 done, 2 the user's mistake, 130 interrupted)."""
-    return run_flags.exit_code(_main, sys.argv if argv is None else argv)
+def main(arguments=None):
+    """The command: returns the exit code (config.cli.exit_code)."""
+    return exit_code(_main, arguments)
 
 
 if __name__ == '__main__':

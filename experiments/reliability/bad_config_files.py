@@ -1,4 +1,4 @@
-"""A user's own config file with something wrong in it: refused in one line that names the file."""
+"""Config files with a mistake. Each must give one error line that names the file."""
 
 import pathlib
 
@@ -7,7 +7,7 @@ from experiments.reliability.bad_configs import try_command
 _HEAD = 'from configs import base\n\ndef get_config():\n    config = base.get_config()\n'
 _ROW = "{'name': 'a', 'change': {}, 'reported': None, 'also_reported': {}, 'repeats': False}"
 
-# What stands behind `config.rows =`, one a line.
+# Values of `config.rows`, one per line.
 _ROWS = f"""
 ()
 5
@@ -24,7 +24,7 @@ None
 (base.row,)
 """
 
-# The one row of a table.
+# Values of the only row of a table.
 _ONE_ROW = r"""
 base.row('', {})
 base.row(None, {})
@@ -51,7 +51,7 @@ base.row('a b', {}), base.row('a/b', {})
 base.row('a', {'epochs': 10**5000})
 """
 
-# What stands behind `config.claims =`.
+# Values of `config.claims`.
 _CLAIMS = """
 5
 None
@@ -73,7 +73,7 @@ None
 (base.claim('t', ('[', 'run')),)
 """
 
-# A line of get_config().
+# Lines of get_config().
 _LINES = r"""
 config.epocs = 3
 config.model.widht = 3
@@ -125,7 +125,7 @@ _TEXTS = (
 
 
 def _lines():
-    """A line of get_config() for each of the above."""
+    """Yields a line of get_config() for each case above."""
     patterns = {
         'config.rows = {}': _ROWS,
         'config.rows = ({},)': _ONE_ROW,
@@ -138,13 +138,14 @@ def _lines():
 
 
 def config_files(folder):
-    """Every damaged file as --config: {case: outcome}."""
+    """Tries every damaged file as --config: {case: outcome}."""
     outcomes = {}
     path = pathlib.Path(folder) / 'configs' / 'user.py'
     path.parent.mkdir(parents=True, exist_ok=True)
     for line in _lines():
-        body = ("config.dataset.name = 'synthetic'", line, 'return config')
-        path.write_text(_HEAD + ''.join(f'    {text}\n' for text in body))
+        path.write_text(
+            f"{_HEAD}    config.dataset.name = 'synthetic'\n    {line}\n    return config\n"
+        )
         outcomes[line] = try_command(f'--config={path}')
     for text in _TEXTS:
         path.write_text(text)

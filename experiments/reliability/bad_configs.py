@@ -1,7 +1,7 @@
-"""Settings that nobody should write: each is refused in one line, or could be trained.
+"""Tries bad settings. Each must be refused with one error line, or be trainable.
 
-Three ways in: a row of a config file, the command line, and the file itself. Nothing is trained:
-what is accepted is traced through a training step, an evaluation and the test instead.
+Settings come from a row of a config file, from the command line, or from the file itself. Nothing
+is trained: accepted settings are traced through a training step, an evaluation and the test.
 """
 
 import contextlib
@@ -13,37 +13,36 @@ from unittest import mock
 
 import jax
 import numpy as np
-from absl.testing import flagsaver
 
 from configs import base
 from fmnist_jax import main
+from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import TABLE_ONLY, flatten, resolve, split_static, with_hparams
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import mesh
 from fmnist_jax.train import epoch as epoch_steps
 from fmnist_jax.train import evaluate, losses, step
 
 FIELDS = tuple(path for path in flatten(base.get_config().to_dict()) if path not in TABLE_ONLY)
 VALUES = (
-    *(None, True, False, 0, 1, -1, 2, 3, 13, 28, 100, 32_769, 60_000, 65_536, 10**5, 10**6),
-    *(2**31 - 1, 2**31, 10**18, -(10**18), 10**400, 10**5000),
-    *(0.0, -0.0, 0.5, 1.0, -1.5, 2.5, 1 - 1e-12, 1e-30, 1e-46, 1e-300, 1e30, 1e39, 1e300),
-    *(nan, inf, -inf, 1j, '', 'nan', 'abc', 'sgd', 'a\nb', 'é', b'x', object()),
-    *((), (1,), (400, 400), (0,), (-1,), (1.5,), (True,), ('a',), (nan,), (65_536,) * 2),
-    *((2,) * 100, (2,) * 101, (65_536,) * 100, [1], {}, {'a': 1}, base.get_config()),
-)
+    None, True, False, 0, 1, -1, 2, 3, 13, 28, 100, 32_769, 60_000, 65_536, 10**5, 10**6,
+    2**31 - 1, 2**31, 10**18, -(10**18), 10**400, 10**5000,
+    0.0, -0.0, 0.5, 1.0, -1.5, 2.5, 1 - 1e-12, 1e-30, 1e-46, 1e-300, 1e30, 1e39, 1e300,
+    nan, inf, -inf, 1j, '', 'nan', 'abc', 'sgd', 'a\nb', 'é', b'x', object(),
+    (), (1,), (400, 400), (0,), (-1,), (1.5,), (True,), ('a',), (nan,), (65_536,) * 2,
+    (2,) * 100, (2,) * 101, (65_536,) * 100, [1], {}, {'a': 1}, base.get_config(),
+)  # fmt: skip
 TEXTS = (
-    *('', 'nan', 'inf', '-inf', '-1', '0', '1', '3', '1.5', '1e5', '1e39', '1e400', '-0.0'),
-    *('99999999999999999999', '9' * 5000, '0x10', '1_0', 'abc', 'True', 'None', "'a'", '[]'),
-    *('(1', '(1,2)', '[1,2]', '{}', '--x', 'a=b', '\n', 'é', '; ls', '%s', '/dev/null'),
-)
+    '', 'nan', 'inf', '-inf', '-1', '0', '1', '3', '1.5', '1e5', '1e39', '1e400', '-0.0',
+    '99999999999999999999', '9' * 5000, '0x10', '1_0', 'abc', 'True', 'None', "'a'", '[]',
+    '(1', '(1,2)', '[1,2]', '{}', '--x', 'a=b', '\n', 'é', '; ls', '%s', '/dev/null',
+)  # fmt: skip
 _SMALL = {'dataset.name': 'synthetic', 'model.name': 'fcn'}
 _SEPARABLE = {'model.name': 'simplified_mobilenet', 'dataset.image_size': 32}
 _PRETRAINED = {**_SEPARABLE, 'pretrained': 'imagenet', 'dataset.channels': 3}
-# With the settings that a field needs to have a meaning.
-_COMPANY = {
+# The other settings that a field needs to have an effect.
+_NEEDED = {
     'model.pooling': {'model.name': 'lenet5'},
     'model.dense': {'model.name': 'tuned_cnn'},
     'model.kernel_size': {'model.name': 'tuned_cnn'},
@@ -65,44 +64,46 @@ _COMPANY = {
 
 
 def trace(settings, traced):
-    """Traces all that a training compiles, with 60,000 images; the numbers must fit float32.
+    """Traces all programs of a training on 60,000 images; every number must fit float32.
 
-    traced: set of programs that were traced before; they are not traced again.
+    Args:
+      settings: settings that `check` accepts.
+      traced: set of the programs traced so far; they are not traced again.
     """
-    key, numbers = split_static(settings)
+    key, hparams = split_static(settings)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        numbers = {path: np.float32(value) for path, value in numbers.items()}
+        hparams = {path: np.float32(value) for path, value in hparams.items()}
     if key in traced:
         return
     traced.add(key)
-    whole = jax.ShapeDtypeStruct((), np.int32)
+    integer = jax.ShapeDtypeStruct((), np.int32)
     count = 60_000 - settings.dataset.num_validation
     indices = jax.ShapeDtypeStruct((count,), np.int32)
     images = jax.ShapeDtypeStruct((60_000, 28, 28), np.uint8)
     labels = jax.ShapeDtypeStruct((60_000,), np.int32)
 
-    def run(numbers, seed, indices, images, labels, epoch):
-        bound = with_hparams(settings, numbers)
+    def run(hparams, seed, indices, images, labels, epoch):
+        bound = with_hparams(settings, hparams)
         state = step.init(bound, seed, count)
         state, _ = epoch_steps.train_steps(
-            *(bound, state, losses.zeros(), seed, indices, images, labels, epoch, 0, epoch)
+            bound, state, losses.zeros(), seed, indices, images, labels, epoch, 0, epoch
         )
         state, _ = evaluate.validate(bound, state, indices, images, labels, epoch)
         return evaluate.test(bound, state, images, labels)
 
-    jax.eval_shape(run, numbers, whole, indices, images, labels, whole)
+    jax.eval_shape(run, hparams, integer, indices, images, labels, integer)
 
 
 def judge(error, *names):
-    """'refused' if an error's text is one line that holds all names, else the text."""
+    """'refused' if the error is one line that contains all names; else the error's text."""
     text = str(error)
     good = '\n' not in text and len(text) < 2000 and all(name in text for name in names)
     return 'refused' if good else f'unclear: {text}'
 
 
 def try_row(change, traced, *names):
-    """'accepted', 'refused' or what went wrong; traced: as for `trace`, or None for no trace."""
+    """Returns 'accepted', 'refused' or the failure; `traced` as in `trace`, None not to trace."""
     try:
         settings = resolve(base.get_config(), base.row('a', change))
         check(settings)
@@ -119,11 +120,11 @@ def try_row(change, traced, *names):
 
 
 def rows(fields=FIELDS, traced=None):
-    """Every field with every value, and names that are no fields: {case: outcome}."""
+    """Tries every field with every value, and names that are not fields: {case: outcome}."""
     outcomes = {}
     for path in fields:
         for i, value in enumerate(VALUES):
-            change = _SMALL | _COMPANY.get(path, {}) | {path: value}
+            change = _SMALL | _NEEDED.get(path, {}) | {path: value}
             outcomes[f'{path} with value {i}'] = try_row(change, traced, path)
         for wrong in (f'{path}s', f'{path}.x', path.upper(), f'x.{path}', f'{path}.'):
             outcomes[wrong] = try_row(_SMALL | {wrong: 1}, traced, wrong)
@@ -134,22 +135,19 @@ def rows(fields=FIELDS, traced=None):
 
 
 def command(*arguments):
-    """What `python -m fmnist_jax.main` does with arguments, short of loading data and training.
+    """Runs `python -m fmnist_jax.main` with arguments, up to the point where it loads data.
 
     Returns:
-      (exit code, or 'accepted' where data would be loaded; what it wrote to stderr).
+      (exit code, or 'accepted' if the command would load data; its standard error).
     """
 
     class Accepted(Exception):
-        """The command has found nothing wrong."""
+        """The command accepted its arguments."""
 
-    argv = ['main', *arguments]
     errors = io.StringIO()
     patches = [
-        flagsaver.flagsaver(),
-        mock.patch.object(sys, 'argv', argv),  # config flags read it
         mock.patch.object(sys, 'path', list(sys.path)),
-        mock.patch.object(mesh, 'set_up'),  # once a process
+        mock.patch.object(machine, 'set_up'),  # works only once per process
         mock.patch.object(datasets, 'load', side_effect=Accepted),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(io.StringIO()),
@@ -158,7 +156,7 @@ def command(*arguments):
         for patch in patches:
             stack.enter_context(patch)
         try:
-            code = main.main(argv)
+            code = main.main(list(arguments))
         except Accepted:
             code = 'accepted'
         except BaseException as error:
@@ -167,7 +165,7 @@ def command(*arguments):
 
 
 def try_command(*arguments, names=()):
-    """'accepted', 'refused' (exit code 2, one line) or what went wrong."""
+    """Returns 'accepted', 'refused' (exit code 2, one line) or the failure."""
     code, errors = command(*arguments)
     if code == 'accepted':
         return code
@@ -184,7 +182,7 @@ _OTHER_ARGUMENTS = """
 
 
 def command_lines(config):
-    """Every field with every text on the command line, and other flags: {case: outcome}."""
+    """Tries every field with every text on the command line, and other flags: {case: outcome}."""
     outcomes = {}
     flag = f'--config={config}'
     for path in FIELDS:

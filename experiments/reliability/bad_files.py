@@ -1,7 +1,7 @@
-"""Files with flipped bytes, cut off or garbage: one clear line, or what was written.
+"""Tries damaged files. Each must give one error line or the data that was written.
 
-Each kind of file is made once, damaged in many ways and read as the program reads it. Where a file
-has a checksum (gzip's and our MD5, zip's), reading it may never give other data.
+The script makes each kind of file once, damages it in many ways and reads it as fmnist_jax does. A
+file with a checksum (gzip, zip, our MD5) must never give other data.
 """
 
 import gzip
@@ -29,16 +29,16 @@ GARBAGE = (b'', b'\0', b'\n', b'{}\n', b'[1]\n', b'null\n', b'\xff' * 50, b'<htm
 
 
 def damaged(content, rng, count):
-    """Yields `count` damaged versions of a file's bytes, and GARBAGE."""
+    """Yields GARBAGE, then `count` damaged versions of a file's bytes."""
     yield from GARBAGE
     for i in range(count):
         raw = bytearray(content)
         if i % 4 == 0:  # cut off
             del raw[rng.integers(len(raw)) :]
-        elif i % 4 == 1:  # a hole of zeros, as after a crash of the machine
+        elif i % 4 == 1:  # a block of zeros, as after a crash of the machine
             start = rng.integers(len(raw))
             raw[start : start + 512] = bytes(len(raw[start : start + 512]))
-        else:  # one to eight flipped bytes, half the time among the first thousand
+        else:  # one to eight changed bytes, half of the time among the first thousand
             end = len(raw) if i % 4 == 2 else min(1000, len(raw))
             for position in rng.integers(end, size=rng.integers(1, 9)):
                 raw[position] ^= rng.integers(1, 256)
@@ -46,26 +46,26 @@ def damaged(content, rng, count):
 
 
 def try_read(read, path, same=None):
-    """'refused', 'accepted' (same data, or no checksum to tell), or what went wrong.
+    """Returns 'refused', 'accepted' (the same data, or a format without checksum) or the failure.
 
     Args:
-      read: function of the path.
+      read: reads a path.
       path: the damaged file.
-      same: whether what was read is what was written, if the format has a checksum.
+      same: tells whether the data equals the written data; None for a format without checksum.
     """
     try:
-        found = read(path)
+        data = read(path)
     except (ConfigError, DataError) as error:
         return judge(error, path.name)
     except Exception as error:
         return f'{type(error).__name__}: {error}'
-    if same is not None and not same(found):
-        return 'read, but other data than was written'
+    if same is not None and not same(data):
+        return 'read, but not the data that was written'
     return 'accepted'
 
 
 def _try_all(read, path, count, same=None):
-    """Damages the file at `path` in many ways: {case: outcome}; it is whole again afterwards."""
+    """Damages the file at `path` in many ways, then restores it: {case: outcome}."""
     content = path.read_bytes()
     outcomes = {}
     for i, raw in enumerate(damaged(content, np.random.default_rng(0), count)):
@@ -76,15 +76,15 @@ def _try_all(read, path, count, same=None):
 
 
 def idx(folder, count):
-    """One gzipped IDX file of images, read without the MD5 that the published ones have."""
+    """Tries a gzipped IDX file of images, without the MD5 check of the published files."""
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     path = pathlib.Path(folder) / datasets.FILES[2]
     path.write_bytes(gzip.compress(struct.pack('>4I', 0x803, *images.shape) + images.tobytes()))
-    return _try_all(idx_file.read_idx, path, count, lambda found: np.array_equal(found, images))
+    return _try_all(idx_file.read_idx, path, count, lambda data: np.array_equal(data, images))
 
 
 def idx_contents(folder):
-    """What is within the gzip: other headers and contents, and pairs of files that do not fit."""
+    """Tries IDX files with wrong headers or contents, and pairs that do not match."""
     folder, outcomes = pathlib.Path(folder), {}
     images = struct.pack('>4I', 0x803, 5, 28, 28) + bytes(5 * 784)
     labels = struct.pack('>2I', 0x801, 5) + bytes(range(5))
@@ -104,13 +104,13 @@ def idx_contents(folder):
                 raw = content if number == file else right
                 (folder / datasets.FILES[number]).write_bytes(gzip.compress(raw, compresslevel=1))
             outcomes[f'{datasets.FILES[file]} {i}'] = try_read(
-                datasets.read_folder, folder, lambda found: False
+                datasets.read_folder, folder, lambda data: False
             )
     return outcomes
 
 
 def weights(folder, count):
-    """A Keras file of one convolution: HDF5 has no checksum of its own."""
+    """Tries a Keras file of one convolution. HDF5 has no checksum."""
     path = pathlib.Path(folder) / 'weights.h5'
     with h5py.File(path, 'w') as file:
         file.attrs['layer_names'] = ['conv1', 'conv1_bn']
@@ -124,7 +124,7 @@ def weights(folder, count):
 
 
 def _workdir(folder):
-    """A workdir with two rows, the second in two lines."""
+    """Makes a workdir with two rows, the second with two result lines."""
     workdir = pathlib.Path(tempfile.mkdtemp(dir=folder))
     config = base.get_config()
     config.rows = (base.row('a', {}, 0.9), base.row('b', {}, 0.8))
@@ -142,7 +142,7 @@ def _workdir(folder):
 
 
 def result_lines(folder, count):
-    """results.jsonl: everything that prints a table reads it."""
+    """Tries results.jsonl."""
     workdir = _workdir(folder)
     path = workdir / 'results.jsonl'
 
@@ -153,7 +153,7 @@ def result_lines(folder, count):
     lines = path.read_bytes().splitlines(keepends=True)
     for case, changed in {
         'a line twice': [*lines, lines[0]],
-        'lines within each other': [lines[0][:200] + lines[1], lines[2]],
+        'a line inside a line': [lines[0][:200] + lines[1], lines[2]],
         'a seed twice': [*lines, lines[2].replace(b'[2, 3]', b'[3, 4]')],
         'other settings': [lines[1], lines[2].replace(b': 128', b': 64')],
         'NaN': [lines[0].replace(b'0.85', b'NaN')],
@@ -165,12 +165,12 @@ def result_lines(folder, count):
     }.items():  # fmt: skip
         path.write_bytes(b''.join(changed))
         outcome = try_read(read, path)
-        outcomes[case] = 'read all the same' if outcome == 'accepted' else outcome
+        outcomes[case] = 'read without an error' if outcome == 'accepted' else outcome
     return outcomes
 
 
 def configs(folder, count):
-    """config.json of a workdir, as tables read it and as the next run compares it."""
+    """Tries config.json of a workdir: reports read it, and the next run compares it."""
     workdir = _workdir(folder)
     path = workdir / 'config.json'
     outcomes = _try_all(lambda path: report.workdir_table(path.parent), path, count)
@@ -178,28 +178,24 @@ def configs(folder, count):
     for name in ('title', 'rows', 'claims', 'epochs', 'model', 'optimizer'):
         for value in (None, 3, 'x', [], {}, [1], [{}], [{'name': 3}], {'a': {'b': 1}}):
             path.write_text(json.dumps(rows | {name: value}))
-            outcomes[f'{name} {value!r}'] = try_read(
-                lambda path: workdirs.acquire(path.parent, base.get_config()), path
-            )
-            if outcomes[f'{name} {value!r}'].startswith('unclear') and name not in (
-                'title',
-                'rows',
-            ):
-                outcomes[f'{name} {value!r}'] = 'refused'  # with the difference, a line a field
+            outcome = try_read(lambda path: workdirs.acquire(path.parent, base.get_config()), path)
+            if outcome.startswith('unclear') and name not in ('title', 'rows'):
+                outcome = 'refused'  # the error lists each field that differs on its own line
+            outcomes[f'{name} {value!r}'] = outcome
     return outcomes
 
 
-def predicted(folder, count):
-    """A row's predictions: a zip file, whose parts have checksums."""
-    chances = np.random.default_rng(0).random((2, 30, 10)).astype(np.float16)
-    path = pathlib.Path(folder) / arrays.save(pathlib.Path(folder), 'a', chances)
-    same = _try_all(arrays.load, path, count, lambda found: np.array_equal(found, chances))
+def predictions(folder, count):
+    """Tries a row's predictions, a zip file whose parts have checksums."""
+    probs = np.random.default_rng(0).random((2, 30, 10)).astype(np.float16)
+    path = pathlib.Path(folder) / arrays.save(pathlib.Path(folder), 'a', probs)
+    outcomes = _try_all(arrays.load, path, count, lambda data: np.array_equal(data, probs))
     for i, array in enumerate((np.zeros(3), np.zeros((2, 3, 9)), np.zeros((0, 3, 10)), 'x', None)):
         np.savez(path, probabilities=array)
-        same[f'other arrays {i}'] = try_read(arrays.load, path, lambda found: False)
-    np.savez(path, other=chances)
-    same['another name'] = try_read(arrays.load, path, lambda found: False)
+        outcomes[f'other arrays {i}'] = try_read(arrays.load, path, lambda data: False)
+    np.savez(path, other=probs)
+    outcomes['another name'] = try_read(arrays.load, path, lambda data: False)
     with open(path, 'wb') as file:
-        np.save(file, chances)
-    same['no zip'] = try_read(arrays.load, path, lambda found: False)
-    return same
+        np.save(file, probs)
+    outcomes['not a zip file'] = try_read(arrays.load, path, lambda data: False)
+    return outcomes

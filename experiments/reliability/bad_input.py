@@ -1,10 +1,9 @@
-"""Counts what bad settings and damaged files come to; must be nothing but refused or accepted.
+"""Tries bad settings and damaged files and counts the outcomes; writes bad_input.md.
 
-    python experiments/reliability/bad_input.py              all, three minutes; bad_input.md
+    python experiments/reliability/bad_input.py              all cases, three minutes
     python experiments/reliability/bad_input.py --damages=20 fewer damages of each file
 
-Refused: one line that names the field or file, exit code 2 on the command line. Accepted settings
-are traced through a training; accepted files give what was written, or have no checksum to tell.
+Every case must be refused or accepted; bad_input.md says what both mean.
 """
 
 import argparse
@@ -17,17 +16,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent.parent))
 from experiments.reliability import bad_config_files, bad_configs, bad_files
 from fmnist_jax import markdown
 
-_INTRODUCTION = """*Refused*: one line that names the field or the file (on the command line:
-exit code 2, no traceback). *Accepted* settings were traced through training, evaluation and test;
-accepted files were read as they were written, or have no checksum that could tell (Keras weights,
-result lines). Files: cut off, holes of zeros, flipped bytes, garbage, other contents. Made by
-`python experiments/reliability/bad_input.py`.
+_INTRODUCTION = """*Refused*: the error is one line that names the field or the file. On the command
+line, the exit code is 2 and there is no traceback. *Accepted* settings were traced through
+training, evaluation and test. *Accepted* files gave the data that was written, or have no checksum
+(Keras weights, result lines). Files were cut off, or had blocks of zeros, changed bytes, garbage or
+other contents. `python experiments/reliability/bad_input.py` makes this page.
 """
 CONFIG = pathlib.Path(__file__).resolve().parent.parent.parent / 'configs' / 'quickstart.py'
 
 
 def trials(folder, damages):
-    """(what is tried, function that gives {case: outcome}) one after the other."""
+    """Pairs of (the kind of input, function that returns {case: outcome})."""
     return (
         ('a field of a row', lambda: bad_configs.rows(traced=set())),
         ('a flag', lambda: bad_configs.command_lines(CONFIG)),
@@ -37,12 +36,12 @@ def trials(folder, damages):
         ('Keras weights', lambda: bad_files.weights(folder, damages // 8)),
         ('result lines', lambda: bad_files.result_lines(folder, damages)),
         ("a workdir's config.json", lambda: bad_files.configs(folder, damages)),
-        ('predictions', lambda: bad_files.predicted(folder, damages)),
+        ('predictions', lambda: bad_files.predictions(folder, damages)),
     )
 
 
 def table(folder, damages):
-    """(Markdown table of counts, {case: outcome} of what went wrong)."""
+    """(Markdown table of counts, {case: outcome} of the failures)."""
     lines, failures = [('what', 'cases', 'refused', 'accepted', 'anything else')], {}
     for what, run in trials(folder, damages):
         outcomes = run()
@@ -54,9 +53,9 @@ def table(folder, damages):
 
 
 def main():
-    """Writes bad_input.md if all is well; returns the exit code."""
+    """Writes bad_input.md if no case failed; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--damages', type=int, default=400, help='of each file')
+    parser.add_argument('--damages', type=int, default=400, help='damaged versions of each file')
     damages = parser.parse_args().damages
     with tempfile.TemporaryDirectory() as folder:
         text, failures = table(folder, damages)

@@ -1,4 +1,4 @@
-"""Runs of the real command that faults.py breaks, and what they are held against."""
+"""Starts runs of the real command for faults.py and checks their results."""
 
 import contextlib
 import json
@@ -12,20 +12,27 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 COMMAND = (
-    *(sys.executable, '-m', 'fmnist_jax.main', '--config=configs/fcn_optimizers.py'),
-    *('--rows=adam_0.001', '--config.dataset.name=synthetic', '--config.num_seeds=2'),
-    *('--config.selection=val_loss', '--config.checkpoint_epochs=1', '--cpu_devices=2'),
+    sys.executable,
+    '-m',
+    'fmnist_jax.main',
+    '--config=configs/fcn_optimizers.py',
+    '--rows=adam_0.001',
+    '--config.dataset.name=synthetic',
+    '--config.num_seeds=2',
+    '--config.selection=val_loss',
+    '--config.checkpoint_epochs=1',
+    '--cpu_devices=2',
 )
 _MAY_DIFFER = ('train_seconds', 'compile_seconds', 'finished', 'resumed')
 
 
 class Fault(Exception):
-    """A run that did not end as it should have."""
+    """A run that ended with a wrong result or message."""
 
 
 def start(workdir, epochs):
-    """The command in the background; its messages go to a file beside the workdir."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background; it is inherited
+    """Starts the command in the background, with its messages in a file beside the workdir."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the child would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(workdir.with_suffix('.log'), 'a') as log:
         return subprocess.Popen(
@@ -37,24 +44,24 @@ def start(workdir, epochs):
 
 
 def messages(workdir):
-    """What the user saw."""
+    """The messages that the user sees."""
     return workdir.with_suffix('.log').read_text()
 
 
 def ended(workdir):
-    """(the result line without times, predictions [S, N, 10]) of a finished run."""
+    """(the result line without times, predictions [seeds, N, 10]) of a finished run."""
     (line,) = (workdir / 'results.jsonl').read_text().splitlines()
     result = json.loads(line)
     with np.load(workdir / result['predictions']) as file:
-        chances = file['probabilities']
-    return {k: v for k, v in result.items() if k not in _MAY_DIFFER}, chances
+        probs = file['probabilities']
+    return {k: v for k, v in result.items() if k not in _MAY_DIFFER}, probs
 
 
 def check_same(workdir, expected):
-    """Raises Fault unless the run ended as the undisturbed one, and left nothing behind."""
-    result, chances = ended(workdir)
+    """Raises Fault unless the run has the undisturbed run's result and no checkpoints left."""
+    result, probs = ended(workdir)
     different = [k for k in expected[0] if result.get(k) != expected[0][k]]
-    if different or not np.array_equal(chances, expected[1]):
+    if different or not np.array_equal(probs, expected[1]):
         raise Fault(f'{workdir}: another result: {different or "predictions"}')
     if (workdir / 'checkpoints').exists():
         raise Fault(f'{workdir}: checkpoints were left behind')
@@ -63,7 +70,7 @@ def check_same(workdir, expected):
 
 
 def writing(workdir):
-    """Whether a checkpoint is being written now."""
+    """Whether the run is writing a checkpoint now."""
     folder = workdir / 'checkpoints'
     with contextlib.suppress(OSError):
         return any(folder.glob('*/*/*.orbax-checkpoint-tmp*'))
@@ -71,7 +78,7 @@ def writing(workdir):
 
 
 def first_epoch(process, workdir):
-    """Waits until this start of the command has finished an epoch or ended."""
+    """Waits until the process has finished an epoch or has ended."""
     already = messages(workdir).count(' loss ')
     while process.poll() is None and messages(workdir).count(' loss ') == already:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Runs ended by a signal, again and again, that go on until they are done."""
+"""Ends runs by a signal, again and again, and resumes them until they are done."""
 
 import random
 import re
@@ -17,7 +17,7 @@ from experiments.reliability.broken_runs import (
 
 
 class Kind(NamedTuple):
-    """How a run is ended again and again until it is done."""
+    """A way to end a run."""
 
     name: str
     signal: int
@@ -35,7 +35,7 @@ KINDS = {
 
 
 def end_often(folder, expected, epochs, times, kind, seed=0):
-    """A run is ended `times` times; it goes on until it is done, then another one."""
+    """Ends runs `times` times in all; each run resumes until it is done."""
     rng, done, number, lost = random.Random(seed), 0, 0, []
     while done < times:
         number += 1
@@ -46,7 +46,7 @@ def end_often(folder, expected, epochs, times, kind, seed=0):
                 _wait(process, workdir, kind, rng)
             if done < times and process.poll() is None:
                 process.send_signal(kind.signal)
-                done += process.wait() != 0  # 0: it was about to end
+                done += process.wait() != 0  # 0: the run finished before the signal
             code = process.wait()
             if code == 0:
                 break
@@ -65,7 +65,7 @@ def end_often(folder, expected, epochs, times, kind, seed=0):
 
 
 def _wait(process, workdir, kind, rng):
-    """Until the moment at which the run is to be ended, or has ended."""
+    """Waits for the moment to send the signal, or for the end of the run."""
     if kind.during_save:
         while process.poll() is None and not writing(workdir):
             time.sleep(0.001)
@@ -75,7 +75,7 @@ def _wait(process, workdir, kind, rng):
 
 
 def epochs_again(text):
-    """Epochs that were trained, and trained again after the run had been ended."""
+    """How many epochs were trained again after each end of the run."""
     lost, epoch = [], 0
     for line in text.splitlines():
         resumed = re.search(r'goes on after (step \S+ of )?epoch (\d+)', line)
@@ -86,6 +86,6 @@ def epochs_again(text):
             epoch = finished
         elif trained:
             if int(trained[1]) == 1 and epoch:
-                lost.append(epoch)  # no checkpoint yet: from the start
+                lost.append(epoch)  # no checkpoint yet: the run starts over
             epoch = int(trained[1])
     return lost

@@ -1,10 +1,10 @@
-"""Breaks runs on purpose, many times, and tells what was lost: table.md beside this file.
+"""Breaks runs on purpose, many times, and reports what was lost; writes table.md.
 
     python experiments/reliability/faults.py               # all faults, about ten minutes
     python experiments/reliability/faults.py --kills=5     # fewer kills
 
-Each fault hits the real command on drawn garments; what it ends with is held against a run that
-nothing happened to: every number of the result line and every prediction, bit for bit.
+Each fault hits the real command on synthetic images. The script compares the result with that of an
+undisturbed run: every number of the result line and every prediction, bit for bit.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from fmnist_jax.markdown import markdown  # noqa: E402
 
 
 def damage(folder, expected, epochs, seed=0):
-    """A run is killed and its latest checkpoint damaged in one file, chosen at random."""
+    """Kills a run and damages a random file of its latest checkpoint."""
     rng, times = random.Random(seed), 0
     for how in ('a file deleted', 'a file truncated', 'bytes flipped'):
         for number in range(3):
@@ -78,11 +78,11 @@ def _spoil(path, how, rng):
 
 
 def second_process(folder, expected, epochs):
-    """The same command twice at a time: one runs, the other refuses."""
+    """Starts the same command twice at a time: the second one must refuse."""
     workdir = folder / 'twice'
     first = start(workdir, epochs)
     first_epoch(first, workdir)
-    first.send_signal(signal.SIGSTOP)  # or it may end before the second gets there
+    first.send_signal(signal.SIGSTOP)  # or it may end before the second one starts
     try:
         code = start(workdir, epochs).wait()
     finally:
@@ -101,11 +101,11 @@ def second_process(folder, expected, epochs):
 
 
 def main(argv=None):
-    """Tries every fault; returns 0, or 1 with the first that lost something."""
+    """Tries every fault; returns 0, or 1 after the first fault that lost something."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--kills', type=int, default=25, help='of each kind (25)')
-    parser.add_argument('--only', nargs='*', default=(), help='some faults (all)')
-    parser.add_argument('--epochs', type=int, default=40, help='of the run that is broken (40)')
+    parser.add_argument('--kills', type=int, default=25, help='kills of each kind (25)')
+    parser.add_argument('--only', nargs='*', default=(), help='names of faults (all)')
+    parser.add_argument('--epochs', type=int, default=40, help='epochs of each run (40)')
     options = parser.parse_args(argv)
     folder = pathlib.Path(tempfile.mkdtemp(prefix='faults_'))
     undisturbed = folder / 'undisturbed'
@@ -135,8 +135,8 @@ def main(argv=None):
     if options.only:
         return 0
     (HERE / 'table.md').write_text(
-        '# Faults\n\n`python experiments/reliability/faults.py` tried each of these on the real '
-        f'command,\na run of {options.epochs} epochs with a checkpoint after each:\n\n'
+        '# Faults\n\n`python experiments/reliability/faults.py` tried each fault on the real '
+        f'command,\na run of {options.epochs} epochs with a checkpoint after each epoch:\n\n'
         + markdown(heading, rows)
     )
     shutil.rmtree(folder)

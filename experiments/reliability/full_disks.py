@@ -1,4 +1,4 @@
-"""Two of faults.py' faults: disks that take no writing, or not enough of it."""
+"""Two faults of faults.py: a full disk and a read-only disk."""
 
 import contextlib
 import shutil
@@ -30,7 +30,7 @@ def _small_disk(folder, size):
 
 
 def full_disk(folder, expected, epochs):
-    """A disk with room for the results, but not for a checkpoint."""
+    """Runs on a disk with room for the results, but not for a checkpoint."""
     disk = folder / 'disk'
     with _small_disk(disk, '8m'):
         workdir = disk / 'run'
@@ -48,7 +48,7 @@ def full_disk(folder, expected, epochs):
 
 
 def read_only(folder, expected, epochs):
-    """A workdir on a disk that takes no writing."""
+    """Runs in a workdir on a read-only disk."""
     disk = folder / 'read_only'
     with _small_disk(disk, '16m'):
         shutil.copytree(folder.parent / 'undisturbed', disk / 'run')
@@ -61,12 +61,12 @@ def read_only(folder, expected, epochs):
             ).returncode
         if code != 2 or 'error: ' not in log.read_text() or 'Traceback' in log.read_text():
             raise Fault(log.read_text())
-        check = ended(disk / 'run')
-        if check[0] != expected[0]:
-            raise Fault('the finished row is not as it was')
+        result, _ = ended(disk / 'run')
+        if result != expected[0]:
+            raise Fault('the finished row changed')
     return (
         'a workdir on a read-only disk, with a finished row in it',
         '1',
-        'nothing; it is told before training',
+        'nothing; the error comes before training',
         f'`{log.read_text().strip().splitlines()[-1].replace(str(folder), "…")}`, exit code 2',
     )

@@ -1,15 +1,14 @@
-"""scikit-learn's classifiers on the networks' own splits: what report 002 (section 5) plans.
+"""Trains scikit-learn's classifiers on the networks' splits, as report 002 (section 5) plans.
 
     pip install -e '.[sklearn]'
     python experiments/scikit_learn/baseline.py --num_seeds=3
     python -m fmnist_jax.report experiments/scikit_learn
 
-Each seed trains on the 54,000 images that a network with this seed trains on, pixels in [0, 1],
-and is tested on the whole test set. The result lines have the form of the networks' lines, so
-tables and claims of other configs can name them ('scikit_learn:random_forest').
+Each seed trains on the same 54,000 images as a network with that seed, with pixels in [0, 1], and
+is tested on all test images. The result lines have the same fields as those of networks, so the
+claims of other configs can name the rows ('scikit_learn:random_forest').
 """
 
-import argparse
 import pathlib
 import sys
 import time
@@ -25,17 +24,17 @@ from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.results import arrays, lines, provenance, workdirs
 
 TITLE = "scikit-learn's classifiers"
-NUM_VALIDATION = 6000  # held out, as of the networks of report 002, and not used
+NUM_VALIDATION = 6000  # held out as for report 002's networks, but not used
 
 
 def classifiers():
-    """{row: function of a seed that makes a classifier}; numbers not given are the library's."""
+    """{row: function that makes a classifier from a seed}; other arguments are the defaults."""
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import SGDClassifier
     from sklearn.neural_network import MLPClassifier
 
     return {
-        # Logistic regression by stochastic gradient descent.
+        # Logistic regression, trained by stochastic gradient descent.
         'logistic_regression': lambda seed: SGDClassifier(loss='log_loss', random_state=seed),
         'random_forest': lambda seed: RandomForestClassifier(n_jobs=-1, random_state=seed),
         'gradient_boosting': lambda seed: HistGradientBoostingClassifier(random_state=seed),
@@ -48,7 +47,7 @@ def classifiers():
 
 
 def table_config(rows, dataset_name, num_seeds):
-    """The config of the table, as fmnist_jax.workdirs.claim wants it."""
+    """The config of the table, for fmnist_jax.results.workdirs.acquire."""
     config = ConfigDict({
         'title': TITLE,
         'seed': 0,
@@ -61,22 +60,22 @@ def table_config(rows, dataset_name, num_seeds):
 
 
 def train(make, dataset, seed):
-    """One classifier: (test probabilities [N, 10], seconds to train it)."""
-    chosen, _ = datasets.split(len(dataset.train_labels), NUM_VALIDATION, seed)
-    pixels = dataset.train_images[chosen].reshape(len(chosen), -1) / np.float32(255)
+    """Trains one classifier; returns (test probabilities [N, 10], seconds of training)."""
+    indices, _ = datasets.split(len(dataset.train_labels), NUM_VALIDATION, seed)
+    pixels = dataset.train_images[indices].reshape(len(indices), -1) / np.float32(255)
     classifier = make(seed)
     began = time.perf_counter()
-    classifier.fit(pixels, dataset.train_labels[chosen])
+    classifier.fit(pixels, dataset.train_labels[indices])
     seconds = time.perf_counter() - began
     test = dataset.test_images.reshape(len(dataset.test_labels), -1) / np.float32(255)
     return classifier.predict_proba(test), seconds
 
 
 def result_line(row, config, dataset, seeds, trained, workdir):
-    """The result line of a row's seeds, their predictions kept."""
-    chances = np.stack([probabilities for probabilities, _ in trained])
-    correct = chances.argmax(-1) == dataset.test_labels
-    likelihood = chances[:, np.arange(len(dataset.test_labels)), dataset.test_labels]
+    """Makes the result line of a row's seeds; saves their predictions."""
+    probs = np.stack([probs for probs, _ in trained])
+    correct = probs.argmax(-1) == dataset.test_labels
+    likelihood = probs[:, np.arange(len(dataset.test_labels)), dataset.test_labels]
     losses = -np.log(np.maximum(likelihood, 1e-12)).mean(-1)
     return {
         'row': row,
@@ -88,14 +87,14 @@ def result_line(row, config, dataset, seeds, trained, workdir):
         'test_images': len(dataset.test_labels),
         'diverged': [False] * len(seeds),
         'tested_epoch': [None] * len(seeds),
-        'confusion': arrays.confusion(chances, dataset.test_labels),
+        'confusion': arrays.confusion(probs, dataset.test_labels),
         'reported': None,
         'train_images': len(dataset.train_labels) - NUM_VALIDATION,
         'train_seconds': round(sum(seconds for _, seconds in trained), 2),
         'compile_seconds': 0.0,
         'history': {},
-        'predictions': arrays.save(workdir, f'{row} seeds {seeds[0]} to {seeds[-1]}', chances),
-        'ensemble_accuracy': arrays.ensemble_accuracy(chances, dataset.test_labels),
+        'predictions': arrays.save(workdir, f'{row} seeds {seeds[0]} to {seeds[-1]}', probs),
+        'ensemble_accuracy': arrays.ensemble_accuracy(probs, dataset.test_labels),
         'ensemble_seeds': len(seeds),
         'config_hash': settings_hash(config),
         'config': {name: v for name, v in plain(config).items() if name not in ('rows', 'claims')},
@@ -104,13 +103,13 @@ def result_line(row, config, dataset, seeds, trained, workdir):
 
 
 def run(workdir, make, dataset, config, say):
-    """Trains what `workdir` lacks: rows, and seeds of a row.
+    """Trains the rows and seeds that `workdir` does not have yet.
 
     Args:
       workdir: pathlib.Path.
-      make: what `classifiers` gives, or some of it.
-      dataset: data.Dataset.
-      config: what `table_config` gives.
+      make: the result of `classifiers`, or a part of it.
+      dataset: data.datasets.Dataset.
+      config: the result of `table_config`.
       say: prints one line.
     """
     done = {result['row']: result for result in lines.read(workdir)}
@@ -119,7 +118,7 @@ def run(workdir, make, dataset, config, say):
         have = len(done[row]['seeds']) if row in done else 0
         seeds = range(have, config.num_seeds)
         if not seeds:
-            say(f'{row}: there already')
+            say(f'{row}: already trained')
             continue
         trained = []
         for seed in seeds:
@@ -129,10 +128,10 @@ def run(workdir, make, dataset, config, say):
 
 
 def _options(argv):
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--num_seeds', type=int, default=3, help='of every classifier (3)')
+    parser = Parser(description=__doc__)
+    parser.add_argument('--num_seeds', type=int, default=3, help='seeds of every classifier (3)')
     parser.add_argument('--dataset', default='fashion_mnist', choices=('fashion_mnist', 'mnist'))
-    parser.add_argument('--data_dir', help='as of fmnist_jax.main')
+    parser.add_argument('--data_dir', help='the same as for fmnist_jax.main')
     parser.add_argument('--workdir', type=pathlib.Path, default=pathlib.Path(__file__).parent)
     options = parser.parse_args(argv)
     if options.num_seeds < 1:
@@ -141,7 +140,7 @@ def _options(argv):
 
 
 def main(argv=None):
-    """The command; returns the exit code (0 done, 2 the user's mistake, 130 Ctrl-C)."""
+    """Runs the command; returns the exit code (0 done, 2 user error, 130 Ctrl-C)."""
     options = _options(argv)
 
     def say(line):
@@ -160,7 +159,7 @@ def main(argv=None):
         say(f'error: {error}')
         return 2
     except KeyboardInterrupt:
-        say('\nStopped. Finished rows are kept; the same command goes on with the next one.')
+        say('\nStopped. Finished rows are kept; run the same command again to resume.')
         return 130
     print(table)
     return 0

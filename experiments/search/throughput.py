@@ -1,11 +1,13 @@
-"""Trials a minute: one by one, with programs shared, and together; writes table.md beside it.
+"""Measures trials per minute for three ways to run them; writes table.md.
 
     python experiments/search/throughput.py
 
-The same eight trials (learning rates) of one epoch on Fashion-MNIST, three ways in turn, three
-times; keep the machine idle. `alone`: each trial compiles its program anew, as a search does that
-writes its hyper-parameters into the program; `shared`: one after the other, but learning rates are
-arguments of one compiled program; `together`: all in one call, as fmnist_jax.search does.
+The script runs the same eight trials (learning rates, one epoch on Fashion-MNIST) in three ways and
+repeats all of it three times. Keep the machine idle.
+
+alone: each trial compiles its own program, as if hyper-parameters were constants of the program.
+shared: one trial after the other; the learning rate is an argument of one compiled program.
+together: one call trains all trials, as fmnist_jax.search does.
 """
 
 import pathlib
@@ -22,67 +24,69 @@ from configs import base  # noqa: E402
 from fmnist_jax.config import machine  # noqa: E402
 from fmnist_jax.config.settings import resolve, split_static  # noqa: E402
 from fmnist_jax.data import datasets  # noqa: E402
-from fmnist_jax.fit.fit import fit_trials  # noqa: E402
+from fmnist_jax.fit.api import fit_trials  # noqa: E402
 from fmnist_jax.markdown import markdown, significant  # noqa: E402
 
 TRIALS, ROUNDS = 8, 3
 MODELS = ('fcn', 'lenet5')
 
 
-def _one_by_one(settings, numbers, dataset, cache_of):
-    for one in numbers:
-        fit_trials(settings, [one], dataset, cache=cache_of())
+def _one_by_one(settings, trials, dataset, make_cache):
+    for hparams in trials:
+        fit_trials(settings, [hparams], dataset, cache=make_cache())
 
 
-def ways(settings, numbers, dataset):
-    """{name: what runs all trials}."""
+def ways(settings, trials, dataset):
+    """{name: function that runs all trials}."""
     shared = {}
     return {
-        'alone': lambda: _one_by_one(settings, numbers, dataset, dict),
-        'shared': lambda: _one_by_one(settings, numbers, dataset, lambda: shared),
-        'together': lambda: fit_trials(settings, numbers, dataset, cache={}),
+        'alone': lambda: _one_by_one(settings, trials, dataset, dict),
+        'shared': lambda: _one_by_one(settings, trials, dataset, lambda: shared),
+        'together': lambda: fit_trials(settings, trials, dataset, cache={}),
     }
 
 
 def measure(model, dataset):
-    """Trials a minute of each way: {name: [one a round]}."""
+    """Trials per minute of each way: {name: [one number per round]}."""
     change = {'model.name': model, 'epochs': 1, 'num_seeds': 1, 'optimizer.name': 'adam'}
     settings = resolve(base.get_config(), base.row('trial', change))
-    _, first = split_static(settings)
+    _, hparams = split_static(settings)
     rates = np.geomspace(1e-4, 1e-2, TRIALS)
-    numbers = [first | {'optimizer.learning_rate': float(rate)} for rate in rates]
-    found = {}
+    trials = [hparams | {'optimizer.learning_rate': float(rate)} for rate in rates]
+    per_minute = {}
     for _ in range(ROUNDS):
-        for name, run in ways(settings, numbers, dataset).items():
+        for name, run in ways(settings, trials, dataset).items():
             began = time.perf_counter()
             run()
-            found.setdefault(name, []).append(60 * TRIALS / (time.perf_counter() - began))
-            print(f'{model} {name}: {found[name][-1]:.1f} trials a minute', file=sys.stderr)
-    return found
+            rate = 60 * TRIALS / (time.perf_counter() - began)
+            per_minute.setdefault(name, []).append(rate)
+            print(f'{model} {name}: {rate:.1f} trials per minute', file=sys.stderr)
+    return per_minute
 
 
 def main():
-    """Measures and writes the table."""
-    machine.set_up()  # without the folder of compiled programs: every compilation counts
+    """Measures all ways and writes the table."""
+    machine.set_up()  # no compilation cache on disk, so every compilation counts
     dataset = datasets.load('fashion_mnist')
     rows = []
     for model in MODELS:
-        found = {
-            name: statistics.median(values) for name, values in measure(model, dataset).items()
-        }
-        rows.append(
-            (
-                model,
-                *[significant(found[name]) for name in ('alone', 'shared', 'together')],
-                f'{found["together"] / found["alone"]:.2f}',
-                f'{found["together"] / found["shared"]:.2f}',
-            )
+        rates = measure(model, dataset)
+        alone, shared, together = (
+            statistics.median(rates[name]) for name in ('alone', 'shared', 'together')
         )
+        rows.append([
+            model,
+            significant(alone),
+            significant(shared),
+            significant(together),
+            f'{together / alone:.2f}',
+            f'{together / shared:.2f}',
+        ])  # fmt: skip
     heading = ('network', 'alone', 'shared', 'together', 'together / alone', 'together / shared')
     (HERE / 'table.md').write_text(
-        f'# Trials a minute\n\n{TRIALS} trials of one epoch, {machine.cores()} CPU cores, '
-        f'medians of {ROUNDS}\nrounds (`python experiments/search/throughput.py`, where the '
-        f'words are explained).\n\n{markdown(heading, rows)}'
+        f'# Trials per minute\n\n{TRIALS} trials of one epoch, {machine.cores()} CPU cores, '
+        f'medians of {ROUNDS} rounds.\n`experiments/search/throughput.py` explains the columns '
+        f'and makes this table.\n\n{markdown(heading, rows)}'
     )
 
 

@@ -1,12 +1,12 @@
-"""Times our training against PyTorch's on this machine: speed.json and table.md.
+"""Times our training against PyTorch's on this machine; writes speed.json and table.md.
 
-    python experiments/speed/benchmark.py                              # minutes a network
-    python experiments/speed/benchmark.py --networks=lenet5            # replaces that network
+    python experiments/speed/benchmark.py                              # minutes per network
+    python experiments/speed/benchmark.py --networks=lenet5            # replaces one network
     python experiments/speed/benchmark.py --modes=vmap,map,map:4 --seeds=1,8,32
-    python experiments/speed/benchmark.py --table                      # table.md from speed.json
+    python experiments/speed/benchmark.py --table                      # only table.md
 
-Any field of configs/base.py may follow, for our side: --config.micro_batch=8. Close other
-programs first. Ctrl-C keeps the networks that are done.
+A flag such as --config.micro_batch=8 sets a config field of our side. Close other programs first.
+Ctrl-C keeps the networks that are finished.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def _say(line):
 
 
 def _words(known):
-    """argparse type: comma-separated words of `known`."""
+    """An argparse type: comma-separated words of `known`."""
 
     def read(text):
         for word in text.split(','):
@@ -45,7 +45,7 @@ def _words(known):
 
 
 def _counts(text):
-    """argparse type: comma-separated whole numbers, 1 or more."""
+    """An argparse type: comma-separated whole numbers of at least 1."""
     if not all(word.isdecimal() and int(word) for word in text.split(',')):
         raise argparse.ArgumentTypeError(f'{text!r}: expected numbers such as 1,4')
     return [int(word) for word in text.split(',')]
@@ -55,8 +55,8 @@ def _count(text):
     return _counts(text)[0]
 
 
-def _ways(text):
-    """argparse type: comma-separated 'vmap', 'map' or 'map:4'."""
+def _modes(text):
+    """An argparse type: comma-separated 'vmap', 'map' or 'map:4'."""
     for word in text.split(','):
         mode, colon, chunk = word.partition(':')
         if mode not in _MODES or (colon and (mode != 'map' or not chunk.isdecimal())):
@@ -65,31 +65,31 @@ def _ways(text):
 
 
 def _change(words):
-    """['--config.epochs=2'] -> {'epochs': 2}, for the flags that argparse does not know."""
+    """Reads the flags that argparse does not know: ['--config.epochs=2'] -> {'epochs': 2}."""
     change = {}
     for word in words:
         name, equals, value = word.partition('=')
         if not name.startswith('--config.') or not equals:
             raise argparse.ArgumentTypeError(f'{word!r}: no such flag; see --help')
-        with contextlib.suppress(ValueError):  # a word
+        with contextlib.suppress(ValueError):  # not a number: keep the text
             value = json.loads(value)
         change[name.removeprefix('--config.')] = value
     return change
 
 
 def _options(argv):
-    """The command line's values; exits with one line for what is wrong."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Parses the command line; a wrong flag ends the program with one line."""
+    parser = Parser(description=__doc__)
     add = parser.add_argument
-    add('--networks', type=_words(NETWORKS), default=list(DEFAULT), help='which, with commas')
-    add('--seeds', type=_counts, default=[1, 4], help='seeds together, each number timed')
-    add('--memory_seeds', type=_counts, default=[1, 2, 4], help='numbers for the peak memory')
-    add('--repetitions', type=_count, default=5, help='rounds')
+    add('--networks', type=_words(NETWORKS), default=list(DEFAULT), help='comma-separated')
+    add('--seeds', type=_counts, default=[1, 4], help='numbers of seeds to train together')
+    add('--memory_seeds', type=_counts, default=[1, 2, 4], help='the same, for the peak memory')
+    add('--repetitions', type=_count, default=5, help='number of rounds')
     add('--turn_seconds', type=float, default=3.0, help='length of a turn')
-    add('--images', type=_count, default=None, help='train on the first so many images')
-    add('--modes', type=_ways, default=None, help='only compare ways to run seeds: vmap,map:4')
+    add('--images', type=_count, default=None, help='train on the first IMAGES images only')
+    add('--modes', type=_modes, default=None, help='only compare ways to run seeds: vmap,map:4')
     add('--compute', type=_words(('float32', 'bfloat16')), default=['float32'], help='for --modes')
-    add('--out', type=pathlib.Path, default=pathlib.Path(__file__).parent, help='folder')
+    add('--out', type=pathlib.Path, default=pathlib.Path(__file__).parent, help='output folder')
     add('--table', action='store_true', help='only write table.md again')
     options, rest = parser.parse_known_args(argv)
     try:
@@ -107,9 +107,9 @@ def _read(folder):
 
 
 def _write(folder, contents):
-    """Both files; speed.json all of it or nothing."""
+    """Writes speed.json (whole or not at all) and table.md."""
     folder.mkdir(parents=True, exist_ok=True)
-    for part in ('networks', 'modes'):  # in the order of NETWORKS, whatever was measured last
+    for part in ('networks', 'modes'):  # sorted as NETWORKS is
         contents[part] = {n: contents[part][n] for n in NETWORKS if n in contents[part]}
     temporary = folder / 'speed.json.tmp'
     temporary.write_text(json.dumps(contents, indent=1) + '\n')
@@ -118,7 +118,7 @@ def _write(folder, contents):
 
 
 def _measure(options):
-    """Measures network by network and writes both files after each; returns the exit code."""
+    """Measures one network after the other and writes both files after each; returns a code."""
     measure, part = (measure_modes, 'modes') if options.modes else (measure_network, 'networks')
     failed = False
     for name in options.networks:
@@ -137,17 +137,17 @@ def _measure(options):
 
 
 def main(argv=None):
-    """The command: returns the exit code (0 done, 2 an error, 130 interrupted)."""
+    """Runs the command; returns the exit code (0 done, 2 an error, 130 interrupted)."""
     options = _options(argv)
     if options.table:
         _write(options.out, _read(options.out))
         return 0
     if not options.torch:
-        _say("error: PyTorch is not installed: pip install -e '.[bench]'. Our side alone goes on.")
+        _say("error: PyTorch is not installed: pip install -e '.[bench]'. Timing our side only.")
     try:
         code = _measure(options)
     except KeyboardInterrupt:
-        _say('\nStopped. The networks that are done are kept.')
+        _say('\nStopped. The finished networks are kept.')
         return 130
     if (options.out / 'table.md').exists():
         print((options.out / 'table.md').read_text())

@@ -1,4 +1,4 @@
-"""One network's contestants and their turns: raw numbers; rates.py makes rates of them."""
+"""Runs the contestants of one network in turns and collects raw numbers for rates.py."""
 
 import contextlib
 import tempfile
@@ -6,23 +6,21 @@ import tempfile
 from experiments.speed.networks import EPOCH_IMAGES, our_change
 from experiments.speed.processes import Worker, WorkerError
 
-# An epoch in parts is timed where a whole one takes no longer than this with one seed.
-_LONGEST_EPOCH = 40.0  # seconds
+_LONGEST_EPOCH = 40.0  # seconds; parts of a longer epoch are not timed
 _EMPTY_CALLS = 5
-_FEWEST_STEPS = 8  # of a turn and of a call of our loop, as in fit.py
-# With one of two cores busy elsewhere, fcn was 6 to 125 times slower in PyTorch, 2 to 9 in ours.
-_DISTURBED = 0.1  # cores
+_MIN_STEPS = 8  # per turn and per call of our loop, as in fmnist_jax/fit/epochs.py
+_DISTURBED = 0.1  # cores used by other programs; more slows PyTorch's threads down
 
 
 class Bench:
-    """Starts contestants, has them take turns, closes them all at the end."""
+    """Starts contestants, lets them take turns, and closes them at the end."""
 
     def __init__(self, name, options, say):
         """
         Args:
-          name: of networks.NETWORKS.
-          options: what benchmark.py was told: images, turn_seconds, repetitions, change, sides.
-          say: function of a line of progress.
+          name: a key of networks.NETWORKS.
+          options: the flags of benchmark.py: images, turn_seconds, repetitions, change.
+          say: prints one line of progress.
         """
         self.name, self.options = name, options
         self.say = lambda line: say(f'{name}: {line}')
@@ -36,7 +34,7 @@ class Bench:
         self._stack.close()
 
     def start_torch(self, memory_format, compute='float32'):
-        """A worker with PyTorch's network: (its entry, the Worker)."""
+        """Starts PyTorch's network; returns (its entry, the Worker)."""
         label = f'PyTorch, {memory_format}' + _unless(compute, 'float32')
         options = {
             'network': self.name,
@@ -49,7 +47,7 @@ class Bench:
         return self._start('torch', label, options, fields)
 
     def start_ours(self, seeds, mode='auto', compute='float32', note=''):
-        """A worker with our program: (its entry, the Worker)."""
+        """Starts our program; returns (its entry, the Worker)."""
         label = f'ours, {seeds} seed{"s" * (seeds > 1)}'
         label += _unless(mode, 'auto') + _unless(compute, 'float32') + note
         change = our_change(self.name, seeds, mode, compute, self.options.change)
@@ -67,15 +65,15 @@ class Bench:
         return entry, worker
 
     def rounds(self, contestants):
-        """Every contestant's turn, again and again; each starts with a turn that is not kept.
+        """Lets the contestants take turns, round after round, after one warm-up turn each.
 
         Args:
-          contestants: list of (entry, Worker); the entries get their steps, turns and memory.
+          contestants: list of (entry, Worker); adds steps, turns and memory to each entry.
         """
         for entry, worker in contestants:
-            entry['steps'] = max(_FEWEST_STEPS, self._steps_of_a_turn(worker))
+            entry['steps'] = max(_MIN_STEPS, self._steps_of_a_turn(worker))
             per_second = round(entry['steps'] / self.options.turn_seconds)
-            entry['per_call'] = max(_FEWEST_STEPS, per_second)
+            entry['per_call'] = max(_MIN_STEPS, per_second)
             _turn(entry, worker)
         for i in range(self.options.repetitions):
             for entry, worker in contestants:
@@ -89,7 +87,7 @@ class Bench:
             entry['memory'] = worker.ask('memory')
 
     def _steps_of_a_turn(self, worker):
-        """So many steps last about `turn_seconds`."""
+        """Number of steps that take about `turn_seconds`."""
         steps, wanted = 1, self.options.turn_seconds
         while True:
             seconds = worker.ask('train', steps=steps)['seconds']
@@ -98,13 +96,13 @@ class Bench:
             steps *= 2 if seconds > wanted / 60 else 8
 
     def second_start(self, seeds):
-        """Start seconds of the program whose compilation the cache holds by now."""
+        """Seconds to start a program whose compiled form is in the cache."""
         entry, worker = self.start_ours(seeds, note=', second start')
         worker.close()
         return {'seeds': seeds, **entry['start']}
 
     def memory(self, seeds):
-        """Memory of a short training of so many seeds together."""
+        """Memory of a short training of `seeds` seeds together."""
         _, worker = self.start_ours(seeds, note=', memory')
         worker.ask('train', steps=2)
         memory = worker.ask('memory')
@@ -112,7 +110,7 @@ class Bench:
         return memory
 
     def parts_of_an_epoch(self, entry, worker):
-        """Seconds of 1/4, 1/2 and all of an epoch's steps; None where that takes too long."""
+        """Times 1/4, 1/2 and all of an epoch's steps; None if that takes too long."""
         turn = entry['turns'][-1]
         images = self.options.images or EPOCH_IMAGES
         if images / turn['images'] * turn['seconds'] > _LONGEST_EPOCH:
@@ -127,7 +125,7 @@ class Bench:
         return parts
 
     def loop(self, entry, worker):
-        """One seed's step in the loop, as a program of its own, and as a call of the loop."""
+        """Times one seed's step in the loop, as its own program, and as a call of the loop."""
         self.say('the step alone: compiling')
         worker.ask('single_steps', steps=1)
         steps, turns = max(1, entry['steps'] // 3), []
@@ -145,7 +143,7 @@ class Bench:
 
 
 def _turn(entry, worker, steps=None):
-    """Trains for a turn's steps; ours in calls of about a second, as the product does."""
+    """Trains for a turn; our side uses calls of about a second, as fmnist_jax.main does."""
     calls = {} if entry['side'] == 'torch' else {'per_call': entry['per_call']}
     return worker.ask('train', steps=steps or entry['steps'], **calls)
 

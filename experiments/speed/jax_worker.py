@@ -1,4 +1,4 @@
-"""Our side: the product's own programs (programs.compile_programs), run for a number of steps."""
+"""Our side: runs the programs of fmnist_jax.fit.compile for a given number of steps."""
 
 import time
 from functools import partial
@@ -12,17 +12,16 @@ from experiments.speed.machine import process_memory
 from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import resolve, split_static, with_hparams
-from fmnist_jax.cost import multiply_adds
 from fmnist_jax.data import datasets
 from fmnist_jax.fit import compile, mesh
+from fmnist_jax.models.operations import multiply_adds
 from fmnist_jax.train import step as train
 
-# Programs in which devices wait for each other hang for ever if more than 32 are on their way.
-_IN_FLIGHT = 16
+_IN_FLIGHT = 16  # programs with collectives deadlock if more than 32 are in flight
 
 
 def _settings(change):
-    """The settings of a row; raises ConfigError for those that cannot train."""
+    """The settings of a row; raises ConfigError if they cannot train."""
     change = {path: tuple(v) if isinstance(v, list) else v for path, v in change.items()}
     settings = resolve(base.get_config(), base.row('speed', change))
     check(settings)
@@ -30,15 +29,15 @@ def _settings(change):
 
 
 class Contestant:
-    """All seeds of a row, compiled, with their state after the steps trained so far."""
+    """The compiled programs of all seeds of a row, with the current training state."""
 
     def __init__(self, change, images=None, cache=None):
-        """Loads, places and compiles.
+        """Loads the data, places it on the devices and compiles.
 
         Args:
           change: {'section.field': value}, see networks.our_change.
-          images: train on the first so many; all if None.
-          cache: folder of the persistent compilation cache; none if None.
+          images: train on this many images, from the first on; None for all.
+          cache: folder of the persistent compilation cache; None for no cache.
         """
         machine.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)
@@ -46,7 +45,7 @@ class Contestant:
         dataset = dataset._replace(
             train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
         )
-        self.layout = compile.make_layout(settings)
+        self.layout = mesh.make_layout(settings)
         _, hparams = split_static(settings)
         self.hparams = {path: np.float32(value) for path, value in hparams.items()}
         self.arrays = compile.place(settings, dataset, self.layout)
@@ -56,7 +55,7 @@ class Contestant:
         self.seeds = mesh.shard(self.layout, seeds)
         self.state = self.programs.init(self.hparams, self.seeds, self.arrays.pretrained)
         self.num_train = self.arrays.train_indices.shape[-1]
-        self.epoch, self.step = 1, 0  # the next step, in which epoch
+        self.epoch, self.step = 1, 0  # of the next step
         self._single = None
         self.facts = self._facts(before)
 
@@ -77,15 +76,15 @@ class Contestant:
         """Trains every seed for `steps` steps: {'seconds', 'images' (of all seeds)}.
 
         Args:
-          steps: optimizer steps; they go on where the last turn ended, over the epochs' ends.
-          per_call: the loop's calls are at most so long, as fit.py's are, which waits for each.
+          steps: optimizer steps; they continue after the last turn, across epochs.
+          per_call: most steps per call of the compiled loop; None for no limit.
         """
         per_epoch = train.steps_per_epoch(self.settings, self.num_train)
         images, began = 0, time.perf_counter()
         while steps:
             count = min(steps, per_call or steps, per_epoch - self.step)
-            measured = self._call(self.step, self.step + count)
-            images += int(measured.count.sum())
+            metrics = self._call(self.step, self.step + count)
+            images += int(metrics.count.sum())
             steps -= count
             self.step += count
             if self.step == per_epoch:
@@ -93,25 +92,30 @@ class Contestant:
         return {'seconds': time.perf_counter() - began, 'images': images}
 
     def _call(self, start, stop):
-        self.state, measured = self.programs.train_steps(
-            *(self.hparams, self.state, compile.no_metrics(self.layout), self.seeds),
-            *(self.arrays.train_indices, self.arrays.train),
-            *(np.int32(self.epoch), np.int32(start), np.int32(stop)),
+        self.state, metrics = self.programs.train_steps(
+            self.hparams,
+            self.state,
+            compile.no_metrics(self.layout),
+            self.seeds,
+            self.arrays.train_indices,
+            self.arrays.train,
+            np.int32(self.epoch),
+            np.int32(start),
+            np.int32(stop),
         )
-        return mesh.gather(self.layout, measured)  # waits until it is done
+        return mesh.gather(self.layout, metrics)  # blocks until the steps are done
 
     def empty_calls(self, calls):
-        """Calls of the loop without a step, which draw the epoch's order all the same."""
+        """Times calls of the loop without a step; each still draws the epoch's permutation."""
         began = time.perf_counter()
         for _ in range(calls):
             self._call(0, 0)
         return {'seconds': time.perf_counter() - began}
 
     def single_steps(self, steps):
-        """The training step as a program of its own, outside of any loop: {'seconds'}.
+        """Times the training step as its own program, outside of any loop: {'seconds'}.
 
-        The same batch each time, on the device; dispatched `steps` times, waited for now and
-        then.
+        Every step uses the same batch, which is on the device.
         """
         if self._single is None:
             self._single = self._compile_single()
@@ -128,33 +132,36 @@ class Contestant:
         bound = partial(with_hparams, self.settings)
 
         def step(hparams, state, seed, images, labels, mask):
+            settings = bound(hparams)
             return train.train_step(
-                *(state, seed, images, labels, mask, bound(hparams), self.num_train),
-                share=self.layout.share,
+                state, seed, images, labels, mask, settings, self.num_train, share=self.layout.share
             )
 
         size = self.settings.batch_size
         images, labels = (np.asarray(array[0, :size]) for array in self.arrays.train)
-        # The loop's steps have a mask where the last batch is smaller, so this one has it too.
+        # The loop's steps have a mask if the last batch is smaller; so this step has one too.
         mask = np.ones(size, bool) if self.num_train % size else None
         batch = mesh.replicate(self.layout, (images, labels, mask))
         program, _ = mesh.compile_for(
             self.layout,
             step,
             ('same', 0, 0, None, None, None),
-            *(self.hparams, self.state, self.seeds, *batch),
+            self.hparams,
+            self.state,
+            self.seeds,
+            *batch,
             donate=(1,),
         )
         return program, batch
 
     def operations(self):
-        """{'multiply_adds'} of the network for one image, forward."""
+        """Multiply-adds of the forward pass for one image: {'multiply_adds'}."""
         side, channels = self.settings.dataset.image_size, self.settings.dataset.channels
         model = train.model_of(self.settings)
         return {'multiply_adds': multiply_adds(model, (side, side, channels))}
 
     def memory(self):
-        """Bytes at the peak and now: of the accelerator, or of this process on a CPU."""
+        """Peak and current bytes of the accelerator, or of this process on a CPU."""
         stats = self.layout.devices[0].memory_stats()
         if self.layout.devices[0].platform == 'cpu' or not stats:
             return process_memory()
@@ -166,7 +173,7 @@ class Contestant:
     def matrix_product(self, repetitions=8):
         """Best rate of a product of square float32 matrices on all cores: {'gflops', 'side'}.
 
-        Several in a row on an accelerator, where one would be over before the next is launched.
+        An accelerator runs several products in a row, to hide the time of the launch.
         """
         cpu = self.layout.devices[0].platform == 'cpu'
         side, in_a_row = (2048, 1) if cpu else (8192, 8)

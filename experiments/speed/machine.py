@@ -1,4 +1,4 @@
-"""What the benchmark asks of the machine: cores, names, the memory of a process."""
+"""Facts about the machine: cores, processor name, memory of a process, load of other programs."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import time
 
 
 def cores():
-    """CPU cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -26,10 +26,9 @@ def cpu_name():
 
 
 def process_memory():
-    """Memory of this process: {'peak_bytes', 'resident_bytes' (now; None where unknown)}.
+    """Memory of this process: {'peak_bytes', 'resident_bytes' (None if unknown)}.
 
-    Linux' VmHWM and VmRSS. `getrusage` would do, but on Linux a new process begins with its
-    parent's peak.
+    Linux: VmHWM and VmRSS, because `getrusage` starts with the peak of the parent process.
     """
     try:
         lines = pathlib.Path('/proc/self/status').read_text().splitlines()
@@ -43,13 +42,13 @@ def process_memory():
 
 
 class OtherPrograms:
-    """How many cores all other programs use from now until `cores` is asked."""
+    """Counts the cores that all other programs use between now and a call of `cores`."""
 
     def __init__(self):
         self._began = time.perf_counter(), time.process_time(), _busy_seconds()
 
     def cores(self):
-        """Mean number of cores, to about 0.01 over some seconds; None where unknown."""
+        """Mean number of cores; None if unknown. Needs some seconds to be accurate."""
         wall, own, busy = self._began
         if busy is None:
             return None
@@ -58,7 +57,7 @@ class OtherPrograms:
 
 
 def _busy_seconds():
-    """Seconds that the machine's cores were busy since it started, added up; Linux only."""
+    """Busy seconds of all cores since the machine started; None except on Linux."""
     try:
         first_line = pathlib.Path('/proc/stat').read_text().splitlines()[0]
     except OSError:

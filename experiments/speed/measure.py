@@ -1,4 +1,4 @@
-"""What is measured of a network: its entry in speed.json."""
+"""Measures one network: makes its entry of speed.json."""
 
 import platform
 
@@ -8,16 +8,16 @@ from fmnist_jax.results.provenance import code_commit
 
 
 def _start_torch(bench, options, compute='float32'):
-    """PyTorch's contestants: one a memory format; none where it is not installed."""
+    """Starts one PyTorch contestant per memory format; [] if PyTorch is not installed."""
     if not options.torch:
         return []
-    # The memory format is about images: a dense net has one.
+    # The memory format concerns images: a dense network needs only one.
     formats = ('contiguous',) if bench.name == 'fcn' else ('contiguous', 'channels_last')
     return [bench.start_torch(memory_format, compute) for memory_format in formats]
 
 
 def _conditions(contestants, options):
-    """Where, with what and how an entry was measured."""
+    """The machine, versions, commit and arguments of an entry."""
     starts = [contestant['start'] for contestant in contestants]
     versions = {'python': platform.python_version()}
     for start in starts:
@@ -36,16 +36,16 @@ def _conditions(contestants, options):
 
 
 def measure_network(bench, options):
-    """Everything but the ways to run seeds.
+    """Measures everything about a network except the ways to run seeds.
 
     Args:
       bench: contestants.Bench of the network.
-      options: the command line's, see benchmark.py.
+      options: the parsed flags of benchmark.py.
 
     Raises:
       WorkerError: a contestant cannot start or died.
     """
-    # Ours first: what cannot start is told before PyTorch is timed for nothing.
+    # Our side starts first, so settings that cannot start fail before PyTorch is timed.
     ours = [bench.start_ours(seeds) for seeds in options.seeds]
     theirs = _start_torch(bench, options)
     bench.rounds(theirs + ours)
@@ -69,12 +69,12 @@ def measure_network(bench, options):
 
 
 def measure_modes(bench, options):
-    """The ways to run seeds against each other, for each number of seeds and kind of numbers.
+    """Compares the ways to run seeds, for each number of seeds and compute type.
 
-    A group is what takes turns: PyTorch and every way. A way that cannot start (too little
-    memory for that many seeds at once, say) is told and left out.
+    PyTorch and all modes of one group take turns. A mode that cannot start (too little memory,
+    for example) is reported and left out.
 
-    Args and errors: as for measure_network.
+    Args and Raises: as for measure_network.
     """
     groups = []
     for compute in options.compute:
@@ -93,6 +93,6 @@ def measure_modes(bench, options):
                 worker.close()
             groups.append([contestant for contestant, _ in group])
     if not groups:
-        raise WorkerError(f'{bench.name}: none of ours could start')
-    everyone = [contestant for group in groups for contestant in group]
-    return {**_conditions(everyone, options), 'groups': groups}
+        raise WorkerError(f'{bench.name}: no mode could start')
+    contestants = [contestant for group in groups for contestant in group]
+    return {**_conditions(contestants, options), 'groups': groups}

@@ -1,4 +1,4 @@
-"""The networks that are timed, with the settings that make both sides the same network."""
+"""The timed networks, with the settings that make both sides train the same network."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ from typing import NamedTuple
 class Network(NamedTuple):
     """One line of the table."""
 
-    change: dict  # fields of configs/base.py that our side changes
-    report: str | None = None  # the report that prints its training time
-    epoch_seconds: float | None = None  # seconds of an epoch that the report prints or implies
+    change: dict  # config fields that our side changes
+    report: str | None = None  # the report that prints a training time
+    epoch_seconds: float | None = None  # per epoch, as the report prints or implies it
 
 
 _MOBILENET = {'dataset.image_size': 56, 'dataset.channels': 3, 'model.dropout': 0.5}
 
 NETWORKS = {
     'fcn': Network({}, '002', 12.0),  # "approximately 8 minutes" for 40 epochs on a T4
-    # 1.976 minutes for about 7 epochs. PyTorch's usual LeNet has ReLU and max-pooling.
+    # 1.976 minutes for about 7 epochs. PyTorch's usual LeNet has ReLU and max pooling.
     'lenet5': Network({'model.activation': 'relu', 'model.pooling': 'max'}, '003', 17.0),
     'simple_cnn': Network({'model.dropout': 0.5}, '000', 4.0),
     'tuned_cnn': Network({'model.dropout': 0.5}),
@@ -24,20 +24,20 @@ NETWORKS = {
     'simplified_mobilenet': Network(_MOBILENET, '000', 11.0),
     'mobilenet': Network(_MOBILENET, '000', 20.0),
 }
-DEFAULT = tuple(name for name in NETWORKS if name != 'cnn_1')  # cnn_2 is cnn_1 and BatchNorm
+DEFAULT = tuple(name for name in NETWORKS if name != 'cnn_1')  # cnn_2 is cnn_1 with batch norm
 
 BATCH_SIZE = 128
 LEARNING_RATE = 0.001
-EPOCH_IMAGES = 60_000  # the published training images; none held out for validation
+EPOCH_IMAGES = 60_000  # all published training images
 
 
 def our_change(name, seeds, mode='auto', compute='float32', extra=None):
-    """What our side changes in configs/base.py: {'section.field': value}.
+    """The config fields that our side changes: {'section.field': value}.
 
     Args:
-      name: of NETWORKS.
-      seeds: trained together.
-      mode: how the seeds of a device run: 'auto', 'vmap', 'map', or 'map:4' for four at once.
+      name: a key of NETWORKS.
+      seeds: number of seeds to train together.
+      mode: how a device runs its seeds: 'auto', 'vmap', 'map', or 'map:4' for four at once.
       compute: 'float32' or 'bfloat16'.
       extra: further changes, from the command line.
     """

@@ -1,4 +1,4 @@
-"""speed.json -> table.md: the tables, with a heading and a note each."""
+"""Makes table.md from speed.json: each table with a heading and a note."""
 
 import textwrap
 
@@ -7,78 +7,87 @@ from experiments.speed.networks import BATCH_SIZE
 
 _INTRODUCTION = """# Speed
 
-Training on Fashion-MNIST: batches of {batch}, Adam, float32, no augmentation; forward, backward
-and update, images/s of all seeds together. Every contestant is a process of its own; they take
-turns of some seconds, one round after the other. Rates are medians over the rounds; a ratio is
-the median of the rounds' ratios (least to most). PyTorch is eager, in the faster of its two
-memory formats; it trains seeds one after the other, so its rate is the same for any number.
+The benchmark trains on Fashion-MNIST with batches of {batch}, Adam, float32 and no augmentation.
+A rate is images per second of all seeds together, for the forward pass, the backward pass and
+the update. Every contestant is a process of its own. The contestants take turns of some seconds,
+round after round. A rate is the median over the rounds. A ratio is the median of the ratios of
+the rounds, with the least and the most in parentheses. PyTorch is eager, in the faster of its two
+memory formats. It trains seeds one after the other, so its rate does not depend on their number.
 
 {machines}
-All raw numbers: [speed.json](speed.json). Made by `make bench`.
+[speed.json](speed.json) has all raw numbers. `make bench` makes both files.
 """
 
-_SECTIONS = (
+_SECTIONS = (  # (title, function that makes the table, note)
     (
-        'Images a second',
+        'Summary',
+        tables.summary,
+        'Images per second; in parentheses, how many times as fast as PyTorch.',
+    ),
+    (
+        'Images per second',
         tables.images,
-        'Seeds trained together: the images of all of them count. Last, the most cores that other\n'
-        'programs used during a turn: a tenth of a core is too many, above all for PyTorch, whose\n'
+        'The images of all seeds count. The last column is the most cores that other programs\n'
+        "used during a turn. A tenth of a core is too much, mainly for PyTorch, because PyTorch's\n"
         'threads wait for each other in every operation.',
     ),
     (
-        'Seconds of an epoch',
+        'Seconds per epoch',
         tables.epochs,
-        '60,000 images, one seed; of several seeds together, the time that each takes up. In the\n'
-        "last column what the report (its number) prints or implies, on its authors' machine.",
+        'The time of 60,000 images for one seed; seeds trained together share the time. The last\n'
+        "column is what the report (number in parentheses) prints or implies for its authors'\n"
+        'machine.',
     ),
     (
         'Arithmetic',
         tables.arithmetic,
-        'GFLOP/s of the convolutions and dense layers: 3 × 2 × multiply-adds an image (forward,\n'
-        "both gradients). The matrix product is jax's, float32, all cores, best of several.",
+        'GFLOP/s of the convolutions and dense layers: 3 × 2 × multiply-adds per image (forward\n'
+        "pass and both gradients). The matrix product is JAX's in float32 on all cores, the best\n"
+        'of several.',
     ),
     (
         'Memory and start',
         tables.memory,
-        'Memory in MB: the peak of the whole process (imports, data set and, for ours, the\n'
-        'compiler included), on a GPU of the device. Compiling: all programs of a row, first\n'
-        'start. Second start: from the start of the process to the end of its first step, with\n'
-        'the compiled programs in the cache and without the imports.',
+        'Memory is the peak in MB: of the whole process on a CPU (with imports, data set and our\n'
+        'compiler), of the device on a GPU. Compiling: all programs of a row at the first start.\n'
+        'Second start: from the start of the process to the end of its first step, with the\n'
+        'compiled programs in the cache and without the imports.',
     ),
     (
         'Cost grows linearly',
         tables.parts,
-        "Seconds of a part of an epoch's steps, and as a share of the whole epoch's; one seed.",
+        "Seconds for a part of an epoch's steps, and the fraction of the whole epoch's time. One\n"
+        'seed.',
     ),
     (
         'A step in the loop',
         tables.steps,
-        'Milliseconds of one step of one seed: in the loop of an epoch; compiled by itself,\n'
-        'outside of any loop; in a call of the loop for a single step, less a call without any\n'
-        "(which draws the epoch's order all the same; fit.py calls about once a second). On the\n"
-        'right the images/s of several seeds together, over those of one seed by itself.',
+        'Milliseconds per step of one seed: in the loop of an epoch; compiled by itself, outside\n'
+        'of any loop; in a call of the loop for a single step, minus the time of a call without a\n'
+        "step. A call without a step still draws the epoch's permutation; training calls the loop\n"
+        'about once per second. The last column is the rate of several seeds together, divided by\n'
+        'the rate of one seed.',
     ),
     (
         'Ways to run seeds',
         tables.modes,
-        'vmap: all seeds of a device at once; map: one after the other; map:k: k at once.',
+        'vmap: all seeds of a device at once. map: one seed after the other. map:k: k at once.',
     ),
 )
 
 
 def _describe(entry):
-    """Where and with what an entry was measured, in words."""
+    """One line: the machine, versions, commit and arguments of an entry."""
     machine, commit = entry['machine'], entry['commit'] or 'unknown'
     versions = ', '.join(f'{name} {version}' for name, version in machine['versions'].items())
     device = '' if machine['platform'] == 'cpu' else f'{machine["kind"]}, '
     where = f'{device}{machine["cpu"]}, {machine["cores"]} cores'
-    told = {name: value for name, value in entry['arguments'].items() if value}
-    arguments = ', '.join(f'{name} {value}' for name, value in told.items())
+    arguments = ', '.join(f'{name} {v}' for name, v in entry['arguments'].items() if v)
     return f'{where}; {versions}; commit {commit[:12]}; {arguments}'
 
 
 def _measured_on(contents):
-    """A line for each machine, version and commit, with what was measured there."""
+    """One line per machine, versions and commit, with the networks measured there."""
     lines = {}
     for part in ('networks', 'modes'):
         for name, entry in contents[part].items():
@@ -89,7 +98,7 @@ def _measured_on(contents):
 
 
 def page(contents):
-    """The whole page of what speed.json holds: text in Markdown."""
+    """The page as Markdown, from the contents of speed.json."""
     networks, modes = contents['networks'], contents['modes']
     text = _INTRODUCTION.format(batch=BATCH_SIZE, machines=_measured_on(contents))
     for title, make, note in _SECTIONS:

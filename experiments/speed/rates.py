@@ -1,4 +1,4 @@
-"""Rates and ratios from the raw numbers of speed.json. Nothing is measured here."""
+"""Computes rates and ratios from the raw numbers of speed.json."""
 
 import statistics
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from experiments.speed.networks import EPOCH_IMAGES
 
 
 class Ratio(NamedTuple):
-    """A ratio of two contestants' rates over the rounds."""
+    """The ratio of two contestants' rates, over the rounds."""
 
     median: float
     least: float
@@ -15,14 +15,14 @@ class Ratio(NamedTuple):
 
 
 def images_per_second(contestant):
-    """Median over the turns, images of all seeds together."""
+    """Images per second of all seeds together: the median over the turns."""
     return statistics.median(t['images'] / t['seconds'] for t in contestant['turns'])
 
 
 def ratio(ours, theirs):
-    """How many times as many images a second as theirs: each round's two turns, one by one.
+    """Our rate divided by theirs, per round.
 
-    The two turns of a round lie seconds apart, so a machine that slows down hits both.
+    The two turns of a round are seconds apart, so a slower machine slows both down.
     """
     ratios = [
         (a['images'] / a['seconds']) / (b['images'] / b['seconds'])
@@ -32,7 +32,7 @@ def ratio(ours, theirs):
 
 
 def of_side(entry, side, **fields):
-    """The contestants of a side ('jax' or 'torch') whose fields have these values."""
+    """The contestants of `side` ('jax' or 'torch') whose fields have these values."""
     return [
         c
         for c in entry['contestants']
@@ -41,45 +41,45 @@ def of_side(entry, side, **fields):
 
 
 def best_torch(entry, compute='float32'):
-    """PyTorch in its faster memory format; None if it was not measured."""
+    """The faster memory format of PyTorch; None if it was not measured."""
     return max(of_side(entry, 'torch', compute=compute), key=images_per_second, default=None)
 
 
 def ours(entry, seeds):
-    """Our program with so many seeds; None if it was not measured."""
+    """Our program with this number of seeds; None if it was not measured."""
     return next(iter(of_side(entry, 'jax', seeds=seeds)), None)
 
 
 def other_cores(entry):
-    """The most cores that other programs used during a kept turn; None where unknown."""
+    """The most cores that other programs used during a kept turn; None if unknown."""
     turns = [turn for contestant in entry['contestants'] for turn in contestant['turns']]
     return max((t['other_cores'] for t in turns if t['other_cores'] is not None), default=None)
 
 
 def epoch_seconds(contestant):
-    """Seconds of a seed's epoch of 60,000 images; seeds trained together share the time."""
+    """Seconds per epoch of 60,000 images and seed; seeds trained together share the time."""
     return EPOCH_IMAGES / images_per_second(contestant)
 
 
 def training_flops(multiply_adds):
-    """Floating-point operations to train on one image: forward, and both gradients.
+    """Floating-point operations to train on one image: forward pass and both gradients.
 
-    A multiply-add is two; each gradient costs what the forward pass does. (The first layer
-    needs no gradient for its input: that third is counted and not computed.)
+    A multiply-add is two operations, and each gradient costs as much as the forward pass. The
+    input gradient of the first layer is counted although it is never computed.
     """
     return 3 * 2 * multiply_adds
 
 
 def gflops(contestant, multiply_adds):
-    """Arithmetic rate: 10^9 floating-point operations a second of the layers' multiply-adds."""
+    """Arithmetic rate of the layers: 10^9 floating-point operations per second."""
     return images_per_second(contestant) * training_flops(multiply_adds) / 1e9
 
 
 def step_milliseconds(turns):
-    """Medians of a step's time, from Bench.loop's turns.
+    """Median milliseconds per step, from the turns of Bench.loop.
 
     Returns:
-      {'in_loop', 'own_program', 'single_call' (what a call costs anyway subtracted), 'call'}.
+      {'in_loop', 'own_program', 'single_call' (without the cost of a call), 'call'}.
     """
 
     def median(time):

@@ -1,4 +1,4 @@
-"""The tables: each a function of {network: its entry in speed.json} to Markdown."""
+"""The tables of table.md. Each function maps {network: its entry in speed.json} to Markdown."""
 
 from experiments.speed import rates
 from experiments.speed.networks import NETWORKS
@@ -14,12 +14,28 @@ def _megabytes(memory):
 
 
 def _seeds(entries):
-    """All numbers of seeds that were timed, in order."""
+    """All numbers of seeds that were timed, sorted."""
     return sorted({c['seeds'] for e in entries.values() for c in rates.of_side(e, 'jax')})
 
 
 def _with(seeds):
     return f'{seeds} seed{"s" * (seeds > 1)}'
+
+
+def summary(entries):
+    """The README's table: PyTorch's rate and ours, with the ratio in parentheses."""
+    seeds, rows = _seeds(entries), []
+    for name, entry in entries.items():
+        theirs = rates.best_torch(entry)
+        cells = [name, significant(rates.images_per_second(theirs)) if theirs else '']
+        for count in seeds:
+            ours = rates.ours(entry, count)
+            cell = significant(rates.images_per_second(ours)) if ours else ''
+            if ours and theirs:
+                cell += f' ({rates.ratio(ours, theirs).median:.2f} ×)'
+            cells.append(cell)
+        rows.append(cells)
+    return markdown(['network', 'PyTorch', *[f'ours, {_with(n)}' for n in seeds]], rows)
 
 
 def images(entries):
@@ -35,7 +51,7 @@ def images(entries):
             cells.append(_times(rates.ratio(ours, theirs)) if ours and theirs else '')
         rows.append([*cells, significant(rates.other_cores(entry), 2)])
     ours = [cell for n in seeds for cell in (f'ours, {_with(n)}', '× PyTorch')]
-    return markdown(['network', 'PyTorch', 'memory format', *ours, 'others, cores'], rows)
+    return markdown(['network', 'PyTorch', 'memory format', *ours, 'other programs, cores'], rows)
 
 
 def epochs(entries):
@@ -60,7 +76,7 @@ def arithmetic(entries):
         cells = [significant(g) for g in (count / 1e6, *reached, product)]
         rows.append([name, *cells, share])
     ours = [f'ours, {_with(n)}' for n in seeds]
-    heading = ['network', 'multiply-adds, 10⁶', 'PyTorch', *ours, 'matrix product', 'our share']
+    heading = ['network', 'multiply-adds, 10⁶', 'PyTorch', *ours, 'matrix product', 'ours / that']
     return markdown(heading, rows)
 
 
@@ -71,9 +87,12 @@ def memory(entries):
         ours = rates.ours(entry, second['seeds'])['start']
         start = second['start_seconds'] - second['import_seconds']
         rows.append([
-            *(name, f'{ours["parameters"]:,}', _megabytes(theirs and theirs['memory'])),
+            name,
+            f'{ours["parameters"]:,}',
+            _megabytes(theirs and theirs['memory']),
             *[_megabytes(entry['memory'].get(str(n))) for n in seeds],
-            *(significant(ours['compile_seconds'], 2), significant(start, 2)),
+            significant(ours['compile_seconds'], 2),
+            significant(start, 2),
             _with(second['seeds']),
         ])  # fmt: skip
     ours = [f'ours, {_with(n)}' for n in seeds]
@@ -105,12 +124,12 @@ def steps(entries):
         times = [significant(step[n]) for n in names]
         relative = f'{step["in_loop"] / step["own_program"]:.2f}'
         rows.append([name, *times, relative, '; '.join(together)])
-    heading = ['network', 'in the loop', 'program of its own', 'loop of one step', 'a call']
-    return markdown([*heading, 'loop / own', 'seeds: times as fast together'], rows)
+    heading = ['network', 'in the loop', 'by itself', 'loop of one step', 'a call']
+    return markdown([*heading, 'loop / by itself', 'seeds: times as fast together'], rows)
 
 
 def _each_of_ours(groups):
-    """(group as an entry has its contestants, one of ours in it) for all of them."""
+    """Yields ({'contestants': a group}, one of our contestants in it) for all of ours."""
     for contestants in groups:
         group = {'contestants': contestants}
         for ours in rates.of_side(group, 'jax'):
@@ -123,7 +142,10 @@ def modes(entries):
         for group, ours in _each_of_ours(entry['groups']):
             theirs = rates.best_torch(group, ours['compute'])
             rows.append([
-                *(name, ours['compute'], str(ours['seeds']), ours['mode']),
+                name,
+                ours['compute'],
+                str(ours['seeds']),
+                ours['mode'],
                 significant(rates.images_per_second(ours)),
                 significant(rates.epoch_seconds(ours)),
                 significant(rates.images_per_second(theirs)) if theirs else '',
@@ -133,5 +155,5 @@ def modes(entries):
                 significant(rates.other_cores(group), 2),
             ])  # fmt: skip
     heading = ['network', 'compute', 'seeds', 'mode', 'images/s', 'epoch of a seed, s']
-    heading += ['PyTorch', '× PyTorch', 'memory, MB', 'compiling, s', 'others, cores']
+    heading += ['PyTorch', '× PyTorch', 'memory, MB', 'compiling, s', 'other programs, cores']
     return markdown(heading, rows)

@@ -1,35 +1,42 @@
-"""The networks in PyTorch, layer by layer those of fmnist_jax/models.
+"""The networks of fmnist_jax/models in PyTorch, layer by layer.
 
-In-place activations and padding by the convolution itself where it can: as one writes them
-for speed. Images are [N, channels, height, width].
+For speed, activations are in place and convolutions pad by themselves where they can. Images are
+[N, channels, height, width].
 """
 
 import torch.nn.functional as F
 from torch import nn
 
 
+def _dense(inputs, features):
+    """A dense layer and ReLU."""
+    return [nn.Linear(inputs, features), nn.ReLU(inplace=True)]
+
+
 def _fcn():
     return nn.Sequential(
         nn.Flatten(),
-        *(nn.Linear(784, 400), nn.ReLU(inplace=True)),
-        *(nn.Linear(400, 400), nn.ReLU(inplace=True)),
+        *_dense(784, 400),
+        *_dense(400, 400),
         nn.Linear(400, 10),
     )
 
 
 def _convolution(inputs, features, size, padding=0, batch_norm=False):
-    """Convolution, batch norm if asked for, ReLU."""
+    """A convolution, batch norm if `batch_norm`, and ReLU."""
     norm = [nn.BatchNorm2d(features)] if batch_norm else []
     return [nn.Conv2d(inputs, features, size, padding=padding), *norm, nn.ReLU(inplace=True)]
 
 
 def _lenet5():
     return nn.Sequential(
-        *(*_convolution(1, 6, 5, padding=2), nn.MaxPool2d(2)),
-        *(*_convolution(6, 16, 5), nn.MaxPool2d(2)),
+        *_convolution(1, 6, 5, padding=2),
+        nn.MaxPool2d(2),
+        *_convolution(6, 16, 5),
+        nn.MaxPool2d(2),
         nn.Flatten(),
-        *(nn.Linear(400, 120), nn.ReLU(inplace=True)),
-        *(nn.Linear(120, 84), nn.ReLU(inplace=True)),
+        *_dense(400, 120),
+        *_dense(120, 84),
         nn.Linear(84, 10),
     )
 
@@ -40,16 +47,18 @@ def _simple_cnn():
         layers += _convolution(inputs, width, 3, padding=1)
         layers += [*_convolution(width, width, 3, padding=1), nn.MaxPool2d(2)]
         inputs = width
-    layers += [nn.Flatten(), nn.Dropout(0.5), nn.Linear(288, 128), nn.ReLU(inplace=True)]
+    layers += [nn.Flatten(), nn.Dropout(0.5), *_dense(288, 128)]
     return nn.Sequential(*layers, nn.Linear(128, 10))
 
 
 def _tuned_cnn():
     return nn.Sequential(
-        *(*_convolution(1, 64, 3), nn.MaxPool2d(2)),
+        *_convolution(1, 64, 3),
+        nn.MaxPool2d(2),
         *_convolution(64, 64, 3),
-        *(nn.Flatten(), nn.Dropout(0.5)),
-        *(nn.Linear(64 * 11 * 11, 128), nn.ReLU(inplace=True)),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        *_dense(64 * 11 * 11, 128),
         nn.Linear(128, 10),
     )
 
@@ -60,13 +69,12 @@ def _cnn_variant(batch_norm):
         layers += _convolution(inputs, features, 3, batch_norm=batch_norm)
         layers += [nn.MaxPool2d(2, ceil_mode=True)] if pooled else []
         inputs = features
-    layers += [nn.Flatten(), nn.Linear(3200, 1024), nn.ReLU(inplace=True)]
-    layers += [nn.Linear(1024, 512), nn.ReLU(inplace=True), nn.Linear(512, 10)]
+    layers += [nn.Flatten(), *_dense(3200, 1024), *_dense(1024, 512), nn.Linear(512, 10)]
     return nn.Sequential(*layers)
 
 
 class _PadEnd(nn.Module):
-    """A row of zeros below and a column on the right, as Keras' MobileNet before stride 2."""
+    """Adds a row of zeros below and a column on the right, as Keras does before stride 2."""
 
     def forward(self, images):
         return F.pad(images, (0, 1, 0, 1))
@@ -77,7 +85,7 @@ def _norm_relu6(features):
 
 
 def _separable(inputs, features, stride):
-    """Depthwise 3x3 and pointwise convolution, each with batch norm and ReLU6."""
+    """A depthwise 3x3 and a pointwise convolution, each with batch norm and ReLU6."""
     return [
         *([_PadEnd()] if stride == 2 else []),
         nn.Conv2d(inputs, inputs, 3, stride, 2 - stride, groups=inputs, bias=False),
@@ -87,10 +95,16 @@ def _separable(inputs, features, stride):
     ]
 
 
-_MOBILENET_BLOCKS = (  # features, stride
-    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
-    *(((512, 1),) * 5),
-    *((1024, 2), (1024, 1)),
+_MOBILENET_BLOCKS = (  # (features, stride)
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    *[(512, 1)] * 5,
+    (1024, 2),
+    (1024, 1),
 )
 
 

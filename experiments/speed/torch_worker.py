@@ -1,10 +1,9 @@
-"""The other side: the same network in PyTorch, as an experienced user writes its training loop.
+"""The PyTorch side: the same network, with the training loop of an experienced user.
 
-Eager, because torch.compile was slower for every convolutional net on the CPU we measured.
-The images lie in memory as the floats that the network reads, shuffled anew each epoch;
-gradients are set to None, Adam is the fused one, and nothing is read back between steps.
-MobileNet's images are scaled up batch by batch, as ours are: stored at 56x56x3 the data set
-would take 2.3 GB.
+The loop is eager, because torch.compile was slower for convolutional networks on the CPU. The
+images are in memory as floats and are shuffled each epoch. Gradients are set to None, Adam is
+fused, and no value is read back between steps. MobileNet's images are scaled up per batch, as ours
+are, because the scaled data set is large.
 """
 
 import contextlib
@@ -22,24 +21,26 @@ FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channel
 
 
 class Contestant:
-    """One model, its optimizer and the data set, on the GPU if there is one."""
+    """A model, its optimizer and the data set, on the GPU if the machine has one."""
 
-    def __init__(self, network, memory_format, dataset='fashion_mnist', images=None, **options):
+    def __init__(
+        self, network, memory_format, dataset='fashion_mnist', images=None, compute='float32'
+    ):
         """Loads the data set and makes the model.
 
         Args:
-          network: of networks.NETWORKS.
-          memory_format: of FORMATS.
-          dataset: name for fmnist_jax.data.load.
-          images: train on the first so many; all if None.
-          **options: compute, 'float32' (default) or 'bfloat16' (autocast).
+          network: a key of networks.NETWORKS.
+          memory_format: a key of FORMATS.
+          dataset: a name that fmnist_jax.data.datasets.load knows.
+          images: train on this many images, from the first on; None for all.
+          compute: 'float32' or 'bfloat16' (autocast).
         """
         torch.set_num_threads(cores())
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision('high')  # TF32 on a GPU, as XLA does there
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         self.format = FORMATS[memory_format]
-        self.bfloat16 = options.get('compute', 'float32') == 'bfloat16'
+        self.bfloat16 = compute == 'bfloat16'
         self.size = NETWORKS[network].change.get('dataset.image_size', 28)
         loaded = datasets.load(dataset)
         pixels = torch.from_numpy(loaded.train_images[:images].copy())[:, None]
@@ -50,7 +51,7 @@ class Contestant:
         self.model = MODELS[network]().to(self.device, memory_format=self.format).train()
         # fused: one pass over all parameters; on the CPU too since PyTorch 2.4
         self.optimizer = torch.optim.Adam(self.model.parameters(), LEARNING_RATE, fused=True)
-        self.order, self.position = None, len(self.labels)
+        self.permutation, self.position = None, len(self.labels)
         self.facts = {
             'versions': {'torch': torch.__version__},
             'parameters': sum(p.numel() for p in self.model.parameters()),
@@ -58,16 +59,16 @@ class Contestant:
         }
 
     def train(self, steps):
-        """Trains for `steps` steps, on over the epochs' ends: {'seconds', 'images'}."""
+        """Trains for `steps` steps, across epochs: {'seconds', 'images'}."""
         images, began = 0, time.perf_counter()
         for _ in range(steps):
             if self.position >= len(self.labels):
-                self.order = torch.randperm(len(self.labels), device=self.device)
+                self.permutation = torch.randperm(len(self.labels), device=self.device)
                 self.position = 0
-            chosen = self.order[self.position : self.position + BATCH_SIZE]
+            batch = self.permutation[self.position : self.position + BATCH_SIZE]
             self.position += BATCH_SIZE
-            self._step(self.images[chosen], self.labels[chosen])
-            images += len(chosen)
+            self._step(self.images[batch], self.labels[batch])
+            images += len(batch)
         if self.device.type == 'cuda':
             torch.cuda.synchronize()
         return {'seconds': time.perf_counter() - began, 'images': images}
@@ -88,7 +89,7 @@ class Contestant:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def memory(self):
-        """Bytes at the peak and now: of the GPU, or of this process on a CPU."""
+        """Peak and current bytes of the GPU, or of this process on a CPU."""
         if self.device.type == 'cpu':
             return process_memory()
         return {

@@ -1,10 +1,10 @@
-"""A process that holds one contestant and trains when it is told to; idle in between.
+"""A process that holds one contestant and trains on request.
 
     python -m experiments.speed.worker jax '{"change": {"model.name": "fcn"}}'
 
-The parent (processes.py) writes one JSON object a line, {"do": method of Contestant, ...its
-arguments}, and reads one a line: first the facts of the start or {"error": text}, then answers,
-each with `other_cores`: what other programs used of the machine meanwhile.
+The parent (processes.py) writes one JSON object per line: {"do": a method of Contestant, and its
+arguments}. The worker answers with one JSON object per line: first the facts of the start or
+{"error": text}, then the answers. An answer's `other_cores` is the cores that other programs used.
 """
 
 import importlib
@@ -18,14 +18,14 @@ from experiments.speed.machine import OtherPrograms
 
 
 def _answer_stream():
-    """Standard output for answers alone: what a library prints goes to standard error."""
+    """Reserves standard output for answers; prints of libraries go to standard error."""
     answers = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)
     return answers
 
 
 def main():
-    """Starts the contestant, trains its first step, then answers until the parent hangs up."""
+    """Starts the contestant, trains one step, then answers until the parent closes the pipe."""
     answers = _answer_stream()
 
     def answer(reply):
@@ -44,7 +44,7 @@ def main():
             others = OtherPrograms()
             reply = getattr(contestant, request.pop('do'))(**request)
             answer({**reply, 'other_cores': others.cores()})
-    except Exception as error:  # whatever it is, the parent says it and goes on without us
+    except Exception as error:  # the parent prints it and continues with the other contestants
         traceback.print_exc()
         first_line = (str(error).splitlines() or [''])[0]
         answer({'error': f'{type(error).__name__}: {first_line[:300]}'})

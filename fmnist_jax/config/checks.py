@@ -1,4 +1,4 @@
-"""Refuses settings that cannot train, with one line that names the field."""
+"""Refuses settings that cannot train, in one line that names the field."""
 
 import math
 
@@ -6,23 +6,23 @@ import jax
 from flax.traverse_util import flatten_dict
 
 from fmnist_jax.config.schema import check_fields
+from fmnist_jax.config.settings import flatten
 from fmnist_jax.errors import ConfigError, one_line, show
-from fmnist_jax.models import frozen, make_model, model_fields
+from fmnist_jax.models import frozen, make_model, model_fields, variable_shapes
 from fmnist_jax.train.optimizers import make_optimizer
 from fmnist_jax.train.schedules import make_schedule
 from fmnist_jax.train.step import model_of
 
-_MOST = 2**31 - 1  # steps and seeds are counted in int32
-# Of one network; no network of the reports has more than 5 million.
-_MOST_PARAMETERS = 2**31
+_MOST = 2**31 - 1  # steps and seeds are int32
+_MOST_PARAMETERS = 2**31  # of one network
 _TRAINING_IMAGES = 60_000
 
 
 def check(settings):
     """Refuses unknown fields, values out of their range or choice, and contradictions.
 
-    What is accepted can be trained, if the data set is large enough for `dataset.num_validation`
-    and the devices for the rest (programs.lay_out, memory.py).
+    Accepted settings can be trained if the data set is large enough for
+    `dataset.num_validation` and the devices for the rest (fit/mesh.py, fit/memory.py).
 
     Args:
       settings: a row's settings (settings.resolve).
@@ -30,7 +30,7 @@ def check(settings):
     Raises:
       ConfigError: one line with the field, its value and what was expected.
     """
-    check_fields(settings)
+    check_fields(flatten(settings.to_dict()))
     _check_together(settings)
 
 
@@ -39,10 +39,10 @@ def check_weights(settings, variables):
 
     Args:
       settings: accepted by `check`.
-      variables: {'params', 'batch_stats'}, what is pretrained: pretrained.Pretrained.variables.
+      variables: {'params', 'batch_stats'} of the pretrained weights (Pretrained.variables).
 
     Raises:
-      ConfigError: one line with the field that freezes them and Keras' names of the layers.
+      ConfigError: one line with the field that freezes them and the layers' names in Keras.
     """
     for field, value, model in _freezing(settings):
         fixed = flatten_dict(frozen(model, _shapes(model, settings)['params']))
@@ -56,7 +56,7 @@ def check_weights(settings, variables):
 
 
 def _freezing(settings):
-    """What keeps a MobileNet's layers as they are: [(field, its value, the network with it)]."""
+    """The fields that freeze layers of a MobileNet: [(field, its value, the network with it)]."""
     if 'frozen_blocks' not in model_fields(settings.model.name):
         return []
     model = model_of(settings)
@@ -74,15 +74,14 @@ def _freezing(settings):
 def _shapes(model, settings):
     """The shapes of a network's variables."""
     side = settings.dataset.image_size
-    images = jax.ShapeDtypeStruct((1, side, side, settings.dataset.channels), settings.compute)
-    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    return variable_shapes(model, (side, side, settings.dataset.channels), settings.compute)
 
 
 _SIZES = ('widths', 'dense', 'kernel_size', 'width_multiplier', 'blocks')
 
 
 def _check_network(settings):
-    """Makes the network's shapes: an image too small or too many parameters are told here."""
+    """Refuses a network that the image is too small for, or with too many parameters."""
     fields = settings.model.to_dict()
     model = make_model(fields.pop('name'), **fields)
     sizes = [f'model.{name}={show(fields[name])}' for name in _SIZES if fields[name] is not None]
@@ -105,7 +104,7 @@ def _check_network(settings):
 
 
 def _check_counts(settings):
-    """What is counted in int32 while training."""
+    """Refuses more seeds or steps than int32 can count."""
     last = settings.seed + settings.num_seeds - 1
     if last > _MOST:
         raise ConfigError(
@@ -121,7 +120,7 @@ def _check_counts(settings):
 
 
 def _check_transfer(settings):
-    """Pretrained weights and training in two phases are for the MobileNets."""
+    """Refuses pretrained weights and training in two phases for other networks than MobileNets."""
     separable = 'frozen_blocks' in model_fields(settings.model.name)
     for field in ('pretrained', 'head_epochs'):
         if settings[field] and not separable:
@@ -148,7 +147,7 @@ def _check_transfer(settings):
 
 
 def _check_together(settings):
-    """Fields that are fine alone but not together."""
+    """Refuses fields that contradict each other."""
     try:
         _check_network(settings)
         schedule = make_schedule(

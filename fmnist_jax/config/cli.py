@@ -1,63 +1,98 @@
-"""Says what is wrong with a command line in one line: argparse's, `--config` and addresses."""
+"""The command line: flags, a config's fields as flags, messages and exit codes."""
 
 import argparse
 import difflib
+import functools
+import os
 import pathlib
-import runpy
 import sys
+import traceback
 
-from fmnist_jax.config.settings import TABLE_ONLY, flatten
-from fmnist_jax.config.table_checks import check_table
-from fmnist_jax.errors import ConfigError, one_line
+from fmnist_jax.config.schema import BY_PATH, fields_help, unknown_field
+from fmnist_jax.config.settings import TABLE_ONLY, override, resolve
+from fmnist_jax.config.table import load_config
+from fmnist_jax.errors import ConfigError, DataError, one_line
+
+
+def say(line):
+    """Prints a line for the user to stderr. Results alone go to stdout."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but what is wrong is said in one line, without the usage."""
+    """argparse that reports a mistake in one line, without the usage."""
+
+    def __init__(self, **options):
+        options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message):
-        self.exit(2, f'error: {message}\n')
+        """Ends the process with exit code 2."""
+        self.exit(2, f'error: {one_line(message.removeprefix("argument "))}\n')
+
+    def parse_args(self, args=None, namespace=None):
+        """As argparse, with the close names for an unknown flag."""
+        arguments = expand_flagfiles(sys.argv[1:] if args is None else list(args))
+        options, unknown = self.parse_known_args(arguments, namespace)
+        if unknown:
+            name = unknown[0].partition('=')[0]
+            if not name.startswith('-'):
+                self.error(f'{unknown[0]!r}: not a flag; flags begin with --, as in --rows=relu*')
+            flags = [flag for flag in self._option_string_actions if flag.startswith('--')]
+            close = ', '.join(difflib.get_close_matches(name, flags))
+            self.error(
+                f'{name}: no such flag; '
+                + (f'did you mean {close}?' if close else '--help lists them')
+            )
+        return options
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            choices = ', '.join(map(str, action.choices))
+            raise argparse.ArgumentError(action, f'{value!r}: expected one of {choices}')
 
 
-def _config_path(argv):
-    """The value of --config or -config, `--config=FILE` or `--config FILE`; None without."""
-    for i, argument in enumerate(argv[1:], 1):
-        name, equals, value = argument.partition('=')
-        if name.lstrip('-') == 'config' and name.startswith('-'):
-            return value if equals else (argv[i + 1] if i + 1 < len(argv) else None)
-    return None
+def path(text):
+    """A flag's path, with ~ for the home folder."""
+    return pathlib.Path(text).expanduser()
 
 
-def load_config(path):
-    """The config of a file, so that what is wrong with the file is told in its own words.
+def whole(least):
+    """The type of a flag: a whole number, `least` or more."""
 
-    Raises:
-      ConfigError: it is not there, or is no config.
-    """
-    file = pathlib.Path(path)
-    if not file.is_file():
-        known = sorted(str(p) for p in pathlib.Path('configs').glob('*.py') if p.stem != 'base')
-        hint = f'; there are {", ".join(known)}' if known else "; run in the project's folder"
-        raise ConfigError(f'--config={path}: no such file{hint}')
-    # A config imports configs.base: that works from any folder once its root can be imported.
-    sys.path.insert(0, str(file.resolve().parent.parent))
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f'{text!r}: expected a whole number') from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f'{value}: expected {least} or more')
+        return value
+
+    return parse
+
+
+def fraction(text):
+    """The type of a flag: a number, 0 to 1."""
     try:
-        get_config = runpy.run_path(str(file)).get('get_config')
-        if not callable(get_config):
-            raise ConfigError('the file has no get_config()')
-        config = get_config()
-        check_table(config)
-    except ConfigError as error:
-        raise ConfigError(f'--config={path}: {error}') from error
-    except (Exception, SystemExit) as error:  # whatever a user's own code raises
-        raise ConfigError(f'--config={path}: {type(error).__name__}: {one_line(error)}') from error
-    return config
+        value = float(text)
+    except ValueError:
+        value = float('nan')
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text!r}: expected a number, 0 to 1')
+    return value
+
+
+def names(text):
+    """The type of a flag: names separated by commas."""
+    return [name for name in text.split(',') if name]
 
 
 def host_and_port(flag, address):
     """'HOST:PORT' of a flag -> (host, port).
 
     Raises:
-      ConfigError: it is not of that form.
+      ConfigError: the address has another form.
     """
     host, _, port = address.rpartition(':')
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
@@ -65,31 +100,189 @@ def host_and_port(flag, address):
     return host.strip('[]'), int(port)
 
 
-def check_config_flags(argv):
-    """Checks that the config file loads and that every --config.FIELD is one of its fields.
+def expand_flagfiles(arguments):
+    """Replaces --flagfile=FILE by the flags in the file, one a line."""
+    expanded = []
+    for argument in arguments:
+        if not argument.startswith('--flagfile='):
+            expanded.append(argument)
+            continue
+        file = path(argument.partition('=')[2])
+        try:
+            lines = [line.strip() for line in file.read_text().splitlines()]
+        except (OSError, ValueError) as error:
+            raise ConfigError(f'--flagfile={file}: cannot be read ({error})') from error
+        expanded += [line for line in lines if line and not line.startswith('#')]
+    return expanded
+
+
+def table_parser(command, description):
+    """The parser of a command with --config, with the flags that such commands share."""
+    parser = Parser(
+        prog=f'python -m fmnist_jax.{command}', description=description, epilog=fields_help()
+    )
+    add = parser.add_argument
+    add('--config', metavar='FILE', help="a table's file, or its name in configs/: lenet")
+    add('--workdir', type=path, help='folder of the results; default: runs/<name of the config>')
+    add(
+        '--data_dir',
+        type=path,
+        help='folder with fashion_mnist/ and mnist/, each with the four IDX files; default: '
+        'FMNIST_DATA_DIR. Without either, the files are downloaded once',
+    )
+    add(
+        '--pretrained',
+        type=path,
+        metavar='FILE',
+        help="Keras file of MobileNet's ImageNet weights; default: downloaded once",
+    )
+    add(
+        '--fresh',
+        type=names,
+        default=[],
+        metavar='LAYER,...',
+        help='Keras layers that start from random weights all the same: conv_pw_13,...',
+    )
+    add('--cpu_devices', type=whole(1), help='devices to make of the CPU; default: one a core')
+    add('--debug', action='store_true', help='show the traceback of an error')
+    return parser
+
+
+def parse_table(parser, arguments=None):
+    """Parses the command line of a command with --config.
+
+    Args:
+      parser: of `table_parser`.
+      arguments: the command line without the command's name; sys.argv's if None.
+
+    Returns:
+      (options, config with the overrides, {'section.field': value} of the overrides). `options`
+      has `workdir` set, and `notes`: lines for the user about the overrides.
 
     Raises:
-      ConfigError: with the fields whose names are close.
+      ConfigError: no config, no such field, or a value that a field cannot have.
     """
-    if any(argument.lstrip('-').startswith('help') for argument in argv[1:]):
-        return
-    path = _config_path(argv)
-    if path is None:
+    arguments = expand_flagfiles(sys.argv[1:] if arguments is None else list(arguments))
+    fields, rest = _split_fields(arguments)
+    options = parser.parse_args(rest)
+    if options.config is None:
         raise ConfigError('--config=FILE is missing, for example --config=configs/quickstart.py')
-    config = load_config(path)
-    fields = list(flatten(config.to_dict()))
-    for argument in argv[1:]:
-        name = argument.partition('=')[0].lstrip('-').removeprefix('no')
-        if not name.startswith('config.') or name.removeprefix('config.') in fields:
-            continue
-        inside = [field for field in fields if f'config.{field}'.startswith(f'{name}.')]
-        if inside:
-            raise ConfigError(
-                f'--{name} is a group of fields: set one of them, such as --config.{inside[0]}'
-            )
-        close = difflib.get_close_matches(name.removeprefix('config.'), fields)
-        hint = f'did you mean {", ".join(close)}?' if close else 'see configs/base.py'
-        raise ConfigError(f'--{name}: the config has no such field; {hint}')
-    for field in TABLE_ONLY:
-        if any(argument.startswith(f'--config.{field}') for argument in argv):
-            raise ConfigError(f"--config.{field}: set in the config's file; see --rows")
+    config = load_config(options.config)
+    overrides = dict(_parse_field(name, text) for name, text in fields)
+    config, options.notes = override(config, overrides)
+    options.workdir = options.workdir or pathlib.Path('runs') / pathlib.Path(options.config).stem
+    return options, config, overrides
+
+
+def _split_fields(arguments):
+    """Takes --config.FIELD=VALUE, --config.FIELD VALUE and --noconfig.FIELD out of the flags."""
+    fields, rest = [], []
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        position += 1
+        name, equals, value = argument.partition('=')
+        if name.startswith('--noconfig.'):
+            fields.append((name.removeprefix('--noconfig.'), 'false'))
+        elif not name.startswith('--config.'):
+            rest.append(argument)
+        else:
+            name = name.removeprefix('--config.')
+            is_switch = name in BY_PATH and BY_PATH[name].kind == 'switch'
+            if not equals and is_switch:
+                value = 'true'
+            elif not equals and position < len(arguments):
+                value = arguments[position]
+                position += 1
+            fields.append((name, value))
+    return fields, rest
+
+
+def _parse_field(name, text):
+    """('section.field', value) of a flag."""
+    if name in BY_PATH:
+        try:
+            return name, BY_PATH[name].parse(text)
+        except ValueError as error:
+            raise ConfigError(f'--config.{name}={one_line(text, 100)}: {error}') from error
+    if name.partition('.')[0] in TABLE_ONLY:
+        raise ConfigError(f"--config.{name}: set in the config's file; see --rows")
+    inside = [path for path in BY_PATH if path.startswith(f'{name}.')]
+    if inside:
+        raise ConfigError(
+            f'--config.{name} is a group of fields: set one of them, such as --config.{inside[0]}'
+        )
+    raise ConfigError(f'--config.{name}: {unknown_field(name)}')
+
+
+def loaders(options, config, rows):
+    """The functions that load a data set and pretrained weights, as the flags say.
+
+    Args:
+      options: of `parse_table`.
+      config, rows: the table's config and the selected rows.
+
+    Returns:
+      (name -> datasets.Dataset, each read once; settings -> pretrained.Pretrained). The second has
+      an attribute `named`: whether --pretrained or --fresh is given.
+
+    Raises:
+      ConfigError: one of these flags is given, but no selected row starts from pretrained weights.
+        The second function: the weights leave random what the settings freeze.
+    """
+    from fmnist_jax.data import datasets
+
+    named = [f'--{flag}' for flag in ('pretrained', 'fresh') if getattr(options, flag)]
+    if named and not any(resolve(config, row).pretrained for row in rows):
+        shown = one_line(', '.join(row['name'] for row in rows), 200)
+        raise ConfigError(
+            f'{", ".join(named)}: none of the rows {shown} starts from pretrained weights '
+            '(config.pretrained=imagenet); choose other rows, or leave the flag out'
+        )
+
+    @functools.cache
+    def load(name):
+        return datasets.load(name, options.data_dir)
+
+    def load_pretrained(settings):
+        from fmnist_jax.config import checks
+        from fmnist_jax.models import pretrained
+        from fmnist_jax.train.step import model_of
+
+        shape = (settings.dataset.image_size, settings.dataset.image_size, 3)
+        weights = pretrained.load(model_of(settings), shape, options.pretrained, options.fresh)
+        checks.check_weights(settings, weights.variables)
+        return weights
+
+    load_pretrained.named = bool(named)
+    return load, load_pretrained
+
+
+def exit_code(command, arguments):
+    """Runs command(arguments) and reports what went wrong in one line.
+
+    Returns:
+      0 done, 1 a machine was lost, 2 the user's mistake, 130 interrupted, 141 nobody reads stdout.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(
+                errors='replace'
+            )  # a terminal that cannot show ± still shows the table
+    try:
+        command(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        say('\nStopped. Finished work is kept; the same command goes on from here.')
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ConfigError, DataError, OSError) as error:
+        if '--debug' in (arguments if arguments is not None else sys.argv):
+            traceback.print_exc()
+        say(f'error: {error}')
+        return 1 if isinstance(error, ConnectionError) else 2
+    except SystemExit as error:  # argparse: --help, or a mistake that it has reported
+        return error.code or 0
+    return 0

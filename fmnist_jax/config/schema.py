@@ -1,74 +1,27 @@
-"""Every field of a config: its type and the values it may have.
+"""Every field of a config, once: its name, default, values and meaning.
 
-A new field of configs/base.py goes into one of the dicts here: what is in none of them is refused
-as unknown, so that a misspelt name in a config file is told and not silently without effect.
+The default config, `--help`, the flags `--config.FIELD=VALUE`, the checks and the table of fields
+in experiments/FIELDS.md all come from `FIELDS`. A new field is one new line here.
 """
 
+import ast
 import difflib
+import importlib
+import sys
+from typing import Any, NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
-from fmnist_jax.config.settings import flatten
 from fmnist_jax.errors import ConfigError, show
-from fmnist_jax.models import MODELS
-from fmnist_jax.models.layers import ACTIVATIONS, KERNEL_INITIALIZERS
-from fmnist_jax.train.losses import LOSSES
-from fmnist_jax.train.optimizers import L2_ON, OPTIMIZERS
-from fmnist_jax.train.schedules import SCHEDULES
+from fmnist_jax.markdown import markdown
 
-_CHOICES = {
-    'loss': tuple(LOSSES),
-    'selection': ('last', 'val_loss', 'val_accuracy'),
-    'replicas': ('auto', 'vmap', 'map'),
-    'compute': ('float32', 'bfloat16'),
-    'pretrained': ('', 'imagenet'),
-    'dataset.name': ('fashion_mnist', 'mnist', 'synthetic'),
-    'dataset.fallback': ('', 'synthetic'),
-    'dataset.channels': (1, 3),
-    'model.name': tuple(MODELS),
-    'model.activation': tuple(ACTIVATIONS),
-    'model.pooling': ('max', 'average'),
-    'model.dropout_after': ('each', 'last'),
-    'model.initialization': tuple(KERNEL_INITIALIZERS),
-    'optimizer.name': tuple(OPTIMIZERS),
-    'optimizer.framework': ('pytorch', 'keras'),
-    'optimizer.l2_on': tuple(L2_ON),
-    'schedule.name': tuple(SCHEDULES),
-}
-
-_SWITCHES = (
-    'debug_nans',
-    'dataset.validate_on_test',
-    'augment.flip',
-    'model.batch_norm',
-    'model.frozen_batch_norm',
-    'optimizer.nesterov',
-)
-
-_WHOLE = {  # (least, most)
-    'seed': (0, 2**31 - 1),
-    'num_seeds': (1, 10_000),
-    'epochs': (1, 100_000),
-    'batch_size': (1, 60_000),
-    'patience': (0, 100_000),
-    'head_epochs': (0, 100_000),
-    'micro_batch': (0, 60_000),
-    'eval_batch_size': (1, 60_000),
-    'replicas_chunk': (0, 10_000),
-    'devices_per_seed': (0, 65_536),
-    'checkpoint_epochs': (0, 100_000),
-    'checkpoints_kept': (0, 100),
-    'dataset.num_validation': (0, 59_999),
-    'dataset.image_size': (28, 512),
-    'augment.crop_padding': (0, 28),
-    'model.dense': (1, 65_536),
-    'model.kernel_size': (1, 28),
-    'model.blocks': (1, 13),
-    'model.frozen_blocks': (0, 13),
-    'schedule.every_epochs': (1, 100_000),
-}
-
-_INTERVALS = {
+# Training computes in float32. Other numbers would become infinite or zero there.
+_LARGEST, _SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+_MOST_LAYERS = 100
+_WIDEST = 65_536
+_INTERVALS = {  # what a message calls the interval -> the test for it
     'a number': lambda value: True,
     '0 or more': lambda value: value >= 0,
     '0 to 1': lambda value: 0 <= value <= 1,
@@ -76,106 +29,302 @@ _INTERVALS = {
     '0 to below 1': lambda value: value >= 0 and np.float32(value) < 1,
     '0.1 to 4': lambda value: 0.1 <= value <= 4,
 }
-_NUMBERS = {
-    'label_smoothing': '0 to below 1',
-    'dataset.mean': 'a number',
-    'dataset.std': 'more than 0',
-    'augment.rotation': '0 or more',
-    'augment.erase': '0 to 1',
-    'model.dropout': '0 to below 1',
-    'model.width_multiplier': '0.1 to 4',
-    'optimizer.learning_rate': '0 or more',
-    'optimizer.momentum': '0 to below 1',
-    'optimizer.l2': '0 or more',
-    'optimizer.weight_decay': '0 or more',
-    'optimizer.clip_norm': '0 or more',
-    'schedule.decay_rate': '0 or more',
-    'schedule.warmup_epochs': '0 or more',
-}
-
-_WIDTHS = 'model.widths'
-_MOST_LAYERS = 100
-_KNOWN = (*_CHOICES, *_SWITCHES, *_WHOLE, *_NUMBERS, _WIDTHS)
-# What is computed is float32: other numbers would become infinite or zero there.
-_LARGEST, _SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 
 
-def _refuse(path, value, expected):
-    raise ConfigError(f'config.{path}={show(value)}: expected {expected}')
+class Field(NamedTuple):
+    """One field of a config."""
+
+    path: str  # 'section.field'
+    kind: str  # whole | number | switch | choice | widths
+    default: Any  # None: the network's own value
+    help: str
+    values: Any = None  # (least, most), the name of an interval, or the choices
+
+    @property
+    def type(self):
+        """The Python type of the values."""
+        if self.kind == 'choice':
+            return int if isinstance(self.default, int) else str
+        return {'whole': int, 'number': float, 'switch': bool, 'widths': tuple}[self.kind]
+
+    def choices(self):
+        """The allowed values of a choice: a tuple, or the keys of a registry 'module:NAME'."""
+        if isinstance(self.values, tuple):
+            return self.values
+        module, name = self.values.split(':')
+        return tuple(getattr(importlib.import_module(f'fmnist_jax.{module}'), name))
+
+    def expected(self):
+        """The allowed values in words."""
+        if self.kind == 'whole':
+            return f'a whole number, {self.values[0]} to {self.values[1]}'
+        if self.kind == 'choice':
+            return f'one of {", ".join(map(repr, self.choices()))}'
+        if self.kind == 'switch':
+            return 'True or False'
+        return self.values
+
+    def parse(self, text):
+        """The value that a command line gives as text; ValueError if there is none."""
+        if self.default is None and text.lower() in ('', 'none'):
+            return None
+        if self.kind == 'switch':
+            known = {'true': True, 't': True, '1': True, 'yes': True}
+            known |= {'false': False, 'f': False, '0': False, 'no': False}
+            if text.lower() not in known:
+                raise ValueError('expected true or false')
+            return known[text.lower()]
+        if self.kind == 'widths':
+            return _parse_widths(text)
+        try:
+            return self.type(text)
+        except ValueError:
+            kind = 'a whole number' if self.type is int else 'a number'
+            raise ValueError(f'expected {kind}') from None
 
 
-def _check_choice(path, value):
-    choices = _CHOICES[path]
-    # True == 1, but is no number of channels.
-    if not any(type(value) is type(choice) and value == choice for choice in choices):
-        _refuse(path, value, f'one of {", ".join(map(repr, choices))}')
+def _parse_widths(text):
+    """'(400, 400)', '400,400' or '400' as a tuple."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError('expected whole numbers, as in 400,400') from None
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
-def _check_whole(path, value):
-    least, most = _WHOLE[path]
-    if not _is_whole(value):
-        _refuse(path, value, f'a whole number, {least} to {most}')
-    if not least <= value <= most:
-        _refuse(path, value, f'{least} to {most}')
+def _whole(path, default, help, least, most):
+    return Field(path, 'whole', default, help, (least, most))
+
+
+def _number(path, default, help, interval):
+    return Field(path, 'number', default, help, interval)
+
+
+def _switch(path, default, help):
+    return Field(path, 'switch', default, help)
+
+
+def _choice(path, default, help, choices):
+    return Field(path, 'choice', default, help, choices)
+
+
+_DATASETS = ('fashion_mnist', 'mnist', 'synthetic')
+_EPOCHS, _IMAGES = 100_000, 60_000
+
+# A float of 0.0 turns its feature off and leaves it out of the compiled program.
+FIELDS = (
+    _whole('seed', 0, 'the first seed; the others follow it', 0, 2**31 - 1),
+    _whole('num_seeds', 5, 'seeds, trained together', 1, 10_000),
+    _whole('epochs', 10, 'passes over the training images', 1, _EPOCHS),
+    _whole('batch_size', 128, 'images; the last batch of an epoch may be smaller', 1, _IMAGES),
+    _choice('loss', 'softmax', 'cross-entropy of these outputs', 'train.losses:LOSSES'),
+    _number('label_smoothing', 0.0, 'share of the label given to all classes', '0 to below 1'),
+    _choice(
+        'selection',
+        'last',
+        'the epoch that is tested: last | val_loss | val_accuracy (the best one)',
+        ('last', 'val_loss', 'val_accuracy'),
+    ),
+    _whole('patience', 0, 'epochs without a better score until a seed stops; 0: never', 0, _EPOCHS),
+    _whole('micro_batch', 0, 'images in the network at a time; 0: auto', 0, _IMAGES),
+    _whole('eval_batch_size', 500, 'images of a batch in validation and test', 1, _IMAGES),
+    _choice('pretrained', '', "imagenet: MobileNet starts from Keras' weights", ('', 'imagenet')),
+    _whole('head_epochs', 0, 'first epochs, for the dense layer alone (MobileNet)', 0, _EPOCHS),
+    _choice(
+        'compute',
+        'float32',
+        'type of the activations; parameters and statistics stay float32',
+        ('float32', 'bfloat16'),
+    ),
+    _choice(
+        'replicas',
+        'auto',
+        'seeds of a device: vmap (at once) | map (one after the other) | auto',
+        ('auto', 'vmap', 'map'),
+    ),
+    _whole('replicas_chunk', 0, 'seeds at once with map; 0 means 1', 0, 10_000),
+    _whole('devices_per_seed', 0, "devices that share a seed's batches; 0: auto", 0, 65_536),
+    _whole('checkpoint_epochs', 0, 'epochs between checkpoints; 0: one or two minutes', 0, _EPOCHS),
+    _whole('checkpoints_kept', 2, 'latest checkpoints, beside the best; 0: none', 0, 100),
+    _switch('debug_nans', False, 'stop at the first number that is not finite and say where'),
+    _choice('dataset.name', 'fashion_mnist', 'the images', _DATASETS),
+    _choice('dataset.fallback', '', 'images to use if these cannot be had', ('', 'synthetic')),
+    _whole('dataset.num_validation', 6000, 'training images held out; 0: none', 0, _IMAGES - 1),
+    _switch('dataset.validate_on_test', False, 'validate on the test images (report 004)'),
+    _number('dataset.mean', 0.0, 'inputs are (pixels / 255 - mean) / std', 'a number'),
+    _number('dataset.std', 1.0, 'inputs are (pixels / 255 - mean) / std', 'more than 0'),
+    _whole('dataset.image_size', 28, 'pixels; larger images are scaled up on the device', 28, 512),
+    _choice('dataset.channels', 1, '3 repeats the grey image', (1, 3)),
+    _switch('augment.flip', False, 'mirror a training image with probability 1/2'),
+    _number('augment.rotation', 0.0, 'standard deviation of a normal angle, radians', '0 or more'),
+    _number('augment.erase', 0.0, 'probability that a random rectangle becomes noise', '0 to 1'),
+    _whole('augment.crop_padding', 0, 'black pixels around before a random 28x28 crop', 0, 28),
+    _choice('model.name', 'lenet5', 'the network', 'models:MODELS'),
+    _choice('model.activation', None, 'between layers', 'models.layers:ACTIVATIONS'),
+    _choice('model.pooling', None, 'max | average', ('max', 'average')),
+    _number('model.dropout', None, 'probability of dropping a value', '0 to below 1'),
+    _choice('model.dropout_after', None, 'each | last hidden layer', ('each', 'last')),
+    _switch('model.batch_norm', None, 'batch norm after every hidden layer'),
+    _choice('model.initialization', None, 'of kernels', 'models.layers:KERNEL_INITIALIZERS'),
+    Field('model.widths', 'widths', None, 'features of the layers', 'whole numbers, as in 400,400'),
+    _whole('model.dense', None, 'features of the hidden dense layer', 1, _WIDEST),
+    _whole('model.kernel_size', None, 'pixels', 1, 28),
+    _whole('model.blocks', None, 'depthwise-separable blocks of MobileNet', 1, 13),
+    _number('model.width_multiplier', None, "of MobileNet's features", '0.1 to 4'),
+    _whole('model.frozen_blocks', None, 'the stem and so many blocks keep their weights', 0, 13),
+    _switch('model.frozen_batch_norm', None, 'batch norm layers keep their weights'),
+    _choice('optimizer.name', 'sgd', 'the update rule', 'train.optimizers:OPTIMIZERS'),
+    _choice(
+        'optimizer.framework',
+        'pytorch',
+        'whose constants and rule: pytorch | keras',
+        ('pytorch', 'keras'),
+    ),
+    _number('optimizer.learning_rate', 0.1, 'before its schedule', '0 or more'),
+    _number('optimizer.momentum', 0.0, 'of SGD and RMSProp', '0 to below 1'),
+    _switch('optimizer.nesterov', False, "Nesterov's momentum (SGD)"),
+    _number('optimizer.l2', 0.0, 'times the parameters, added to the gradient', '0 or more'),
+    _choice('optimizer.l2_on', 'all', 'all | kernels | dense (kernels)', 'train.optimizers:L2_ON'),
+    _number('optimizer.weight_decay', 0.0, 'decoupled from the gradient (AdamW)', '0 or more'),
+    _number('optimizer.clip_norm', 0.0, 'largest global norm of the gradient', '0 or more'),
+    _choice('schedule.name', 'constant', 'of the learning rate', 'train.schedules:SCHEDULES'),
+    _number('schedule.decay_rate', 1.0, 'factor per epoch or step', '0 or more'),
+    _whole('schedule.every_epochs', 1, 'epochs of a step', 1, _EPOCHS),
+    _number('schedule.warmup_epochs', 0.0, 'of warmup_cosine, triangular', '0 or more'),
+)
+BY_PATH = {field.path: field for field in FIELDS}
+
+
+def default_config():
+    """The default of every field, with a table of one row: a ConfigDict.
+
+    A model field that is None keeps the network's own value (fmnist_jax/models).
+    """
+    config = ConfigDict()
+    config.title = 'one run'
+    for field in FIELDS:
+        section = config
+        *sections, name = field.path.split('.')
+        for part in sections:
+            if part not in section:
+                section[part] = ConfigDict()
+            section = section[part]
+        section[name] = placeholder(field.type) if field.default is None else field.default
+    # name, change, reported, ...: see fmnist_jax.config.table.row
+    config.rows = (
+        {'name': 'run', 'change': {}, 'reported': None, 'also_reported': {}, 'repeats': False},
+    )
+    config.claims = ()  # the report's conclusions about the rows
+    config.grid = False  # the rows are a grid: print their mean and standard deviation, too
+    config.search = ()  # what fmnist_jax.search may choose: uniform(...) and choice(...)
+    return config
+
+
+_ABBREVIATED = {'lr': 'optimizer.learning_rate', 'wd': 'optimizer.weight_decay'}
+
+
+def unknown_field(path):
+    """The message about a field that no config has, with the close names."""
+    known = list(BY_PATH)
+    last = {path.rpartition('.')[2]: path for path in known}
+    name = path.rpartition('.')[2]
+    close = [_ABBREVIATED[name]] if name in _ABBREVIATED else difflib.get_close_matches(path, known)
+    if not close:
+        close = [last[other] for other in difflib.get_close_matches(name, last, 3, 0.7)]
+    close = ', '.join(dict.fromkeys(close))
+    hint = f'did you mean {close}?' if close else '--help lists all fields'
+    return f'the config has no such field; {hint}'
+
+
+def check_fields(flat):
+    """Refuses unknown and missing fields, values of another type and values out of range.
+
+    Args:
+      flat: {'section.field': value} of a row's settings.
+
+    Raises:
+      ConfigError: one line with the field, its value and what was expected.
+    """
+    for path in flat:
+        if path not in BY_PATH:
+            raise ConfigError(f'config.{path}: {unknown_field(path)}')
+    for field in FIELDS:
+        if field.path not in flat:
+            raise ConfigError(f'config.{field.path}: missing; start from default_config()')
+        value = flat[field.path]
+        if value is None and field.default is None:
+            continue
+        expected = _wrong(field, value)
+        if expected:
+            raise ConfigError(f'config.{field.path}={show(value)}: expected {expected}')
+
+
+def _wrong(field, value):
+    """What was expected of a value that the field does not allow; None if it does."""
+    if field.kind == 'choice':
+        # True == 1, but True is no number of channels.
+        right = any(type(value) is type(c) and value == c for c in field.choices())
+        return None if right else field.expected()
+    if field.kind == 'whole':
+        least, most = field.values
+        if not _is_whole(value):
+            return field.expected()
+        return None if least <= value <= most else f'{least} to {most}'
+    if field.kind == 'number':
+        return _wrong_number(field.values, value)
+    if field.kind == 'switch':
+        return None if isinstance(value, bool) else field.expected()
+    return _wrong_widths(value)
 
 
 def _is_whole(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_number(path, value):
-    expected = _NUMBERS[path]
+def _wrong_number(interval, value):
     if not (_is_whole(value) or isinstance(value, float)) or value != value:
-        _refuse(path, value, expected)
+        return interval
     if value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
-        _refuse(path, value, f'{expected}, within float32 ({_SMALLEST:.2g} to {_LARGEST:.2g})')
-    if not _INTERVALS[expected](value):
-        _refuse(path, value, expected)
+        return f'{interval}, within float32 ({_SMALLEST:.2g} to {_LARGEST:.2g})'
+    return None if _INTERVALS[interval](value) else interval
 
 
-def _check_widths(path, value):
+def _wrong_widths(value):
     if not isinstance(value, (tuple, list)) or not all(
-        _is_whole(width) and 1 <= width <= 65_536 for width in value
+        _is_whole(width) and 1 <= width <= _WIDEST for width in value
     ):
-        _refuse(path, value, 'whole numbers, 1 to 65536, as in (400, 400)')
-    if len(value) > _MOST_LAYERS:
-        _refuse(path, value, f'at most {_MOST_LAYERS} of them')
+        return f'whole numbers, 1 to {_WIDEST}, as in (400, 400)'
+    return f'at most {_MOST_LAYERS} of them' if len(value) > _MOST_LAYERS else None
 
 
-def _check_switch(path, value):
-    if not isinstance(value, bool):
-        _refuse(path, value, 'True or False')
+def fields_help():
+    """All fields as flags with their defaults, for --help."""
+    lines = ['fields of the config:']
+    for field in FIELDS:
+        default = "(the network's own)" if field.default is None else field.default
+        default = "''" if default == '' else default
+        lines.append(f'  --config.{field.path}={default}  {field.help}')
+    return '\n'.join(lines)
 
 
-def check_fields(settings):
-    """Refuses unknown and missing fields, values of another type and values out of range.
+def fields_table():
+    """All fields as a Markdown table: experiments/FIELDS.md."""
+    rows = [
+        (
+            f'`{field.path}`',
+            "the network's own" if field.default is None else f'`{field.default!r}`',
+            field.expected(),
+            field.help,
+        )
+        for field in FIELDS
+    ]
+    heading = ('field', 'default', 'values', 'meaning')
+    return (
+        '# Fields of a config\n\n'
+        'Every field is a flag, `--config.FIELD=VALUE`. Numbers of 0.0 turn a feature off. '
+        '`python -m fmnist_jax.config.schema` prints this page.\n\n' + markdown(heading, rows)
+    )
 
-    Args:
-      settings: a row's settings (settings.resolve).
 
-    Raises:
-      ConfigError: one line with the field, its value and what was expected.
-    """
-    flat = flatten(settings.to_dict())
-    for path in flat:
-        if path not in _KNOWN:
-            close = difflib.get_close_matches(path, _KNOWN)
-            hint = f'did you mean {", ".join(close)}?' if close else 'see configs/base.py'
-            raise ConfigError(f'config.{path}: the config has no such field; {hint}')
-    for path in _KNOWN:
-        if path not in flat:
-            raise ConfigError(f'config.{path}: missing; start from configs/base.py')
-        value = flat[path]
-        # An empty model field keeps the model's own value.
-        if value is None and path.startswith('model.') and path != 'model.name':
-            continue
-        if path in _CHOICES:
-            _check_choice(path, value)
-        elif path in _SWITCHES:
-            _check_switch(path, value)
-        elif path in _WHOLE:
-            _check_whole(path, value)
-        elif path in _NUMBERS:
-            _check_number(path, value)
-        else:
-            _check_widths(path, value)
+if __name__ == '__main__':
+    sys.stdout.write(fields_table())

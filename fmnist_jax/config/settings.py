@@ -1,9 +1,9 @@
-"""A config file's rows as settings that a training run can use.
+"""A row's settings, and what of them decides the compiled program.
 
-A row's settings are the config with the row's changes. They fall into two parts: what decides
-the program (names, whole numbers, which floats are zero) and its numbers (every other float).
-The numbers are arguments of the compiled program, so rows that differ in nothing else, such
-as learning rates, share one compilation.
+A row's settings are the config with the row's changes. They split into two parts. The static part
+decides the program: names, whole numbers, and which floats are zero. The other floats are
+hyper-parameters: arguments of the program. Rows that differ only in hyper-parameters, such as
+learning rates, share one compilation.
 """
 
 import fnmatch
@@ -12,13 +12,26 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.errors import ConfigError, one_line
+from fmnist_jax.config.schema import unknown_field
+from fmnist_jax.errors import ConfigError, one_line, show
 
-# What a config says about its table, and no run depends on.
+# Fields that describe the table. They are no settings.
 TABLE_ONLY = ('title', 'rows', 'claims', 'grid', 'search')
-# What says how a run is kept and no result depends on; nor do a seed's numbers on `num_seeds`.
+# Fields that never change a result. The hash leaves them out, and `num_seeds`.
 NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept', 'debug_nans')
 NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))
+# Fields that change a result by rounding or by chance alone. They keep a row comparable.
+_SAME_EXPERIMENT = (
+    *NO_RESULT,
+    'seed',
+    'num_seeds',
+    'micro_batch',
+    'eval_batch_size',
+    'replicas',
+    'replicas_chunk',
+    'devices_per_seed',
+    'dataset.fallback',
+)
 
 
 def plain(config):
@@ -27,7 +40,7 @@ def plain(config):
 
 
 def from_plain(tree):
-    """The ConfigDict that `plain` was given: JSON made lists of its tuples."""
+    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists."""
 
     def restored(value):
         if isinstance(value, dict):
@@ -38,66 +51,135 @@ def from_plain(tree):
 
 
 def select_rows(config, pattern):
-    """The config's rows whose name matches the glob `pattern`, in their order.
+    """The config's rows whose names match `pattern`, in the config's order.
+
+    Args:
+      config: the table's config.
+      pattern: globs separated by commas, as in 'relu_max*,tanh*'.
 
     Raises:
-      ConfigError: no row matches.
+      ConfigError: no row matches one of the globs.
     """
-    rows = [r for r in config.rows if fnmatch.fnmatchcase(r['name'], pattern)]
-    if not rows:
-        names = ', '.join(r['name'] for r in config.rows)
-        raise ConfigError(f'--rows={pattern}: no row matches; the rows are {names}')
-    return rows
+    selected = set()
+    for glob in pattern.split(','):
+        names = [r['name'] for r in config.rows if fnmatch.fnmatchcase(r['name'], glob.strip())]
+        if not names:
+            known = ', '.join(r['name'] for r in config.rows)
+            raise ConfigError(f'--rows={glob}: no row matches; the rows are {known}')
+        selected.update(names)
+    return [r for r in config.rows if r['name'] in selected]
+
+
+def set_field(settings, path, value):
+    """Sets 'section.field' of a ConfigDict.
+
+    Raises:
+      ConfigError: no such field, or a value of another type.
+    """
+    *sections, field = path.split('.')
+    try:
+        section = settings
+        for name in sections:
+            section = section[name]
+        if isinstance(section[field], ConfigDict):
+            raise TypeError('a group of fields: set one of them')
+        if isinstance(value, bool) and isinstance(section[field], float):
+            raise TypeError(f'{value} is no number')  # ConfigDict would store 1.0
+        section[field] = value
+    except (KeyError, AttributeError) as error:
+        raise ConfigError(f'field {path}: {unknown_field(path)}') from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f'field {path}={show(value)}: {one_line(error)}') from error
 
 
 def resolve(config, row):
-    """The settings of a row: the config without its table (TABLE_ONLY), the row's changes in.
+    """The settings of a row: the config's fields with the row's changes.
+
+    Args:
+      config: a table's config.
+      row: the row (fmnist_jax.config.table.row), or its changes {'section.field': value}.
 
     Raises:
-      ConfigError: the row names a field that is not there, or a value of the wrong type.
+      ConfigError: a change names no field, or has a value of the wrong type.
     """
     settings = ConfigDict(config.copy_and_resolve_references())
     settings.unlock()
     for field in TABLE_ONLY:
         del settings[field]
     settings.lock()
-    for path, value in row['change'].items():
-        *sections, field = path.split('.')
+    is_row = 'change' in row
+    for path, value in (row['change'] if is_row else row).items():
         try:
-            section = settings
-            for name in sections:
-                section = section[name]
-            if isinstance(section[field], ConfigDict):
-                raise TypeError('a group of fields: set one of them')
-            if isinstance(value, bool) and isinstance(section[field], float):
-                raise TypeError(f'{value} is no number')  # ConfigDict would make 1.0 of it
-            section[field] = value
-        except (KeyError, AttributeError) as error:
-            raise ConfigError(
-                f'row {row["name"]!r}, field {path}: no such field; {one_line(error)}'
-            ) from error
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f'row {row["name"]!r}, field {path}: {one_line(error)}') from error
+            set_field(settings, path, value)
+        except ConfigError as error:
+            where = f'row {row["name"]!r}, ' if is_row else ''
+            raise ConfigError(f'{where}{error}') from error
     return settings
 
 
-def refuse_row_fields(rows, overridden):
-    """A field that a row sets is what the row is about: it cannot come from the command line.
+def override(config, overrides):
+    """The config with values from the command line, which come before its own and its rows'.
 
     Args:
-      rows: the selected rows.
-      overridden: dotted names of the fields given as `--config.field=`.
+      config: a table's config.
+      overrides: {'section.field': value}.
+
+    Returns:
+      (config, lines for the user). Rows that differ from their own settings have a field
+      'changed': {'section.field': [their own value, the value now]}; such rows are not judged.
 
     Raises:
-      ConfigError: with the field and the rows that set it.
+      ConfigError: no such field, or a value of another type.
     """
-    for path in overridden:
-        owners = [r['name'] for r in rows if path in r['change']]
-        if owners:
-            raise ConfigError(
-                f'--config.{path}: set by the rows {", ".join(owners)}; choose other rows with '
-                '--rows or change it in the config file'
-            )
+    changed, notes = ConfigDict(config.copy_and_resolve_references()), []
+    changed.lock()
+    for path, value in overrides.items():
+        set_field(changed, path, value)
+    rows, replaced, dropped = [], {}, {}
+    for row in config.rows:
+        own = flatten(plain(resolve(config, row)))
+        change = {path: value for path, value in row['change'].items() if path not in overrides}
+        for path in row['change'].keys() & overrides.keys():
+            replaced.setdefault(path, []).append(row['name'])
+        new = row | {'change': change}
+        if 'model.name' in overrides:
+            for path in _fields_of_other_networks(changed, new, overrides):
+                change[path] = None
+                dropped.setdefault(path, []).append(row['name'])
+        now = flatten(plain(resolve(changed, new)))
+        differs = {
+            path: [own[path], now[path]]
+            for path in now
+            if path not in _SAME_EXPERIMENT and own[path] != now[path]
+        }
+        rows.append(new | ({'changed': differs} if differs else {}))
+    for path, names in replaced.items():
+        notes.append(f'--config.{path} replaces the value of {one_line(", ".join(names), 200)}')
+    for path, names in dropped.items():
+        network = overrides['model.name']
+        notes.append(
+            f'config.{path} is left out of {one_line(", ".join(names), 200)}: '
+            f'{network} has no such field'
+        )
+    changed.unlock()
+    changed.rows = tuple(rows)
+    changed.lock()
+    return changed, notes
+
+
+def _fields_of_other_networks(config, row, overrides):
+    """Model fields that are set for the table's networks and that the new network lacks."""
+    from fmnist_jax.models import MODELS, model_fields  # imports JAX
+
+    if overrides['model.name'] not in MODELS:
+        return []
+    known = {f'model.{name}' for name in model_fields(overrides['model.name'])} | {'model.name'}
+    flat = flatten(resolve(config, row).to_dict())
+    return [
+        path
+        for path, value in flat.items()
+        if path.startswith('model.') and value is not None and path not in known | overrides.keys()
+    ]
 
 
 def settings_hash(settings):
@@ -107,7 +189,7 @@ def settings_hash(settings):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-# A field younger than a committed result counts there as off (0, no, empty) or as one of these.
+# Results that are older than a field were made with its feature off (0, no, empty) or like this.
 _BEFORE = {'compute': 'float32', 'optimizer.l2_on': 'all'}
 
 
@@ -121,9 +203,9 @@ def flatten(tree, prefix=''):
 
 
 def difference(old, new):
-    """What differs between two configs as nested dicts, one 'field: old -> new' a line.
+    """The differences of two configs as nested dicts, one 'field: old -> new' a line.
 
-    A field that the old one is too old to have counts as off there, or as `_BEFORE` says.
+    A field that is younger than the old config counts as off there, or as `_BEFORE` says.
     """
     old, new = flatten(old), flatten(new)
     for path in new.keys() - old.keys():
@@ -137,12 +219,12 @@ def difference(old, new):
 
 
 def split_static(settings):
-    """Settings -> (key, numbers): what decides the program, and its arguments.
+    """Splits settings into what decides the compiled program and its arguments.
 
     Returns:
       key: text, equal for two settings that can share a compiled program.
-      numbers: {'section.field': float} for every float that is not zero, but those that decide
-        shapes.
+      hparams: {'section.field': float}: every float that is not zero, without those that decide
+        shapes. A float of 0.0 turns its feature off, which decides the program.
     """
     flat = flatten(plain(settings))
     decides_shapes = {'model.width_multiplier'}
@@ -152,12 +234,12 @@ def split_static(settings):
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
     not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained', *NO_RESULT}
-    fixed = {path: v for path, v in flat.items() if path not in hparams.keys() | not_program}
-    return json.dumps([fixed, sorted(hparams)], sort_keys=True), hparams
+    static = {path: v for path, v in flat.items() if path not in hparams.keys() | not_program}
+    return json.dumps([static, sorted(hparams)], sort_keys=True), hparams
 
 
 def with_hparams(settings, hparams):
-    """The settings with (traced) numbers in the place of its floats."""
+    """The settings with (traced) hyper-parameters in the place of their floats."""
     bound = ConfigDict(settings.to_dict(), type_safe=False)
     for path, value in hparams.items():
         *sections, field = path.split('.')

@@ -128,8 +128,8 @@ def images_at_hand(dataset_name, data_dir=None):
 def _test_file_at_hand(dataset_name, number, data_dir):
     """The array of data.FILES[number], or None if it is not in the cache and no folder is named."""
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
-    folder = pathlib.Path(named).expanduser() if named else datasets.cache_directory()
-    path = folder / dataset_name / datasets.FILES[number]
+    folder = files.local_path(named) if named else datasets.cache_directory()
+    path = datasets.find_file(folder / dataset_name, datasets.FILES[number])
     if not named and not path.is_file():
         return None
-    return idx.read_idx(path, datasets.MD5[dataset_name][number])
+    return idx.read_idx(path, datasets.MD5[dataset_name][path.name])

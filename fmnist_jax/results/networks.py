@@ -22,6 +22,7 @@ from fmnist_jax.config.settings import from_plain, plain
 from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.files import file_name
+from fmnist_jax.models import variable_shapes
 from fmnist_jax.results import lines
 from fmnist_jax.train import calibration, evaluate
 from fmnist_jax.train.step import model_of
@@ -141,9 +142,7 @@ def load(path):
 def _check_fit(path, settings, variables, count):
     """Refuses parameters whose names or shapes differ from those of the settings' network."""
     side, channels = settings.dataset.image_size, settings.dataset.channels
-    image = jax.ShapeDtypeStruct((1, side, side, channels), np.float32)
-    network = model_of(settings)
-    expected = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=False), image)
+    expected = variable_shapes(model_of(settings), (side, side, channels))
     expected = {k: (count, *leaf.shape) for k, leaf in flatten_dict(expected, sep='/').items()}
     shapes = {name: leaf.shape for name, leaf in flatten_dict(variables, sep='/').items()}
     if shapes != expected:

@@ -1,4 +1,4 @@
-"""Faults of experiments/reliability, a few of each: the script tries more of them."""
+"""Some faults of experiments/reliability; the scripts try more of each."""
 
 import importlib.util
 import json
@@ -31,7 +31,7 @@ def undisturbed(faults, tmp_path_factory):
 
 
 @pytest.mark.parametrize('kind', ['kill', 'kill_in_save', 'ctrl_c'])
-def test_a_run_that_was_ended_goes_on_and_ends_the_same(faults, undisturbed, tmp_path, kind):
+def test_an_ended_run_resumes_to_the_same_result(faults, undisturbed, tmp_path, kind):
     _, times, lost, _ = faults.end_often(tmp_path, undisturbed[1], EPOCHS, 1, faults.KINDS[kind])
     assert times == '1 (1 runs)'
     again = 'no epoch' if kind == 'ctrl_c' else r'(no epoch|at most \d+ epochs?)'
@@ -47,7 +47,7 @@ def test_a_second_process_on_a_workdir_is_refused(faults, undisturbed, tmp_path)
     assert log.count('another process is writing there') == 1 and 'Traceback' not in log
 
 
-def test_another_result_would_be_noticed(faults, undisturbed, tmp_path):
+def test_check_same_detects_another_result(faults, undisturbed, tmp_path):
     folder, expected = undisturbed
     workdir = shutil.copytree(folder, tmp_path / 'other')
     shutil.copy(folder.with_suffix('.log'), workdir.with_suffix('.log'))
@@ -59,7 +59,7 @@ def test_another_result_would_be_noticed(faults, undisturbed, tmp_path):
         faults.check_same(workdir, expected)
 
 
-def test_epochs_trained_again_are_counted():
+def test_epochs_again_counts_epochs():
     text = 'a: epoch 1/9 loss\na: epoch 2/9 loss\na: goes on after epoch 1\na: epoch 2/9 loss\n'
     assert endings.epochs_again(text) == [1]
     assert endings.epochs_again('a: epoch 1/9 loss\na: epoch 1/9 loss\n') == [1]

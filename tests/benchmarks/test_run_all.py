@@ -1,6 +1,6 @@
-"""Every table in one command: which ones, in what time, and what it says of those that fail.
+"""run_all.py: which tables it runs, when it stops, and how it reports failures.
 
-Nothing is trained: small programs stand in for the tables' commands.
+These tests train nothing: small programs replace the commands of the tables.
 """
 
 import fnmatch
@@ -13,17 +13,17 @@ from configs_for_tests import CONFIGS, ROOT
 from experiments import run_all
 from experiments.scikit_learn import baseline
 
-# Configs with a report's number that are no table of their own.
+# Configs with a reported number that are not tables.
 ELSEWHERE = {
     'quickstart',  # two rows of lenet, trained for fewer epochs
-    'cnn2_search',  # by fmnist_jax.search
+    'cnn2_search',  # run by fmnist_jax.search
 }
 FINE, FAILS = 'pass', 'raise SystemExit(3)'
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """{table: the program that stands in for it}, to be filled; and a list of those started."""
+    """({table: the program that replaces it}, for the test to fill; the tables started so far)."""
     programs, names = {}, []
 
     def command(name, rows, options):
@@ -51,14 +51,19 @@ def test_every_row_of_a_table_is_run():
             assert any(fnmatch.fnmatch(row['name'], rows) for rows in globs), (name, row['name'])
 
 
-def test_the_commands():
+def test_the_command_of_a_table():
     options = run_all._options(['--minutes=1', '--num_seeds=3', '--', '--config.epochs=2'])
     _, *words = run_all._command('lenet', 'relu*', options)
     assert words == [
-        *('-m', 'fmnist_jax.main', '--config=configs/lenet.py', '--rows=relu*'),
-        *('--workdir=experiments/lenet', '--config.num_seeds=3', '--config.epochs=2'),
+        '-m',
+        'fmnist_jax.main',
+        '--config=configs/lenet.py',
+        '--rows=relu*',
+        '--workdir=experiments/lenet',
+        '--config.num_seeds=3',
+        '--config.epochs=2',
     ]
-    # Weights are for the one table that starts from some; scikit-learn's script has its own flags.
+    # Only one table starts from pretrained weights; scikit-learn's script has its own flags.
     weights = run_all._options(['--minutes=1', '--', '--pretrained=w.h5', '--fresh=a,b'])
     assert run_all._command('mobilenet', '*', weights)[-2:] == ['--pretrained=w.h5', '--fresh=a,b']
     assert run_all._command('lenet', '*', weights)[-1] == '--config.num_seeds=5'
@@ -67,13 +72,13 @@ def test_the_commands():
     assert baseline._options(flags).num_seeds == 3
 
 
-def test_the_tables_in_their_order(started):
+def test_tables_run_in_a_fixed_order(started):
     _, names = started
     assert run_all.main(['--minutes=5', '--tables=lenet,scikit_learn,fcn_scaling']) == 0
     assert names == ['fcn_scaling', 'scikit_learn', 'lenet']
 
 
-def test_a_table_that_fails_stops_no_other(started, capsys):
+def test_other_tables_run_after_a_failure(started, capsys):
     programs, names = started
     programs |= {'fcn_scaling': FAILS, 'cnn_variants': FAILS}
     assert run_all.main(['--minutes=5']) == 2
@@ -82,14 +87,14 @@ def test_a_table_that_fails_stops_no_other(started, capsys):
     assert last == 'Not finished: fcn_scaling, cnn_variants; see above.'
 
 
-def test_ctrl_c_ends_it(started):
+def test_ctrl_c_ends_the_script(started):
     programs, names = started
     programs['fcn_scaling'] = 'raise SystemExit(130)'
     assert run_all.main(['--minutes=5', '--tables=fcn_scaling,lenet']) == 130
     assert names == ['fcn_scaling']
 
 
-def test_a_table_is_stopped_when_its_time_is_up():
+def test_a_table_stops_when_the_time_is_up():
     waits = 'import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass'
     assert run_all._run([sys.executable, '-c', waits], 1) is None
     assert run_all._run([sys.executable, '-c', FAILS], 60) == 3
@@ -98,9 +103,7 @@ def test_a_table_is_stopped_when_its_time_is_up():
 @pytest.mark.parametrize(
     'seconds, expected', [(30, ['fcn_scaling', 'lenet']), (31, ['fcn_scaling'])]
 )
-def test_no_table_is_started_when_time_is_nearly_up(
-    started, monkeypatch, capsys, seconds, expected
-):
+def test_no_table_starts_with_little_time_left(started, monkeypatch, capsys, seconds, expected):
     _, names = started
     clock = [0.0]
 
@@ -111,13 +114,13 @@ def test_no_table_is_started_when_time_is_nearly_up(
     monkeypatch.setattr(run_all, '_run', run)
     monkeypatch.setattr(run_all, 'time', types.SimpleNamespace(monotonic=lambda: clock[0]))
     assert run_all.main(['--minutes=1', '--tables=fcn_scaling,lenet']) == 1
-    assert names == expected  # 60 s: the second one is started with 30 s left, not with 29
+    assert names == expected  # of 60 s: the second table starts with 30 s left, not with 29 s
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == 'Time is up; the same command goes on from here.'
+    assert last == 'Time is up; run the same command again to resume.'
 
 
 @pytest.mark.parametrize(
-    'arguments, told',
+    'arguments, message',
     [
         (['--minutes=5', '--tables=lenet,nosuch'], '--tables=nosuch: expected some of ann_vs_cnn,'),
         (['--minutes=0.005'], '--minutes=0.005: expected 1 or more'),
@@ -126,10 +129,10 @@ def test_no_table_is_started_when_time_is_nearly_up(
         ([], 'the following arguments are required: --minutes'),
     ],
 )
-def test_a_wrong_option_is_told_in_one_line(started, capsys, arguments, told):
+def test_a_wrong_flag_gives_one_line(started, capsys, arguments, message):
     _, names = started
     with pytest.raises(SystemExit) as stopped:
         run_all.main(arguments)
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and names == []
-    assert error.startswith(f'error: {told}') and error.count('\n') == 1
+    assert error.startswith(f'error: {message}') and error.count('\n') == 1

@@ -1,4 +1,4 @@
-"""scikit-learn's rows: the networks' splits, result lines that tables and claims can read."""
+"""scikit-learn's rows use the networks' splits and the networks' result lines."""
 
 import csv
 
@@ -20,7 +20,7 @@ SEEDS = ('seed_0', 'seed_1', 'seed_2')
 
 
 class NearestMean:
-    """A classifier of scikit-learn's form, without scikit-learn: the nearest class mean."""
+    """The nearest class mean, with scikit-learn's methods but without scikit-learn."""
 
     def __init__(self, seed, seen):
         self.seed, self.seen = seed, seen
@@ -41,7 +41,7 @@ def run(folder, num_seeds, seen, said, dataset=DATASET):
     baseline.run(folder, make, dataset, config, said.append)
 
 
-def test_rows_are_the_networks_rows(tmp_path):
+def test_rows_have_the_networks_splits_and_fields(tmp_path):
     seen, said = [], []
     run(tmp_path, 2, seen, said)
     (line,) = lines.read(tmp_path)
@@ -52,20 +52,20 @@ def test_rows_are_the_networks_rows(tmp_path):
         np.testing.assert_allclose(
             pixels, DATASET.train_images[indices].reshape(60, 784) / 255, rtol=1e-6
         )
-    assert 0.2 < line['test_accuracy'][0] <= 1  # drawn garments are easy
+    assert 0.2 < line['test_accuracy'][0] <= 1  # synthetic images are easy
     assert np.isfinite(line['test_loss']).all() and line['ensemble_seeds'] == 2
     table = report.workdir_table(tmp_path)
     assert '| nearest_mean | 2' in table.replace('  ', ' ')
 
-    # More seeds join; what is there stays.
+    # A larger num_seeds adds seeds and keeps the others.
     run(tmp_path, 3, seen, said)
     (line,) = lines.read(tmp_path)
     assert line['seeds'] == [0, 1, 2] and [seed for seed, *_ in seen] == [0, 1, 2]
     run(tmp_path, 3, seen, said)
-    assert said[-1] == 'nearest_mean: there already' and len(seen) == 3
+    assert said[-1] == 'nearest_mean: already trained' and len(seen) == 3
 
 
-def test_scikit_learns_classifiers_learn():
+def test_random_forest_learns():
     pytest.importorskip('sklearn')
     make = baseline.classifiers()
     dataset = small_dataset(num_train=6400, num_test=100)
@@ -85,7 +85,7 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, caps
 
 @pytest.fixture
 def folder(tmp_path, small):
-    """A workdir with a row of two seeds and one that joined; its test images are `small`'s."""
+    """A workdir with a row of two seeds and one added seed, and the test images of `small`."""
     test_images, test_labels = (idx.read_idx(small / file) for file in datasets.FILES[2:])
     dataset = DATASET._replace(test_images=test_images, test_labels=test_labels)
     workdir = tmp_path / 'scikit_learn'
@@ -97,8 +97,9 @@ def folder(tmp_path, small):
 def test_every_export_of_the_report(folder, small, tmp_path, capsys):
     exports = [f'--csv={tmp_path}/rows.csv', '--figures', '--html', f'--tensorboard={tmp_path}/tb']
     assert report.main([str(folder), *exports, f'--data_dir={small.parent}']) == 0
-    told = capsys.readouterr().err
-    assert 'left out learning curves: no row has a history' in told and 'wrote 4 runs' in told
+    messages = capsys.readouterr().err
+    assert 'left out learning curves: no row has a history' in messages
+    assert 'wrote 4 runs' in messages
     with open(tmp_path / 'rows.csv', newline='') as file:
         (row,) = csv.DictReader(file)
     _, (ours,) = rows.read(folder, small.parent)
@@ -106,7 +107,7 @@ def test_every_export_of_the_report(folder, small, tmp_path, capsys):
     figures = {path.stem for path in (folder / 'figures').iterdir()}
     assert figures == {'accuracy', 'confusion', 'class_accuracy', 'mistakes'}
     assert 'nearest_mean' in (folder / 'report.html').read_text()
-    # A test accuracy is all that there is to write, at no epoch.
+    # The event files hold only the test accuracy.
     written = {path.parent.name for path in (tmp_path / 'tb').rglob('events*')}
     assert written == {*SEEDS, 'mean'}
     numbers = {name: [('accuracy/test', 0, ours.accuracies[k])] for k, name in enumerate(SEEDS)}
@@ -120,8 +121,8 @@ def test_missing_rows_have_the_scripts_command(tmp_path, name, flag):
     make = dict.fromkeys(['nearest_mean', 'another'], lambda seed: NearestMean(seed, []))
     one = {'nearest_mean': make['nearest_mean']}
     baseline.run(tmp_path, one, DATASET, baseline.table_config(make, name, 2), [].append)
-    assert '--config=FILE' in report.workdir_table(tmp_path)  # a workdir anywhere
-    script = tmp_path / 'baseline.py'  # beside its results, as in experiments/scikit_learn
+    assert '--config=FILE' in report.workdir_table(tmp_path)  # no script in the workdir
+    script = tmp_path / 'baseline.py'  # as in experiments/scikit_learn
     script.touch()
     assert f'    python {script} --num_seeds=2{flag}\n' in report.workdir_table(tmp_path)
 
@@ -133,17 +134,18 @@ def test_a_seed_without_any_number_has_no_event_file(tmp_path):
     assert written == {'seed_0', 'mean'}
 
 
-def test_what_is_wrong_is_told_in_one_line(folder, monkeypatch, tmp_path, capsys):
+def test_an_error_gives_one_line(folder, monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         baseline.main(['--num_seeds=0', f'--workdir={tmp_path}/new'])
     assert stopped.value.code == 2 and not (tmp_path / 'new').exists()
     assert capsys.readouterr().err == 'error: --num_seeds=0: expected 1 or more\n'
 
-    # The table cannot be written, once all rows are there.
+    # All rows are trained, but table.md cannot be written.
     monkeypatch.setattr(baseline, 'classifiers', lambda: {'nearest_mean': None})
     monkeypatch.setattr(datasets, 'load', lambda *_: DATASET)
     (folder / 'table.md').mkdir()
     assert baseline.main([f'--workdir={folder}']) == 2
-    out, told = capsys.readouterr()
-    assert told.startswith('nearest_mean: there already\nerror: ') and told.count('\n') == 2
+    out, messages = capsys.readouterr()
+    assert messages.startswith('nearest_mean: already trained\nerror: ')
+    assert messages.count('\n') == 2
     assert out == ''

@@ -1,4 +1,4 @@
-"""The speed benchmark counts, divides and prints right. How fast anything is, is not tested."""
+"""The speed benchmark counts, divides and prints correctly. No test measures speed."""
 
 import json
 import pathlib
@@ -22,7 +22,7 @@ def test_training_is_forward_and_two_gradients_of_two_operations():
 
 
 def _contestant(side, rate, seeds=1, **fields):
-    """Three turns of 100 images a seed, at 1, 1/2 and 2 times `rate` images/s of all seeds."""
+    """Three turns of 100 images per seed, at 1, 1/2 and 2 times `rate` images/s of all seeds."""
     images = 100 * seeds
     turns = [
         {'images': images, 'seconds': images / (rate * factor), 'other_cores': 0.125}
@@ -35,7 +35,7 @@ def _contestant(side, rate, seeds=1, **fields):
 
 @pytest.fixture
 def contents():
-    """What speed.json would hold of one network: 2 x 10^6 multiply-adds an image."""
+    """The contents of speed.json for one network with 2 x 10^6 multiply-adds per image."""
     contestants = [
         _contestant('torch', 1000, memory_format='contiguous'),
         _contestant('torch', 2000, memory_format='channels_last'),
@@ -60,7 +60,7 @@ def contents():
     return {'networks': {'simple_cnn': entry}, 'modes': {'simple_cnn': modes}}
 
 
-def test_rates_are_medians_and_ratios_are_made_round_by_round(contents):
+def test_rates_are_medians_and_ratios_are_per_round(contents):
     entry = contents['networks']['simple_cnn']
     theirs, four = rates.best_torch(entry), rates.ours(entry, 4)
     assert theirs['memory_format'] == 'channels_last'
@@ -80,13 +80,14 @@ def test_the_page(contents):
     one_seed, four_seeds = ('3,000', '1.50 (1.50 to 1.50)'), ('5,000', '2.50 (2.50 to 2.50)')
     vmap = ('float32', '8', 'vmap', '7,000', '8.57', '2,000', '3.50 (3.50 to 3.50)')
     assert rows == [
-        ['simple_cnn', *('2,000', 'channels_last'), *one_seed, *four_seeds, '0.12'],
+        ['simple_cnn', '2,000', '3,000 (1.50 ×)', '5,000 (2.50 ×)'],
+        ['simple_cnn', '2,000', 'channels_last', *one_seed, *four_seeds, '0.12'],
         ['simple_cnn', '30', '20', '12', '4 (000)'],
         ['simple_cnn', '2', '24', '36', '60', '120', '50 %'],
         ['simple_cnn', '1,234', '512', '600', '800', '3.2', '2', '4 seeds'],
         ['simple_cnn', '2.00 s = 0.25', '4.00 s = 0.50', '8.00 s = 1.00'],
         ['simple_cnn', '22', '20', '25', '20', '1.10', '4: 1.67 (1.67 to 1.67)'],
-        ['simple_cnn', *vmap, *('512', '3.2', '0.12')],
+        ['simple_cnn', *vmap, '512', '3.2', '0.12'],
     ]
     assert 'Abacus, 2 cores' in text and 'commit abc' in text
 
@@ -97,7 +98,7 @@ def test_the_page_without_pytorch(contents):
     assert '| simple_cnn |         |               | 3,000        |           |' in page(contents)
 
 
-def test_the_table_is_made_again_from_the_numbers(tmp_path, contents):
+def test_table_flag_writes_the_table_again(tmp_path, contents):
     (tmp_path / 'speed.json').write_text(json.dumps(contents))
     assert benchmark.main(['--table', f'--out={tmp_path}']) == 0
     assert (tmp_path / 'table.md').read_text() == page(contents)
@@ -112,7 +113,7 @@ def test_the_table_is_made_again_from_the_numbers(tmp_path, contents):
         ('--epochs=2', "error: '--epochs=2': no such flag; see --help"),
     ],
 )
-def test_wrong_input_is_told_in_one_line(argument, message, capsys):
+def test_a_wrong_flag_gives_one_line(argument, message, capsys):
     with pytest.raises(SystemExit, match='2'):
         benchmark.main([argument])
     error = capsys.readouterr().err
@@ -125,7 +126,7 @@ def test_our_side_trains_in_a_process(tmp_path):
     with Worker('jax', options) as worker:
         assert worker.facts['parameters'] == 785 * 12 + 130
         assert worker.facts['compile_seconds'] > 0
-        # The first of three steps is done: two are left of the epoch, the last of 44 images.
+        # One of three steps is done. Two steps are left in the epoch, the last with 44 images.
         assert worker.ask('train', steps=2, per_call=1)['images'] == 2 * (128 + 44)
         assert worker.ask('train', steps=5)['images'] == 2 * (300 + 256)
         assert worker.ask('single_steps', steps=2)['seconds'] > 0
@@ -136,18 +137,18 @@ def test_our_side_trains_in_a_process(tmp_path):
             worker.ask('train', step=2)
 
 
-def test_settings_that_cannot_train_are_told_in_the_workers_words():
+def test_the_workers_error_message_reaches_the_parent():
     change = our_change('fcn', seeds=1, extra={'optimizer.name': 'sdg'})
     with pytest.raises(WorkerError, match="ConfigError: config.optimizer.name='sdg': expected"):
         Worker('jax', {'change': change})
 
 
 @pytest.mark.parametrize('name', NETWORKS)
-def test_pytorchs_network_is_ours(name):
+def test_pytorchs_network_has_our_parameter_count(name):
     pytest.importorskip('torch')
     from experiments.speed.torch_models import MODELS as THEIRS
 
-    # MobileNet's from report 000, trainable: its "3239K" and "140K" less the running averages
+    # Trainable parameters: report 000's "3239K" and "140K" without the running averages.
     known = {'mobilenet': 3_217_226, 'simplified_mobilenet': 136_778}
     if name in OURS:
         change = NETWORKS[name].change
@@ -171,7 +172,7 @@ def test_pytorchs_side_trains_in_a_process():
         assert worker.ask('memory')['peak_bytes'] > 0
 
 
-def test_what_the_machine_says_of_itself():
+def test_machine_facts_are_plausible():
     assert process_memory()['peak_bytes'] > 10e6
     others = OtherPrograms().cores()
     assert others is None or others >= 0
@@ -181,10 +182,10 @@ def test_default_networks_are_known():
     assert set(DEFAULT) < set(NETWORKS)
 
 
-def test_the_readme_shows_what_was_measured():
-    """README's speed table is the first one of table.md, and that is made of speed.json."""
+def test_the_readme_shows_the_measured_speed():
+    """README's speed table is the first one of table.md, which is made from speed.json."""
     folder = pathlib.Path(benchmark.__file__).parent
     contents = json.loads((folder / 'speed.json').read_text())
     assert (folder / 'table.md').read_text() == page(contents)
     readme = (folder.parent.parent / 'README.md').read_text()
-    assert tables.images(contents['networks']) in readme
+    assert tables.summary(contents['networks']) in readme

@@ -97,9 +97,9 @@ def test_result_lines_are_results_or_named(tmp_path, flips, end):
             'different settings: ',
         ),
         (lambda a, b: [b | {'seeds': [0]}], 'line 1: not a result line (wrong seeds)'),
-        (lambda a, b: [a | {'test_accuracy': [0.9, 91]}], 'line (wrong test_accuracy)'),
+        (lambda a, b: [a | {'test_accuracy': [0.9, 91]}], 'result line (wrong test_accuracy)'),
         (lambda a, b: [a | {'diverged': [0, 1]}], 'line 1: not a result line (wrong diverged)'),
-        (lambda a, b: [b, a | {'history': {'x': [[1.0]]}}], 'line 2: not a result line (wrong h'),
+        (lambda a, b: [b, a | {'history': {'x': [[1.0]]}}], 'result line (wrong history of x'),
     ],
 )  # fmt: skip
 def test_wrong_lines_are_refused(tmp_path, change, message):

@@ -139,7 +139,7 @@ def test_list_shows_the_reports_seconds_as_seconds(tmp_path, config):
 def test_help_names_the_flags_and_every_field(tmp_path):
     done = run(tmp_path, '--help')
     assert done.returncode == 0
-    for flag in ('--config:', '--workdir:', '--rows:', '--[no]list:', '--data_dir:'):
+    for flag in ('--config FILE', '--workdir WORKDIR', '--rows GLOB', '--list', '--data_dir'):
         assert flag in done.stdout
     described = set(re.findall(r'^  --config\.([a-z_0-9.]+)=.+  \S', done.stdout, re.M))
     assert described == flatten(plain(base.get_config())).keys() - TABLE_ONLY
@@ -185,5 +185,43 @@ def test_ctrl_c_keeps_finished_rows(tmp_path, config):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert 'What is finished is kept' in errors and 'Traceback' not in errors
+    assert 'Finished work is kept' in errors and 'Traceback' not in errors
     assert [r['row'] for r in lines_of(tmp_path / 'runs' / 'tiny')] == ['slow']
+
+
+def test_a_flag_replaces_the_rows_value_and_says_so(tmp_path, config):
+    changed = ('--config.optimizer.learning_rate=0.05', '--config.model.name=lenet5')
+    done = run(tmp_path, f'--config={config}', '--rows=slow', *changed, '--smoke')
+    assert done.returncode == 0, done.stderr
+    assert '--config.optimizer.learning_rate replaces the value of slow, fast' in done.stderr
+    assert 'config.model.widths is left out of slow, fast, relu_deep: lenet5 has no' in done.stderr
+    (line,) = lines_of(tmp_path / 'runs' / 'tiny-smoke')
+    assert line['config']['optimizer']['learning_rate'] == 0.05 and line['train_images'] == 800
+    assert line['test_images'] == 1000 and line['seeds'] == [0] and line['config']['epochs'] == 1
+
+
+def test_paths_may_begin_with_a_tilde(tmp_path, config):
+    done = run(
+        tmp_path,
+        f'--config={config}',
+        '--rows=slow',
+        '--workdir=~/there',
+        '--smoke',
+        HOME=str(tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'there-smoke' / 'results.jsonl').is_file()
+
+
+def test_a_screen_that_cannot_show_everything_costs_no_table(tmp_path, config):
+    done = run(tmp_path, f'--config={config}', '--rows=slow', '--smoke', PYTHONIOENCODING='ascii')
+    assert done.returncode == 0, done.stderr
+    assert '| slow |' in done.stdout and (tmp_path / 'runs/tiny-smoke/table.md').is_file()
+
+
+def test_a_closed_pipe_is_no_lost_machine(tmp_path, config):
+    words, settings = command(tmp_path, f'--config={config}', '--list')
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings)
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(60) == 141 and 'Traceback' not in errors and 'machine' not in errors

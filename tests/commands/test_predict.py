@@ -33,8 +33,8 @@ def run(capsys, trained, *arguments, row='a row/1'):
 
 def test_ensemble_is_the_mean_of_tempered_probabilities(trained):
     networks = kept_networks.of_row(trained, 'a row/1')
-    probs, seeds = networks.ensemble(networks, DATASET.test_images)
-    logits = networks.seed_logits(networks.settings, networks.variables, DATASET.test_images)
+    probs, seeds = kept_networks.ensemble(networks, DATASET.test_images)
+    logits = kept_networks.seed_logits(networks.settings, networks.variables, DATASET.test_images)
     t = np.array(networks.temperatures)[:, None, None]
     scaled = np.exp(logits / t - (logits / t).max(-1, keepdims=True))
     expected = (scaled / scaled.sum(-1, keepdims=True)).mean(0)
@@ -42,18 +42,18 @@ def test_ensemble_is_the_mean_of_tempered_probabilities(trained):
     assert seeds == (0, 1, 2)
     # A diverged seed has no say.
     networks.variables['params']['Dense_0']['bias'][1] = np.nan
-    probs, seeds = networks.ensemble(networks, DATASET.test_images)
+    probs, seeds = kept_networks.ensemble(networks, DATASET.test_images)
     assert seeds == (0, 2) and np.isfinite(probs).all()
 
 
 def test_json_tells_every_probability(trained, files, capsys):
-    code, out, err = run(capsys, trained, '--format=json', *files)
+    code, out, err = run(capsys, trained, '--format=json', '--whole', *files)
     assert (code, err) == (0, '')
     said = json.loads(out)
     assert said['seeds'] == [0, 1, 2] and said['dataset'] == 'synthetic'
     networks = kept_networks.of_row(trained, 'a row/1')
     assert said['temperatures'] == list(networks.temperatures)
-    probs, _ = networks.ensemble(networks, DATASET.test_images)
+    probs, _ = kept_networks.ensemble(networks, DATASET.test_images)
     assert [image['index'] for image in said['images']] == [0, *range(36)]
     for image, expected in zip(said['images'], probs, strict=True):
         assert list(image['probabilities']) == list(CLASS_NAMES['synthetic'])
@@ -83,21 +83,31 @@ def test_a_row_without_validation_says_so(trained, files, capsys):
     assert 'temperature 1: no validation images to fit it on, so probabilities as trained' in out
 
 
-def test_invert_and_centre_are_obeyed(trained, files, capsys):
+def test_invert_and_whole_are_obeyed(trained, files, capsys):
     def probabilities(*flags):
         _, out, _ = run(capsys, trained, files[0], '--format=json', *flags)
         return json.loads(out)['images'][0]['probabilities']
 
     asked, right = probabilities('--invert=no'), probabilities()
-    assert asked != right == probabilities('--invert=yes')
-    assert probabilities('--centre') != right
+    assert asked != right == probabilities('--invert=yes') == probabilities('--centre')
+    assert probabilities('--whole') != right
+
+
+def test_a_bad_file_costs_no_answer_about_the_others(trained, files, tmp_path, capsys):
+    bad = tmp_path / 'bad.png'
+    bad.write_text('no image')
+    code, out, err = run(capsys, trained, bad, files[0])
+    assert code == 2 and f'{files[0]}: ' in out
+    assert f'error: {bad}: ' in err and err.endswith('error: 1 of 2 files cannot be read\n')
 
 
 def test_sigmoid_rows_say_that_probabilities_need_not_sum_to_one(trained, files, capsys):
     networks = kept_networks.of_row(trained, 'a row/1')
     networks.settings.loss = 'sigmoid'
-    predictions, seeds = predict.predict(networks, files[:1])
-    logits = networks.seed_logits(networks.settings, networks.variables, DATASET.test_images[:1])
+    predictions, seeds, _ = predict.predict(networks, files[:1], centre=False)
+    logits = kept_networks.seed_logits(
+        networks.settings, networks.variables, DATASET.test_images[:1]
+    )
     t = np.array(networks.temperatures)[:, None]
     expected = (1 / (1 + np.exp(-logits[:, 0] / t))).mean(0)
     found = list(predictions[0]['probabilities'].values())
@@ -155,16 +165,24 @@ def test_a_mistake_gets_one_clear_error(trained, files, tmp_path, capsys, mistak
     [
         (['--workdir=runs', '--row=a'], 'the following arguments are required: FILE'),
         (['a.png', '--row=a'], 'the following arguments are required: --workdir'),
-        (['a.png', '--workdir=r', '--row=a', '--invert=maybe'], "invalid choice: 'maybe'"),
-        (['a.png', '--workdir=r', '--row=a', '--unsure_below=50'], '50: expected 0 to 1'),
-        (['a.png', '--workdir=r', '--row=a', '--unsure_below=half'], 'half'),
+        (
+            ['a.png', '--workdir=r', '--row=a', '--invert=maybe'],
+            "--invert: 'maybe': expected one of auto, yes, no",
+        ),
+        (
+            ['a.png', '--workdir=r', '--row=a', '--unsure_below=50'],
+            "--unsure_below: '50': expected a number, 0 to 1",
+        ),
+        (
+            ['a.png', '--workdir=r', '--row=a', '--unsure_below=half'],
+            "'half': expected a number, 0 to 1",
+        ),
     ],
 )
 def test_wrong_flags(capsys, arguments, message):
-    with pytest.raises(SystemExit) as stop:
-        predict.main(arguments)
+    assert predict.main(arguments) == 2
     err = capsys.readouterr().err
-    assert stop.value.code == 2 and err.startswith('error: ') and message in err
+    assert err.startswith('error: ') and message in err
 
 
 def test_the_command_runs_as_a_module(trained, files, tmp_path):

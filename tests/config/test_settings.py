@@ -29,7 +29,7 @@ def test_a_row_changes_its_fields_and_no_others():
     ('change', 'message'),
     [
         ({'model.activations': 'relu'}, "row 'a', field model.activations: .*activation"),
-        ({'epochs': 'many'}, "row 'a', field epochs: .*int"),
+        ({'epochs': 'many'}, "row 'a', field epochs=.*int"),
         ({'optimizr.name': 'sgd'}, "row 'a', field optimizr.name"),
     ],
 )
@@ -52,11 +52,38 @@ def test_rows_are_selected_by_glob():
         settings.select_rows(config, 'sigmoid*')
 
 
-def test_a_field_of_the_rows_cannot_come_from_the_command_line():
-    rows = [base.row('a', {'epochs': 3}), base.row('b', {})]
-    settings.refuse_row_fields(rows, {'seed': 1})
-    with pytest.raises(settings.ConfigError, match='--config.epochs: set by the rows a;'):
-        settings.refuse_row_fields(rows, {'epochs': 1})
+def test_rows_are_selected_by_a_list_of_globs():
+    config = config_with(*[base.row(name, {}) for name in ('relu_max', 'tanh_max', 'relu_avg')])
+    names = [r['name'] for r in settings.select_rows(config, 'tanh*, relu_max')]
+    assert names == ['relu_max', 'tanh_max']
+    with pytest.raises(settings.ConfigError, match='--rows=b: no row matches'):
+        settings.select_rows(config, 'relu*,b')
+
+
+def test_the_command_line_comes_before_the_rows():
+    config = config_with(base.row('a', {'epochs': 3, 'seed': 1}), base.row('b', {}))
+    new, notes = settings.override(config, {'epochs': 2, 'seed': 7})
+    a, b = (settings.resolve(new, row) for row in new.rows)
+    assert (a.epochs, a.seed, b.epochs) == (2, 7, 2)
+    assert notes[0] == '--config.epochs replaces the value of a'
+    assert new.rows[0]['changed'] == {'epochs': [3, 2]}
+    assert new.rows[1]['changed'] == {'epochs': [10, 2]}
+    assert settings.resolve(config, config.rows[0]).epochs == 3  # the config itself stays
+
+
+def test_a_row_that_keeps_its_settings_is_not_changed():
+    config = config_with(base.row('a', {'epochs': 3}))
+    new, notes = settings.override(config, {'epochs': 3, 'num_seeds': 2, 'replicas': 'map'})
+    assert 'changed' not in new.rows[0] and notes == ['--config.epochs replaces the value of a']
+    assert new.num_seeds == 2
+
+
+def test_another_network_drops_the_fields_that_it_lacks():
+    config = config_with(base.row('a', {'model.kernel_size': 3, 'model.activation': 'tanh'}))
+    new, notes = settings.override(config, {'model.name': 'fcn'})
+    row = settings.resolve(new, new.rows[0])
+    assert (row.model.name, row.model.kernel_size, row.model.activation) == ('fcn', None, 'tanh')
+    assert notes == ['config.model.kernel_size is left out of a: fcn has no such field']
 
 
 def test_numbers_are_the_floats_that_are_not_zero():

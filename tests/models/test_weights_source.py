@@ -1,4 +1,4 @@
-"""What a result line says of its weights, and whether other weights may join its row."""
+"""The source of pretrained weights in a result line, and which weights may join its row."""
 
 import h5py
 import pytest

@@ -5,8 +5,9 @@ import pathlib
 import pytest
 from report_for_tests import cells, fill, line
 
+from experiments import scorecard
 from fmnist_jax import report
-from fmnist_jax.report import overview
+from fmnist_jax.report.overview import read, tables_not_run
 from fmnist_jax.report.rows import not_run, verdict_counts
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -97,13 +98,22 @@ def test_a_config_that_is_none_is_named(tmp_path, capsys, text, message):
     assert error.startswith('error: ') and error.count('\n') == 1 and message in error
 
 
-def test_the_readme_shows_what_the_result_lines_say():
-    """README's table is that of `python -m fmnist_jax.report experiments --configs=configs`."""
+def test_the_readmes_show_the_result_lines():
+    """`python experiments/scorecard.py --write` writes both tables.
+
+    The table in experiments/README.md is the output of the report command; README.md has one line
+    per report.
+    """
     experiments = ROOT / 'experiments'
     folders = sorted(path.parent for path in experiments.glob('*/results.jsonl'))
-    not_run_at_all = overview.not_run(ROOT / 'configs', experiments, folders)
-    shown = report.overview(overview.read(folders) + not_run_at_all)
-    assert shown in (ROOT / 'README.md').read_text()
+    not_run_at_all = tables_not_run(ROOT / 'configs', experiments, folders)
+    shown = report.overview(read(folders) + not_run_at_all)
+    assert scorecard.all_tables() == shown
+    assert shown in (experiments / 'README.md').read_text()
+    score = scorecard.scorecard()
+    assert score in (ROOT / 'README.md').read_text()
+    reports = [row[0] for row in cells(score)[1:]]
+    assert reports == ['000', '001', '002', '003', '004']
     titles = [row[0] for row in cells(shown)]
-    for number in range(5):  # each report has its line
-        assert any(title.startswith(f'Report 00{number}') for title in titles)
+    for number in reports:  # each report has a table
+        assert any(title.startswith(f'Report {number}') for title in titles)

@@ -66,7 +66,13 @@ def planned(workdir, source, named, num_seeds=1):
     load_pretrained.named = named
     dataset = small_dataset()
     tasks = experiment.plan(
-        *(config, [row], workdir, lambda name: dataset, load_pretrained, lambda text: None)
+        config,
+        [row],
+        workdir,
+        lambda name: dataset,
+        load_pretrained,
+        say=lambda text: None,
+        executor=experiment.Executor(experiment.run_here),
     )
     return tasks, len(loaded)
 

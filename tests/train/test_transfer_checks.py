@@ -2,11 +2,10 @@
 
 import jax
 import pytest
-from absl import flags
 from settings_for_tests import small_settings
 from test_transfer import ALL, settings
 
-from fmnist_jax.config import run_flags
+from fmnist_jax.config import cli
 from fmnist_jax.config.checks import check, check_weights
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.models import pretrained
@@ -78,9 +77,8 @@ def test_a_layer_that_starts_at_random_is_not_frozen(change, left_out, message, 
     check(mine)
     given = weights(*left_out)
     # What the commands load is checked at once.
-    flags.FLAGS.mark_as_parsed()
     monkeypatch.setattr(pretrained, 'load', lambda *_: pretrained.Pretrained(given, {}))
-    _, load_pretrained = run_flags.loaders()
+    _, load_pretrained = cli.loaders(cli.table_parser('main', '').parse_args([]), None, ())
     if message is None:
         check_weights(mine, given)
         assert load_pretrained(mine).variables is given

@@ -1,0 +1,90 @@
+"""Prints one line per report: its best number and ours, our verdicts, and its conclusions.
+
+    python experiments/scorecard.py            prints the scorecard
+    python experiments/scorecard.py --write    writes it into README.md, and the overview of all
+                                               tables into experiments/README.md
+
+All figures come from the committed result lines experiments/*/results.jsonl.
+"""
+
+import collections
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from fmnist_jax.config.cli import Parser  # noqa: E402
+from fmnist_jax.markdown import markdown, percent  # noqa: E402
+from fmnist_jax.report import rows as table_rows  # noqa: E402
+from fmnist_jax.report.claims import evaluate  # noqa: E402
+from fmnist_jax.report.overview import best_reported, ours, overview, read, tables_not_run  # noqa: E402
+from fmnist_jax.report.rows import VERDICTS, verdict_counts  # noqa: E402
+
+EXPERIMENTS = ROOT / 'experiments'
+REPORTS = ('000', '001', '002', '003', '004')
+_HEADING = ['report', 'rows run', 'best reported', 'ours: mean ± sd', 'verdicts', 'conclusions']
+_BEGIN, _END = '<!-- scorecard.py begins -->\n', '<!-- scorecard.py ends -->\n'
+
+
+def _workdirs():
+    return sorted(path.parent for path in EXPERIMENTS.glob('*/results.jsonl'))
+
+
+def _words(counts):
+    """{'consistent': 2, 'higher': 1} -> 'consistent 2, higher 1'."""
+    return ', '.join(f'{name} {count}' for name, count in counts.items())
+
+
+def scorecard():
+    """The scorecard as Markdown.
+
+    Raises:
+      ConfigError: a damaged workdir.
+    """
+    tables = [(workdir, *table_rows.read(workdir)) for workdir in _workdirs()]
+    lines = []
+    for report in REPORTS:
+        rows, outcomes = [], collections.Counter()
+        for workdir, config, rows_of_table in tables:
+            if config['title'].startswith(f'Report {report}'):
+                rows += rows_of_table
+                claims = evaluate(config['claims'], workdir)
+                outcomes.update(c.outcome for c in claims if not c.text.startswith('Ours:'))
+        best = best_reported([row for row in rows if row.dataset == 'fashion_mnist'])
+        lines.append([
+            report,
+            f'{sum(row.is_run for row in rows)} of {len(rows)}',
+            percent(best.reported),
+            ours(best),
+            _words({VERDICTS[key][1]: count for key, count in verdict_counts(rows).items()}),
+            _words(dict(outcomes.most_common())),
+        ])  # fmt: skip
+    return markdown(_HEADING, lines)
+
+
+def all_tables():
+    """The table that `python -m fmnist_jax.report experiments --configs=configs` prints."""
+    workdirs = _workdirs()
+    return overview(read(workdirs) + tables_not_run(ROOT / 'configs', EXPERIMENTS, workdirs))
+
+
+def _write(path, table):
+    """Replaces the text between the two markers in a file."""
+    before, _, rest = path.read_text().partition(_BEGIN)
+    path.write_text(before + _BEGIN + table + _END + rest.partition(_END)[2])
+
+
+def main(argv=None):
+    """Prints the scorecard, or writes both tables."""
+    parser = Parser(description=__doc__)
+    parser.add_argument('--write', action='store_true', help='write the tables into both READMEs')
+    if parser.parse_args(argv).write:
+        _write(ROOT / 'README.md', scorecard())
+        _write(EXPERIMENTS / 'README.md', all_tables())
+    else:
+        print(scorecard(), end='')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,1 +1,1 @@
-"""What training leaves behind: result lines, predictions, parameters, statistics."""
+"""The files of a workdir: result lines, predictions, parameters; statistics over seeds."""

@@ -1,5 +1,6 @@
 """The provenance of numbers, for result lines: devices, versions, commit and time."""
 
+import contextlib
 import datetime
 import functools
 import pathlib
@@ -34,12 +35,10 @@ def code_commit():
 
 def versions():
     """{library: its version, None if it is not installed}."""
-    numbers = {}
+    numbers = dict.fromkeys(_LIBRARIES)
     for name in _LIBRARIES:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             numbers[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            numbers[name] = None
     return numbers
 
 

@@ -175,9 +175,9 @@ class Contrast(NamedTuple):
     """A weighted sum of rows' means and its test; NaN where there is no spread to test."""
 
     difference: float
-    interval: tuple[float, float]  # 95 %, for the difference
+    interval: tuple[float, float]  # for the difference: 95 %, 90 % of one-sided tests
     dof: float  # Welch-Satterthwaite degrees of freedom
-    p: float  # two-sided
+    p: float
 
 
 def _welch(weights, samples):
@@ -213,45 +213,31 @@ def contrast(weights, samples, null=0.0):
     return Contrast(difference, (difference - half, difference + half), dof, p)
 
 
-class MarginTest(NamedTuple):
-    """A one-sided test of a contrast; NaN where there is no spread to test."""
-
-    difference: float
-    interval: tuple[float, float]  # 90 %: each end is a one-sided 95 % bound
-    dof: float  # Welch-Satterthwaite degrees of freedom
-    p: float  # one-sided; below 0.05 the claim holds
-
-
 def not_worse(weights, samples, margin=0.0):
-    """Welch's one-sided test that a contrast of means exceeds -margin.
-
-    `p` is below 0.05 exactly if the lower end of the 90 % interval exceeds -margin. With margin 0
-    it tests that the first side is better.
+    """Welch's one-sided test that a contrast of means exceeds -margin; margin 0 tests for better.
 
     Args:
       weights, samples: see `contrast`.
       margin: how much lower the first side may be, a fraction.
 
     Returns:
-      MarginTest.
+      Contrast; `p` is below 0.05 exactly if the 90 % interval lies above -margin.
     """
     difference, error, dof = _welch(weights, samples)
     half = stdtrit(dof, CONFIDENCE) * error
     p = stdtr(dof, -(difference + margin) / error)
-    return MarginTest(difference, (difference - half, difference + half), dof, p)
+    return Contrast(difference, (difference - half, difference + half), dof, p)
 
 
 def tost(weights, samples, margin):
     """Equivalence by two one-sided tests: a contrast of means lies within ±margin.
-
-    `p`, the larger of both, is below 0.05 exactly if the 90 % interval lies within ±margin.
 
     Args:
       weights, samples: see `contrast`.
       margin: the largest difference that counts as none, a fraction.
 
     Returns:
-      MarginTest.
+      Contrast; `p` is below 0.05 exactly if the 90 % interval lies within ±margin.
     """
     above = not_worse(weights, samples, margin)
     below = not_worse([-w for w in weights], samples, margin)

@@ -65,18 +65,15 @@ def lock(workdir, wait=False):
     """
     path = pathlib.Path(workdir) / '.lock'
     path.parent.mkdir(parents=True, exist_ok=True)
-    held = filelock.FileLock(path)
     try:
-        held.acquire(timeout=-1 if wait else 0)
+        held = filelock.FileLock(path).acquire(timeout=-1 if wait else 0)
     except filelock.Timeout:
         raise Busy(
             f'{workdir}: another process is writing there; wait for it, stop it, or choose another '
             '--workdir'
         ) from None
-    try:
+    with held:
         yield
-    finally:
-        held.release()
 
 
 # Fields of a row in config.json; its settings are in the result lines.

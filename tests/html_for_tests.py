@@ -3,7 +3,7 @@
 import html.parser
 import re
 
-VOID = {'meta', 'br', 'img', 'link', 'input', 'hr'}
+VOID = {'meta', 'br', 'img', 'link', 'input', 'hr', 'wbr'}
 
 
 class Reader(html.parser.HTMLParser):

@@ -96,16 +96,22 @@ def _write(flags, folder, folders, not_run):
 
         endings = ('.svg', '.png') if flags.png else ('.svg',)
         for workdir in folders:
+            is_new = not (workdir / 'figures').exists()
             paths, left_out = figures.write(workdir, flags.data_dir, endings)
-            _say(f'{workdir}/figures: wrote {", ".join(path.name for path in paths) or "nothing"}')
+            if paths and is_new:
+                _say(f'{workdir / "figures"}: a new folder')
+            for path in paths:
+                _say(f'{path}: written')
             for reason in left_out:
-                _say(f'{workdir}/figures: left out {reason}')
+                _say(f'{workdir}: left out {reason}')
     if flags.html is not None:
         from fmnist_jax.report import page
 
         file = pathlib.Path(flags.html or folder / _PAGE)
-        page.write(file, folders, flags.data_dir, not_run)
-        _say(f'{file}: wrote the page')
+        if not file.parent.is_dir():
+            raise ConfigError(f'--html={file}: no folder {file.parent}')
+        page.write(file, folders, flags.data_dir, not_run, _say)
+        _say(f'{file}: written')
     if flags.tensorboard:
         from fmnist_jax.report import tensorboard
 

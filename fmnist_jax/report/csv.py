@@ -5,7 +5,7 @@ import math
 import pathlib
 
 from fmnist_jax.report.claims import evaluate
-from fmnist_jax.report.rows import mean, read
+from fmnist_jax.report.rows import changed_text, mean, read
 
 
 def _numbers(workdir, title, row):
@@ -15,6 +15,7 @@ def _numbers(workdir, title, row):
         'workdir': workdir,
         'title': title,
         'row': row.name,
+        'changed': changed_text(row).removeprefix('changed: '),
         'dataset': row.dataset,
         'reported': row.reported,
         'seeds': accuracy.count,

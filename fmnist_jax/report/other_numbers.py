@@ -1,18 +1,21 @@
 """The numbers that a report prints beside test accuracies, and ours."""
 
+import functools
+import json
 import math
 
+from fmnist_jax.config.settings import from_plain
 from fmnist_jax.markdown import grid, number, percent
 from fmnist_jax.report.rows import mean
 
 _BATCH = 256  # test images; report 002's ± fits the spread of accuracy over such batches
 _NAMES = {
-    'parameters': 'parameters (ours: trained ones)',
+    'parameters': 'parameters',
     'aim': 'hoped-for test accuracy',
     'plus_minus': f'± of accuracy (ours: over batches of {_BATCH} test images)',
     'loss': 'validation loss with L2 penalty',
     'train_seconds': 'seconds to train (ours: a seed)',
-    'operations': 'operations (ours: python -m fmnist_jax.cost)',
+    'operations': 'operations (formulas of report 000)',
 }
 
 
@@ -41,13 +44,41 @@ def _aim(value, row):
     return f'{percent(accuracy)}, {"reached" if low > value else "not reached"}'
 
 
+@functools.cache
+def _count(config):
+    """(operations, parameters with batch norm's averages) of a config's network, as JSON."""
+    from fmnist_jax.models.operations import layers, size  # imports JAX
+    from fmnist_jax.train.step import model_of
+
+    config = from_plain(json.loads(config))
+    side = config.dataset.image_size
+    counted, variables = layers(model_of(config), (side, side, config.dataset.channels))
+    return sum(layer.operations for layer in counted), size(variables)
+
+
+def _counts(result):
+    """`_count` of a result line; (None, None) without a network."""
+    config = result['config']
+    if 'model' not in config:
+        return None, None
+    return _count(json.dumps({name: config[name] for name in ('model', 'dataset')}))
+
+
+def _parameters(row):
+    """The trained parameters; with those that are not trained if there are any."""
+    trained, (_, total) = row.result.get('parameters'), _counts(row.result)
+    if trained is None or total in (None, trained):
+        return _shown('parameters', trained)
+    return f'{trained:,} trained, {total:,} in all'
+
+
 def _ours(name, row):
     """Our number; None if the result line does not have it."""
     result, accuracy = row.result, row.accuracy.mean
     if name == 'plus_minus':
         return math.sqrt(accuracy * (1 - accuracy) / _BATCH)
-    if name == 'parameters':
-        return result.get('parameters')
+    if name == 'operations':
+        return _counts(result)[0]
     if name == 'train_seconds':
         return row.train_seconds / len(row.accuracies)
     return _keras_loss(result) if name == 'loss' else _at_tested_epoch(result, name)
@@ -74,7 +105,12 @@ def other_numbers_grid(rows):
         for name, value in row.also_reported.items():
             if name == 'seconds_per_epoch':
                 continue  # a column of the table of rows
-            ours = _aim(value, row) if name == 'aim' else _shown(name, _ours(name, row))
+            if name == 'aim':
+                ours = _aim(value, row)
+            elif name == 'parameters':
+                ours = _parameters(row)
+            else:
+                ours = _shown(name, _ours(name, row))
             shown_name = _NAMES.get(name, name.replace('_', ' '))
             lines.append([row.name, shown_name, _shown(name, value), ours])
     return [['row', 'what', 'report', 'ours'], *lines] if lines else []

@@ -9,7 +9,7 @@ from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import grid, percent
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.provenance import command
-from fmnist_jax.report.rows import JUDGED, verdict_counts
+from fmnist_jax.report.rows import JUDGED, verdict_counts, verdict_text
 from fmnist_jax.report.tables import shown_mean, shown_name
 
 
@@ -95,7 +95,7 @@ def _cells(table):
         shown_name(best),
         percent(best.reported),
         ours(best),
-        best.verdict,
+        verdict_text(best),
         verdicts or ('' if counts else "other tables' numbers"),
         f'{sum(row.is_run for row in rows)} of {len(rows)}',
     )

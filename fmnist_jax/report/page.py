@@ -5,7 +5,7 @@ import pathlib
 import re
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fmnist_jax.markdown import percent
 from fmnist_jax.report import claims, figures, tables
@@ -29,16 +29,20 @@ def _best(rows):
     }
 
 
-def _section(anchor, workdir, data_dir, repeats):
-    """What the template shows of one workdir."""
+def _section(number, workdir, data_dir, repeats, classes):
+    """What the template shows of one workdir. Adds to `classes`, {CSS declarations: class name}."""
     config, rows = table_rows.read(workdir)
     is_real = not any(row.dataset == 'synthetic' for row in rows)
     evaluated = claims.evaluate(config.get('claims') or (), workdir) if is_real else []
     drawn, _ = figures.draw(rows, workdir, data_dir)
-    svgs = [style.inline(style.svg(f.plot), f'{anchor}-{f.name}', f.alt) for f in drawn]
+    svgs = [
+        style.inline(style.svg(figure.plot), f'f{number}-{k}', figure.alt, classes)
+        for k, figure in enumerate(drawn)
+    ]
+    slug = re.sub(r'[^\w-]+', '-', workdir.resolve().name)
     grid = tables.row_grid(rows)
     return {
-        'anchor': anchor,
+        'anchor': f'table-{number}-{slug}',
         'title': str(config['title']),
         'heading': tables.table_heading(str(config['title']), rows),
         'rows': rows,
@@ -59,22 +63,23 @@ def _section(anchor, workdir, data_dir, repeats):
     }
 
 
-def page(folders, data_dir=None, not_run=()):
+def page(folders, data_dir=None, not_run=(), say=lambda line: None):
     """The page's HTML.
 
     Args:
       folders: pathlib.Path of each workdir.
       data_dir: folder of the test images and labels (`arrays.labels_at_hand`).
       not_run: [overview.Table] without a workdir.
+      say: receives a line of progress for each workdir.
 
     Raises:
       ConfigError, DataError: as `rows.read`, `claims.evaluate` and `figures.draw`.
     """
     is_single = len(folders) == 1
-    sections = []
+    sections, classes = [], {}
     for number, workdir in enumerate(folders, 1):
-        slug = re.sub(r'[^\w-]+', '-', workdir.resolve().name)
-        sections.append(_section(f'table-{number}-{slug}', workdir, data_dir, is_single))
+        say(f'{workdir}: table {number} of {len(folders)}')
+        sections.append(_section(number, workdir, data_dir, is_single, classes))
     sections.sort(key=lambda section: section['title'])
     missing = [(table, _best(table.rows), verdict_counts(table.rows)) for table in not_run]
     total = collections.Counter()
@@ -87,8 +92,11 @@ def page(folders, data_dir=None, not_run=()):
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    # matplotlib escaped the texts of its SVG.
-    environment.filters |= {'svg': Markup, 'percent': percent}
+    environment.filters |= {
+        'svg': Markup,  # matplotlib escaped its texts
+        'percent': percent,
+        'breakable': lambda name: escape(name).replace('_', Markup('_<wbr>')),
+    }
     return environment.get_template('page.html').render(
         sections=sections,
         not_run=missing,
@@ -96,15 +104,16 @@ def page(folders, data_dir=None, not_run=()):
         verdicts=VERDICTS,
         judged=sum(total[name] for name in JUDGED),
         outcomes=_OUTCOMES,
+        classes=classes,
         title=sections[0]['title'] if is_single else 'Fashion-MNIST reports, re-run',
     )
 
 
-def write(path, folders, data_dir=None, not_run=()):
+def write(path, folders, data_dir=None, not_run=(), say=lambda line: None):
     """Writes the page of workdirs and of tables not run.
 
     Raises:
       ConfigError, DataError: as `page`.
       OSError: the file cannot be written.
     """
-    pathlib.Path(path).write_text(page(folders, data_dir, not_run), encoding='utf-8')
+    pathlib.Path(path).write_text(page(folders, data_dir, not_run, say), encoding='utf-8')

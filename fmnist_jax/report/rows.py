@@ -14,11 +14,12 @@ from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
 from fmnist_jax.results.statistics import Summary, summarize, verdict, wilson_interval
 
-# {key: (sign, words, explanation)}. The last two are numbers without a verdict.
+# {key: (sign, words, explanation)}. The last three are numbers without a verdict.
 VERDICTS = {
     'consistent': ('●', 'consistent', 'could be one more of our seeds'),
     'higher': ('▲', 'report higher', 'than our seeds would give'),
     'lower': ('▼', 'report lower', 'than our seeds would give'),
+    'changed': ('◇', 'changed settings', 'a flag changed what decides the result'),
     'one_seed': ('◐', 'one seed', 'no spread to judge by'),
     'not_run': ('○', 'not run yet', 'no number of ours'),
 }
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     accuracies: tuple = ()  # test accuracy of every seed
     diverged: int = 0  # number of seeds whose test loss is not finite
     accuracy: Summary = summarize([])  # over the seeds
+    changed: Mapping = MappingProxyType({})  # {field: (config's value, value of a flag)}
     verdict: str = ''  # consistent | higher | lower, or '' without one
     test_images: int | None = None
     test_interval: tuple[float, float] = (nan, nan)  # Wilson interval of the mean
@@ -65,7 +67,21 @@ class Row(NamedTuple):
 
 def standing(row):
     """The key in VERDICTS of a Row with a reported number."""
-    return row.verdict or ('one_seed' if row.accuracy.count else 'not_run')
+    if row.verdict or not row.accuracy.count:
+        return row.verdict or 'not_run'
+    return 'changed' if row.changed else 'one_seed'
+
+
+def changed_text(row):
+    """'changed: epochs 7 → 2'; '' for a row with its config's settings."""
+    changes = [f'{field} {old} → {new}' for field, (old, new) in row.changed.items()]
+    return f'changed: {", ".join(changes)}' if changes else ''
+
+
+def verdict_text(row):
+    """The verdict; of a row with changed settings the changes."""
+    text = changed_text(row)
+    return f'{text}; no verdict' if text and row.reported is not None else text or row.verdict
 
 
 def verdict_counts(rows, repeats=False):
@@ -120,6 +136,7 @@ def _from_result(result):
     accuracy = summarize(seed_accuracies(result))
     images = result.get('test_images', 10_000)
     reported = None if dataset == 'synthetic' else result['reported']
+    changed = {field: (old, new) for field, (old, new) in (result.get('changed') or {}).items()}
     is_selected = result['config'].get('selection', 'last') != 'last'
     last = [value for value in result.get('last_test_accuracy', []) if value is not None]
     temperature = result.get('temperature')
@@ -133,7 +150,8 @@ def _from_result(result):
         accuracies=accuracies,
         diverged=sum(result.get('diverged', [])),
         accuracy=accuracy,
-        verdict=verdict(reported, accuracy),
+        changed=changed,
+        verdict='' if changed else verdict(reported, accuracy),
         test_images=images,
         test_interval=wilson_interval(accuracy.mean, images),
         tested_epoch=mean(result['tested_epoch']) if is_selected else None,

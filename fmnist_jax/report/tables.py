@@ -6,7 +6,7 @@ from fmnist_jax.markdown import grid, interval, notes, number, percent, without_
 from fmnist_jax.report.claims import claims_text
 from fmnist_jax.report.other_numbers import other_numbers_text
 from fmnist_jax.report.provenance import command
-from fmnist_jax.report.rows import from_result, read
+from fmnist_jax.report.rows import from_result, read, verdict_text
 from fmnist_jax.results.statistics import CONFIDENCE, rank_correlation, summarize
 
 
@@ -37,6 +37,7 @@ def _cells(row):
     return {
         'row': shown_name(row),
         'report': percent(row.reported),
+        'verdict': verdict_text(row),
         'seeds': str(row.accuracy.count),
         'ours: mean ± sd': shown_mean(row),
         '95 % interval': interval(row.accuracy.interval),
@@ -45,7 +46,6 @@ def _cells(row):
         'last epoch': mean_and_std(row.last_epoch),
         'ensemble': percent(row.ensemble),
         'calibration error': ' → '.join(filter(None, calibration)),
-        'verdict': row.verdict,
         'train s': number(row.train_seconds, 0),
         's / epoch': number(row.seconds_per_epoch, 2),
         "report's s / epoch": number(row.also_reported.get('seconds_per_epoch'), 1),
@@ -54,6 +54,11 @@ def _cells(row):
 
 _NOTES = {  # heading -> what it means
     'row': 'Test accuracy in %; sd and 95 % interval (t) are over seeds.',
+    'verdict': (
+        "verdict: consistent if the report's single run lies where one more of our seeds would "
+        '(95 % prediction interval, 0.005 wider for rounding), else higher or lower than ours. It '
+        "counts the seeds' spread alone."
+    ),
     'test set ±': (
         "test set ±: half of the 95 % Wilson interval of one network's accuracy: how far another "
         'draw of as many test images would move it. All rows share the same images, so their '
@@ -70,11 +75,6 @@ _NOTES = {  # heading -> what it means
         "calibration error: the mean gap between a network's certainty and its accuracy (15 bins, "
         'test images; mean over seeds) → with its logits divided by the temperature that '
         'validation gave.'
-    ),
-    'verdict': (
-        "verdict: consistent if the report's single run lies where one more of our seeds would "
-        '(95 % prediction interval, 0.005 wider for rounding), else higher or lower than ours. It '
-        "counts the seeds' spread alone."
     ),
     's / epoch': (
         's / epoch: train s (with validation, without compiling) per epoch and seed, trained '

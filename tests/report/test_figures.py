@@ -89,6 +89,22 @@ def test_wide_intervals_do_not_squeeze_the_other_rows():
     assert 'goes on beyond' not in figure.caption
 
 
+def test_an_arrow_shows_where_an_interval_leaves_the_frame():
+    narrow = row('narrow', [0.9195, 0.92, 0.9205], reported=None)
+    figure, _ = draw(accuracy_by_row, [row('two', [0.90, 0.92], reported=None), narrow])
+    axes = figure.plot.axes[0]
+    arrows = {x.get_marker(): x.get_xdata()[0] for x in axes.lines if x.get_marker() in '<>'}
+    assert [arrows['<'], arrows['>']] == list(axes.get_xlim())
+    figure, _ = draw(accuracy_by_row, [narrow])
+    assert not [x for x in figure.plot.axes[0].lines if x.get_marker() in ('<', '>')]
+
+
+def test_every_figure_carries_its_title():
+    for function, more in ((accuracy_by_row, ()), (learning_curves, ('loss',))):
+        figure, svg = draw(function, [row(history=history())], *more)
+        assert figure.title in texts(svg)
+
+
 def test_accuracy_without_seeds_or_with_one():
     with style.look():
         assert accuracy_by_row([rows.Row('a', 0.9)]) is None
@@ -137,13 +153,15 @@ def test_command_writes_figures_and_says_so(tmp_path, capsys):
     assert report.main([str(tmp_path)]) == 0
     table = capsys.readouterr().out
     assert not (tmp_path / 'figures').exists()
-    assert report.main([str(tmp_path), '--figures', '--png']) == 0
+    assert report.main([str(tmp_path), '--figure', '--png']) == 0  # a prefix of --figures
     out, said = capsys.readouterr()
     assert out == table
     stems = ['accuracy', 'curves_accuracy', 'curves_loss']
     written = sorted(f'{stem}.{ending}' for stem in stems for ending in ('png', 'svg'))
     assert sorted(path.name for path in (tmp_path / 'figures').iterdir()) == written
-    assert all(name in said for name in written) and 'left out confusion matrix: no row' in said
+    assert said.startswith(f'{tmp_path}/figures: a new folder\n')
+    assert all(f'{tmp_path}/figures/{name}: written\n' in said for name in written)
+    assert 'left out confusion matrix: no row' in said
     assert (tmp_path / 'figures' / 'accuracy.png').read_bytes().startswith(b'\x89PNG')
 
 

@@ -32,12 +32,12 @@ def test_numbers_stand_beside_ours():
     assert found['train accuracy'] == ('70.00', '71.00')  # the last of three epochs, three seeds
     losses = [1 / (1 + 0.7 + 0.01 * seed) for seed in range(3)]
     assert found['validation loss'] == ('0.6100', f'{sum(losses) / 3:.4f}')
-    assert found['parameters (ours: trained ones)'] == ('1,234', '1,230')
+    assert found['parameters'] == ('1,234', '1,230 trained, 61,706 in all')
     spread = 100 * math.sqrt(0.91 * 0.09 / 256)
     plus_minus = found['± of accuracy (ours: over batches of 256 test images)']
     assert plus_minus == ('2.00', f'{spread:.2f}')
     assert found['seconds to train (ours: a seed)'] == ('60.0', '4.1')
-    assert found['operations (ours: python -m fmnist_jax.cost)'] == ('7', '')
+    assert found['operations (formulas of report 000)'] == ('7', '422,824')
     assert not any('epoch' in what for what in found)  # a column of the table
 
 
@@ -132,4 +132,4 @@ def test_the_configs_numbers_of_a_report_override_the_lines(tmp_path):
     _, (row,) = report.rows.read(tmp_path)
     assert row.repeats and row.also_reported == {'parameters': 3, 'aim': 0.5}
     names = [row[1] for row in cells(report.workdir_table(tmp_path)) if row[0] == 'a'][1:]
-    assert names == ['parameters (ours: trained ones)', 'hoped-for test accuracy']
+    assert names == ['parameters', 'hoped-for test accuracy']

@@ -1,5 +1,6 @@
 """The HTML page: what it says, that nothing can be injected, that it needs nothing else."""
 
+import base64
 import itertools
 import pathlib
 import re
@@ -14,6 +15,7 @@ from small_files import bare_environment, small
 from configs import base
 from fmnist_jax import report
 from fmnist_jax.report import page, provenance, rows
+from fmnist_jax.results import lines, workdirs
 
 __all__ = ['bare_environment', 'small']  # fixtures
 
@@ -110,11 +112,10 @@ def test_the_page_needs_nothing_else(tmp_path, small):
     labels = np.arange(20) % 10
     folders = two_tables(tmp_path)
     extra = line('c', [0.99, 0.98], reported=None) | add_predictions(folders[0], 'c', labels)
-    from fmnist_jax.results import lines
-
     lines.append(folders[0], extra)
     for text in (page.page(folders, small.parent), page.page(COMMITTED)):
         assert 'http://' not in text and 'https://' not in text and '@import' not in text
+        assert len(text.encode()) < 2e6
         read = Reader(text)
         ids = [a['id'] for _, a in read.elements if 'id' in a]
         assert len(ids) == len(set(ids))
@@ -127,6 +128,36 @@ def test_the_page_needs_nothing_else(tmp_path, small):
         assert used and set(used) <= set(ids)
         labelled = [a['aria-labelledby'] for _, a in read.elements if 'aria-labelledby' in a]
         assert set(labelled) <= set(ids)
+
+
+def test_long_sections_are_folded_and_listed(tmp_path):
+    read = Reader(page.page(two_tables(tmp_path)))
+    links = [a['href'] for a in read.all('a')]
+    assert {'#overview', '#table-1-one', '#table-2-two'} <= set(links) and read.all('nav')
+    assert len(read.all('details')) >= 6 and not any('open' in a for a in read.all('details'))
+    assert not Reader(page.page([tmp_path / 'one'])).all('nav')
+
+
+def test_counts_of_the_overview_and_of_the_section_are_equal(tmp_path):
+    config = base.get_config()
+    config.rows = (base.row('a', {}, 0.9), base.row('b', {}, 0.9, repeats=True))
+    workdirs.acquire(tmp_path / 'w', config)
+    for name in 'ab':
+        lines.append(tmp_path / 'w', line(name, reported=0.9))
+    folders = [tmp_path / 'w', fill(tmp_path / 'x', line('a', reported=None), names='a')]
+    read = Reader(page.page(folders))
+    assert '1 ● consistent' in read.text and '● 1 consistent' in read.text
+    assert '● 2 consistent' not in read.text
+    assert '● 2 consistent' in Reader(page.page(folders[:1])).text
+
+
+def test_a_table_without_reported_numbers_says_so(tmp_path):
+    config = base.get_config()
+    config.rows = (base.row('a', {}),)
+    workdirs.acquire(tmp_path, config)
+    lines.append(tmp_path, line('a', reported=None))
+    text = Reader(page.page([tmp_path])).text
+    assert 'the report prints no number' in text and 'no verdict yet' not in text
 
 
 def test_structure_for_screen_readers(tmp_path):
@@ -157,7 +188,10 @@ def test_command_writes_the_page(tmp_path, capsys):
     two_tables(tmp_path)
     assert report.main([str(tmp_path), '--html']) == 0
     out, said = capsys.readouterr()
-    assert out.startswith('| table') and said == f'{tmp_path}/report.html: wrote the page\n'
+    assert out.startswith('| table')
+    one, two, written = said.splitlines()
+    assert one == f'{tmp_path}/one: table 1 of 2' and two == f'{tmp_path}/two: table 2 of 2'
+    assert written == f'{tmp_path}/report.html: written'
     named = tmp_path / 'page.html'
     assert report.main([str(tmp_path / 'one'), f'--html={named}']) == 0
     assert '<h1>one run</h1>' in named.read_text()  # a table alone gives its title
@@ -178,21 +212,22 @@ def test_template_and_styles_are_packaged():
 @pytest.mark.skipif(not browser_for_tests.installed(), reason='no Chromium')
 def test_in_a_browser(tmp_path, small):
     folders = two_tables(tmp_path / 'tables')
-    from fmnist_jax.results import lines
-
     extra = line('c', [0.99, 0.98], reported=None)
     extra |= add_predictions(folders[0], 'c', np.arange(20) % 10)
     lines.append(folders[0], extra)
     file = tmp_path / 'page.html'
     page.write(file, folders, small.parent)
+    visible = """[...document.querySelectorAll('section.table td.v .verdict')].every(e =>
+        e.getBoundingClientRect().right <= innerWidth)"""
     overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
     wide = """[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') &&
         !e.closest('.skip, .hidden') && e.getBoundingClientRect().right > innerWidth).length"""
     with browser_for_tests.browser(tmp_path / 'profile') as browser:
         backgrounds = {}
         for scheme in ('light', 'dark'):
-            for width in (320, 1200):
+            for width in (320, 390, 800, 1400):
                 browser.open(file, width, scheme)
+                assert width < 390 or browser.evaluate(visible)
                 assert browser.evaluate(overflow) == 0
                 assert browser.evaluate(wide) == 0
             backgrounds[scheme] = browser.evaluate(
@@ -201,6 +236,9 @@ def test_in_a_browser(tmp_path, small):
         assert backgrounds == {'light': 'rgb(255, 255, 255)', 'dark': 'rgb(20, 24, 29)'}
         images = "[...document.querySelectorAll('svg image')].map(i => i.getBBox().width)"
         assert len(browser.evaluate(images)) == 3 and min(browser.evaluate(images)) > 20
+        browser.open(file, 1000, media='print')
+        printed = browser.call('Page.printToPDF', preferCSSPageSize=True)
+        assert 1 <= base64.b64decode(printed['data']).count(b'/Type /Page\n') <= 4
         assert browser.complaints == []
         fetched = [url for url in browser.requests if not url.startswith('data:')]
         assert set(fetched) == {file.as_uri()}

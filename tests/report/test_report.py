@@ -3,9 +3,11 @@
 import csv
 
 import pytest
+from html_for_tests import Reader
 from report_for_tests import cells, fill, line
 
 from fmnist_jax import report
+from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import csv as csv_file
 from fmnist_jax.report import page, rows
 from fmnist_jax.report.tables import rows_text
@@ -18,13 +20,13 @@ def test_table():
     text = rows_text('Title', [*run, rows.Row('c', 0.25)])
     assert text.splitlines()[0] == 'Title on fashion_mnist'
     heading, a, b, c = cells(text)
-    assert heading[:4] == ['row', 'report', 'seeds', 'ours: mean ± sd']
-    assert heading[4:] == ['95 % interval', 'test set ±', 'verdict', 'train s', 's / epoch']
+    assert heading[:5] == ['row', 'report', 'verdict', 'seeds', 'ours: mean ± sd']
+    assert heading[5:] == ['95 % interval', 'test set ±', 'train s', 's / epoch']
     # 12.3 s, 10 epochs, 3 seeds; ± half of Wilson's interval of 0.91 and 0.5 on 10,000 images
-    a_numbers = ['91.00 ± 1.00', '88.52 to 93.48', '0.56', 'consistent', '12', '0.41']
-    assert a == ['a', '95.00', '3', *a_numbers]
-    assert b == ['b', '', '1', '50.00', '', '0.98', '', '12', '1.23']
-    assert c == ['c', '25.00', '0', 'not run yet', '', '', '', '', '']
+    a_numbers = ['91.00 ± 1.00', '88.52 to 93.48', '0.56', '12', '0.41']
+    assert a == ['a', '95.00', 'consistent', '3', *a_numbers]
+    assert b == ['b', '', '', '1', '50.00', '', '0.98', '12', '1.23']
+    assert c == ['c', '25.00', '', '0', 'not run yet', '', '', '', '']
 
 
 def test_columns_that_say_nothing_are_left_out_with_their_notes():
@@ -116,3 +118,30 @@ def test_an_older_line_without_its_ensemble(tmp_path):
     fill(tmp_path, line('a'))
     text = report.workdir_table(tmp_path)
     assert 'ensemble' not in cells(text)[0] and 'not in any row' in text
+
+
+def test_a_row_with_changed_settings_is_not_judged(tmp_path, capsys):
+    changed = {'epochs': [7, 2], 'augment.flip': [False, True]}
+    rows_run = line('a', reported=0.99, changed=changed), line('b', reported=None, changed=changed)
+    fill(tmp_path / 'one', *rows_run, line('c'))
+    text = 'changed: epochs 7 → 2, augment.flip False → True'
+    heading, a, b, c = cells(report.workdir_table(tmp_path / 'one'))
+    column = heading.index('verdict')
+    assert [a[column], b[column], c[column]] == [f'{text}; no verdict', text, 'consistent']
+    assert rows.verdict_counts(rows.read(tmp_path / 'one')[1]) == {'consistent': 1, 'changed': 1}
+    csv_file.write(tmp_path / 'rows.csv', [tmp_path / 'one'])
+    with open(tmp_path / 'rows.csv', encoding='utf-8') as file:
+        first, _, third = csv.DictReader(file)
+    assert (first['verdict'], third['verdict']) == ('', 'consistent')
+    assert first['changed'] == 'epochs 7 → 2, augment.flip False → True' and not third['changed']
+    html = ' '.join(Reader(page.page([tmp_path / 'one'])).text.split())
+    assert f'{text}; no verdict' in html and '1 ◇ changed settings' in html
+    assert '1 of 1 reported numbers are consistent with ours; not judged: 1 with changed' in html
+    assert report.main([str(tmp_path)]) == 0  # in the overview, too
+    assert cells(capsys.readouterr().out)[1][4] == f'{text}; no verdict'
+
+
+@pytest.mark.parametrize('changed', [[7, 2], {'epochs': 2}, {'epochs': [1, 2, 3]}, 'epochs'])
+def test_damaged_changes_are_named(changed):
+    with pytest.raises(ConfigError, match="row 'a': a damaged line"):
+        rows.from_result(line('a', changed=changed))

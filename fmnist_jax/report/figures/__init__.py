@@ -43,7 +43,8 @@ def write(workdir, data_dir=None, endings=('.svg',)):
     _, rows = table_rows.read(workdir)
     figures, left_out = draw(rows, workdir, data_dir)
     folder = workdir / 'figures'
-    folder.mkdir(exist_ok=True)
+    if figures:
+        folder.mkdir(exist_ok=True)
     paths = [folder / f'{figure.name}{ending}' for figure in figures for ending in endings]
     for figure in figures:
         for ending in endings:

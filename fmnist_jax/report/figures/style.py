@@ -179,17 +179,21 @@ _COLOURS = {  # the page has other colours in dark mode
 }
 
 
-def inline(svg, prefix, label):
+def inline(svg, prefix, label, classes):
     """The <svg> element for a page, with the page's colours.
 
     Args:
       svg: text of a file from `svg`.
       prefix: of all ids, which must be unique in the page.
       label: the alternative text.
+      classes: {CSS declarations: class name}, to which those of the figure are added.
     """
     svg = svg[svg.index('<svg') :]
     svg = re.sub(r'<metadata>.*?</metadata>|<style.*?</style>', '', svg, flags=re.DOTALL)
     width, height = re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()
+
+    def named(match):
+        return f' class="{classes.setdefault(match[1], f"s{len(classes)}")}"'
 
     def change(tag):
         if tag.startswith('<svg'):
@@ -198,6 +202,7 @@ def inline(svg, prefix, label):
         for colour, name in _COLOURS.items():
             tag = tag.replace(colour, name)
         tag = re.sub(r" font-family: '[^']*';", '', tag)
+        tag = re.sub(r' style="([^"]*)"', named, tag)
         tag = re.sub(r' id="', f' id="{prefix}-', tag)
         return re.sub(r'(href="#|url\(#)', rf'\g<1>{prefix}-', tag)
 

@@ -54,6 +54,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The newest release for each Python: jax 0.12 needs Python 3.12.
 lock:
-	uv pip compile -q pyproject.toml --extra test --universal --fork-strategy fewest --generate-hashes \
-	  --no-emit-index-url --no-header -o requirements.lock
+	uv pip compile -q pyproject.toml --extra test --universal --fork-strategy requires-python \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock

@@ -4,140 +4,44 @@
     python -m fmnist_jax.cost --model=mobilenet   one network, layer by layer
     python -m fmnist_jax.cost --format=json       for programs
 
-Operations are report 000's: formula (1) for a convolution, (2) for a depthwise convolution and
-the pointwise one after it, the weights of a dense layer.
-
-    (1)  K K (D/s)^2 C_in C_out        (2)  K K (D/s)^2 C_in + (D/s)^2 C_in C_out
-
-(D/s)^2 is read as the number of output positions, which makes both the true number of
-multiply-adds. It agrees with Table 1, whose convolutions have stride 1 and padding; at stride 2
-an odd side is rounded as the layer rounds it (7 to 3), and an unpadded convolution has
-D - K + 1. With D the input's side, unrounded, MobileNet's convolutions at 56x56 would count
-28.5 million instead of 27.4. Pooling counts the values it reads, as in Table 1. Biases,
-activations and batch norm are not counted.
-
-Beside it stands what XLA counts in the program that this machine would run.
+Operations follow report 000's formulas (models/operations.py). Beside them stand the FLOPs that XLA
+counts in the program for this machine.
 """
 
 import argparse
 import json
-import math
 import sys
-from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from fmnist_jax.config.cli import Parser
+from fmnist_jax.markdown import markdown
 from fmnist_jax.models import MODELS, make_model
-from fmnist_jax.models.fused_norm import values
-from fmnist_jax.models.layers import BatchNorm, Dropout
-from fmnist_jax.models.mobilenet import MobileNet
-from fmnist_jax.models.pooling import GlobalAveragePool, Pool
-from fmnist_jax.report import cost_tables
+from fmnist_jax.models.mobilenet import SMALLEST, MobileNet
+from fmnist_jax.models.operations import layers, of_kernels, size
 
 IMAGE_SIZE = 56  # of the MobileNets, in report 000
-_KERNELS = ('Conv2D', 'DepthwiseConv2D', 'Dense')
-
-
-class Layer(NamedTuple):
-    """One line of Table 1, for one image."""
-
-    name: str  # of its parameters
-    kind: str
-    input: tuple  # (height, width, channels) or (neurons,)
-    output: tuple
-    shape: tuple = ()  # of the kernel or the window; a dense layer's is (outputs, inputs)
-    stride: int | None = None
-    parameters: int = 0  # with its batch norm's, moving averages too
-    operations: int = 0
-
-
-def layers(model, image_shape):
-    """The layers of a network in the order in which an image passes them.
-
-    Args:
-      model: flax module, called as fmnist_jax.models' are.
-      image_shape: (height, width, channels) of its input.
-
-    Returns:
-      ([Layer], the shapes of the network's variables as a pytree). Nothing is computed.
-
-    Raises:
-      ValueError: a parameter with two axes or more is no `kernel` of a layer that was called.
-    """
-    called = []
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-
-    def note(next_call, args, kwargs, context):
-        output = next_call(*args, **kwargs)
-        if context.method_name == '__call__':
-            called.append(_layer(context.module, _shape(args[0]), _shape(output)))
-        return output
-
-    with nn.intercept_methods(note):
-        variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
-    found = [layer for layer in called if layer is not None]
-    counted = {f'{layer.name}/kernel'.lstrip('/') for layer in found}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
-        name = '/'.join(part.key for part in path)
-        if leaf.ndim > 1 and name not in counted:
-            raise ValueError(f'{name}: a kernel whose operations are not counted')
-    return found, variables
-
-
-def _shape(images):
-    """(H, W, C) or (C,) of an array or Pending."""
-    return jax.eval_shape(lambda: values(images)).shape[1:]
-
-
-def _layer(module, inputs, outputs):
-    """A called module as a Layer; None for one that only holds others or does nothing."""
-    variables = module.variables
-    layer = Layer('/'.join(module.path), '', inputs, outputs, parameters=_size(variables))
-    kernel = variables.get('params', {}).get('kernel')
-    if kernel is not None:
-        # A kernel is applied once at each output position; a dense layer has one.
-        layer = layer._replace(operations=kernel.size * math.prod(outputs[:-1]))
-        if kernel.ndim == 2:
-            return layer._replace(kind='Dense', shape=kernel.shape[::-1])
-        kind = 'DepthwiseConv2D' if kernel.shape[-2] < inputs[-1] else 'Conv2D'
-        return layer._replace(kind=kind, shape=kernel.shape, stride=getattr(module, 'stride', 1))
-    if isinstance(module, Pool):
-        kind = {'max': 'MaxPool2D', 'average': 'AveragePool2D'}[module.kind]
-        return layer._replace(kind=kind, shape=(2, 2), stride=2, operations=math.prod(inputs))
-    if isinstance(module, GlobalAveragePool):
-        kind, window = 'GlobalAveragePool2D', inputs[:2]
-        return layer._replace(kind=kind, shape=window, operations=math.prod(inputs))
-    if isinstance(module, Dropout) and module.rate:
-        return layer._replace(kind=f'Dropout, keep prob. = {1 - module.rate:g}')
-    return layer._replace(kind='BatchNorm') if isinstance(module, BatchNorm) else None
-
-
-def _size(tree):
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))
-
-
-def multiply_adds(model, image_shape):
-    """Multiply-adds of all convolutions and dense layers for one image, forward.
-
-    Arguments and errors as `layers`.
-    """
-    return _of_kernels(layers(model, image_shape)[0])
-
-
-def _of_kernels(found):
-    return sum(layer.operations for layer in found if layer.kind in _KERNELS)
+LARGEST = 512  # as for dataset.image_size in config/schema.py
+REPORTED = {  # Table 2 of report 000, as printed
+    'simple_cnn': {'parameters': '73K', 'operations': '5.6M'},
+    'mobilenet': {'parameters': '3239K', 'operations': '242M'},
+    'simplified_mobilenet': {'parameters': '140K', 'operations': '93M'},
+}
+_NOTE = """\
+For one image, forward. parameters: with batch norm's moving averages, as report 000 counts them.
+operations: report 000's formulas (1) and (2), dense weights, the values that pooling reads.
+FLOPs: what XLA counts before it optimizes. A multiply-add is two; the rest is biases, activations
+and batch norm. On a CPU, convolutions of 16 features or fewer multiply zeros, too (convolution.py);
+elsewhere XLA leaves out the products with the padding's zeros.
+Report 000 prints 242M and 93M operations for the MobileNets. Its formulas do not give them at
+56×56: they would at sides of 141 to 144 and of 149 to 153 pixels, and no size gives both."""
 
 
 def compiler_flops(model, variables, image_shape):
     """Floating-point operations that XLA counts in one image's forward pass; None if it cannot.
 
-    In the program that JAX hands to the compiler on this backend (lowered, not yet optimized),
-    without dropout and with batch norm's moving averages. With one image the loops of
-    convolution.py and blocks.py run once, which is how often XLA counts a loop's body. (Of 64
-    images it counts 6 % to 30 % for the networks with loops.)
+    XLA counts a loop's body once; with one image the loops of convolution.py run once.
     """
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     forward = jax.jit(lambda variables, images: model.apply(variables, images, train=False))
@@ -146,11 +50,11 @@ def compiler_flops(model, variables, image_shape):
 
 
 def network_cost(name, image_size=IMAGE_SIZE):
-    """What is printed of a network, for json.dumps.
+    """The printed numbers of a network as a dict for json.dumps.
 
     Args:
       name: of MODELS.
-      image_size: side of the MobileNets' images; the others take 28x28.
+      image_size: side of the MobileNets' images in pixels; the others take 28x28.
     """
     model = make_model(name)
     shape = (image_size, image_size, 3) if isinstance(model, MobileNet) else (28, 28, 1)
@@ -158,15 +62,94 @@ def network_cost(name, image_size=IMAGE_SIZE):
     return {
         'model': name,
         'input': shape,
-        'parameters': _size(variables),
-        'trainable': _size(variables['params']),
+        'parameters': size(variables),
+        'trainable': size(variables['params']),
         'operations': sum(layer.operations for layer in found),
-        'multiply_adds': _of_kernels(found),
+        'multiply_adds': of_kernels(found),
         'flops': compiler_flops(model, variables, shape),
         'backend': jax.default_backend(),
-        'reported': cost_tables.REPORTED.get(name),
+        'reported': REPORTED.get(name),
         'layers': [layer._asdict() for layer in found],
     }
+
+
+def _sides(shape):
+    return '×'.join(map(str, shape))
+
+
+def network_table(cost):
+    """A network layer by layer, in the columns of report 000's Table 1, with parameters and names.
+
+    Args:
+      cost: from `network_cost`.
+    """
+    rows, previous = [], cost['input']
+    for layer in cost['layers']:
+        if len(previous) == 3 and len(layer['input']) == 1:
+            rows.append(('Flatten', '', _sides(previous), '', '', ''))
+        stride = f' / s{layer["stride"]}' if layer['stride'] else ''
+        rows.append((
+            layer['kind'] + stride,
+            _sides(layer['shape']),
+            _sides(layer['input']),
+            str(layer['operations'] or ''),
+            str(layer['parameters'] or ''),
+            layer['name'],
+        ))  # fmt: skip
+        previous = layer['output']
+    rows[-1] = ('SoftMax', *rows[-1][1:])  # Table 1's name for the last dense layer
+    rows.append(('Total', '', '', str(cost['operations']), str(cost['parameters']), ''))
+    heading = ('layer / stride', 'shape', 'input size', 'operations', 'parameters', 'name')
+    sums = f'{cost["operations"]:,} operations, {cost["parameters"]:,} parameters'
+    sums += f', {cost["trainable"]:,} of them trainable'
+    if cost['flops'] is not None:
+        sums += f', {cost["flops"]:,} FLOPs (XLA, {cost["backend"]})'
+    text = (
+        f'{cost["model"]}, operations per forward step (report 000, formulas 1 and 2)\n\n'
+        f'{markdown(heading, rows)}\n{sums}.'
+    )
+    reported = cost['reported']
+    if reported:
+        text += f'\nReport 000: {reported["operations"]}, {reported["parameters"]}.'
+    return text
+
+
+def all_networks(costs):
+    """Report 000's Table 1, then one line for each network.
+
+    Args:
+      costs: from `network_cost`, of all MODELS.
+    """
+    table_1 = next(network_table(cost) for cost in costs if cost['model'] == 'simple_cnn')
+    heading = [
+        'network',
+        'input',
+        'parameters',
+        'trainable',
+        'operations',
+        f'FLOPs (XLA, {costs[0]["backend"]})',
+        'FLOPs / (2 × multiply-adds)',
+        'report: parameters',
+        'report: operations',
+    ]
+    rows = []
+    for cost in costs:
+        flops = cost['flops']
+        reported = cost['reported'] or {'parameters': '', 'operations': ''}
+        rows.append((
+            cost['model'],
+            _sides(cost['input']),
+            f'{cost["parameters"]:,}',
+            f'{cost["trainable"]:,}',
+            f'{cost["operations"]:,}',
+            '' if flops is None else f'{flops:,}',
+            '' if flops is None else f'{flops / (2 * cost["multiply_adds"]):.2f}',
+            reported['parameters'],
+            reported['operations'],
+        ))  # fmt: skip
+    return (
+        f'Table 1 of report 000: {table_1}\n\nAll networks:\n\n{markdown(heading, rows)}\n{_NOTE}'
+    )
 
 
 def _options(argv):
@@ -176,9 +159,9 @@ def _options(argv):
     parser.add_argument('--image_size', type=int, help="side of the MobileNets' images (56)")
     parser.add_argument('--format', choices=('table', 'json'), default='table')
     options = parser.parse_args(argv)
-    side, name, sides = options.image_size, options.model, cost_tables.SIZES
-    if side is not None and side not in sides:
-        parser.error(f'--image_size={side}: expected {sides[0]} to {sides[-1]}')
+    side, name = options.image_size, options.model
+    if side is not None and not SMALLEST <= side <= LARGEST:
+        parser.error(f'--image_size={side}: expected {SMALLEST} to {LARGEST}')
     if side is not None and name and not isinstance(make_model(name), MobileNet):
         parser.error(f'--image_size={side}: {name} takes images of 28x28')
     return options
@@ -189,7 +172,10 @@ def main(argv=None):
     options = _options(argv)
     names = [options.model] if options.model else MODELS
     costs = [network_cost(name, options.image_size or IMAGE_SIZE) for name in names]
-    print(json.dumps(costs, indent=1) if options.format == 'json' else cost_tables.page(costs))
+    if options.format == 'json':
+        print(json.dumps(costs, indent=1))
+    else:
+        print(network_table(costs[0]) if options.model else all_networks(costs))
     return 0
 
 

@@ -5,6 +5,8 @@ import os
 import pathlib
 import re
 
+from fmnist_jax.errors import DataError
+
 
 @contextlib.contextmanager
 def named(path):
@@ -13,6 +15,17 @@ def named(path):
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def local_path(path):
+    """A file or folder that the user names, with `~` expanded.
+
+    Raises:
+      DataError: it is a URL.
+    """
+    if re.match(r'[A-Za-z][A-Za-z0-9+.-]+:/', str(path)):
+        raise DataError(f'{path}: a URL is not a file; download it first and name its local path')
+    return pathlib.Path(os.path.expanduser(path))
 
 
 def write(path, content):

@@ -113,6 +113,7 @@ def _train_best(options, config, study, load, load_pretrained):
     print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
 
 
+@studies.storage_errors()
 def _run(options, config):
     """The whole search."""
     from fmnist_jax.config import machine
@@ -129,7 +130,7 @@ def _run(options, config):
     load, load_pretrained = loaders(options, config, config.rows)
     load(config.dataset.name)
     workdirs.acquire(workdir, config)
-    study = studies.open_study(workdir, options.storage, pruner)
+    study = studies.open_study(config, workdir, options.storage, pruner)
     dead = studies.give_up_dead_trials(study)
     if dead:
         say(f'{dead} trials of a process that was killed are tried again')

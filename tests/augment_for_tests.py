@@ -9,9 +9,8 @@ KEY = jax.random.key(0)
 
 
 def augment_config(**changes):
-    return types.SimpleNamespace(
-        **{'flip': False, 'rotation': 0.0, 'erase': 0.0, 'crop_padding': 0} | changes
-    )
+    fields = {'flip': False, 'rotation': 0.0, 'erase': 0.0, 'crop_padding': 0}
+    return types.SimpleNamespace(**fields | changes)
 
 
 def draw_images(n=8, height=6, width=7, channels=2):

@@ -1,4 +1,4 @@
-"""Drawings as the SVG text that users get."""
+"""Figures as the SVG text that users get."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -7,8 +7,8 @@ from fmnist_jax.report.figures import style
 
 def draw(function, *arguments):
     with style.look():
-        drawing = function(*arguments)
-    return drawing, style.svg(drawing.figure)
+        figure = function(*arguments)
+    return figure, style.svg(figure.plot)
 
 
 def texts(svg):

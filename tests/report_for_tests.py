@@ -15,7 +15,11 @@ def line(name='a', accuracies=(0.90, 0.91, 0.92), **more):
     return {
         'row': name,
         'dataset': 'fashion_mnist',
+        'seeds': list(range(len(accuracies))),
         'test_accuracy': list(accuracies),
+        'test_images': 10_000,
+        'diverged': [False] * len(accuracies),
+        'history': {},
         'reported': 0.95,
         'train_seconds': 12.3,
         'config_hash': settings_hash(settings),

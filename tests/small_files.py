@@ -1,4 +1,4 @@
-"""Small data sets in the published files' format, and an environment without the user's."""
+"""Small data sets in the published format, and an environment without the user's variables."""
 
 import gzip
 import hashlib
@@ -33,23 +33,27 @@ def write(path, raw):
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """A folder `source/fashion_mnist` of 60 + 20 images, whose checksums count as published."""
+    """A folder `source/fashion_mnist` of 60 + 20 images; datasets.MD5 holds their checksums."""
     rng = np.random.default_rng(0)
     folder = tmp_path / 'source' / 'fashion_mnist'
     for i, n in ((0, 60), (2, 20)):
         write(folder / datasets.FILES[i], idx(rng.integers(0, 256, (n, 28, 28))))
         write(folder / datasets.FILES[i + 1], idx(np.arange(n) % 10))
-    contents = [(folder / file).read_bytes() for file in datasets.FILES]
-    sums = tuple(hashlib.md5(content).hexdigest() for content in contents)
+    sums = {}
+    for file in datasets.FILES:
+        packed = (folder / file).read_bytes()
+        sums[file] = hashlib.md5(packed).hexdigest()
+        sums[file.removesuffix('.gz')] = hashlib.md5(gzip.decompress(packed)).hexdigest()
     monkeypatch.setitem(datasets.MD5, 'fashion_mnist', sums)
     return folder
 
 
 def assert_same(dataset, folder):
+    """The data set holds what the folder's gzipped files hold."""
     for array, file in zip(dataset, datasets.FILES, strict=True):
         np.testing.assert_array_equal(array, idx_file.read_idx(folder / file))
 
 
 @pytest.fixture
 def no_download(monkeypatch):
-    monkeypatch.setattr(download, 'fetch', lambda *_: pytest.fail('went to the network'))
+    monkeypatch.setattr(download, 'fetch', lambda *_: pytest.fail('used the network'))

@@ -23,9 +23,9 @@ from experiments.run_all import TABLES
 from experiments.speed import rates
 from fmnist_jax.config.cli import Parser
 from fmnist_jax.config.settings import resolve
-from fmnist_jax.cost import multiply_adds
 from fmnist_jax.markdown import markdown, significant
 from fmnist_jax.models import make_model
+from fmnist_jax.models.operations import multiply_adds
 from fmnist_jax.results import lines as result_lines
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent

@@ -135,6 +135,7 @@ def _workdir(folder):
     line = {'dataset': 'fashion_mnist', 'reported': 0.9, 'train_seconds': 3.0, 'history': history}
     line |= {'config_hash': settings_hash(settings), 'config': plain(settings)}
     line |= {'diverged': [False, True], 'tested_epoch': [2, 1], 'test_loss': [0.5, None]}
+    line |= {'test_images': 10_000, 'confusion': [[[100] * 10] * 10, None]}
     for row, seeds in (('a', [0, 1]), ('b', [0, 1]), ('b', [2, 3])):
         results.append(workdir, line | {'row': row, 'seeds': seeds, 'test_accuracy': [0.9, 0.85]})
     return workdir

@@ -87,6 +87,7 @@ def result_line(row, config, dataset, seeds, trained, workdir):
         'test_images': len(dataset.test_labels),
         'diverged': [False] * len(seeds),
         'tested_epoch': [None] * len(seeds),
+        'confusion': arrays.confusion(probs, dataset.test_labels),
         'reported': None,
         'train_images': len(dataset.train_labels) - NUM_VALIDATION,
         'train_seconds': round(sum(seconds for _, seconds in trained), 2),

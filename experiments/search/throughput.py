@@ -24,7 +24,7 @@ from configs import base  # noqa: E402
 from fmnist_jax.config import machine  # noqa: E402
 from fmnist_jax.config.settings import resolve, split_static  # noqa: E402
 from fmnist_jax.data import datasets  # noqa: E402
-from fmnist_jax.fit.fit import fit_trials  # noqa: E402
+from fmnist_jax.fit.api import fit_trials  # noqa: E402
 from fmnist_jax.markdown import markdown, significant  # noqa: E402
 
 TRIALS, ROUNDS = 8, 3

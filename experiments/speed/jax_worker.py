@@ -12,9 +12,9 @@ from experiments.speed.machine import process_memory
 from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import resolve, split_static, with_hparams
-from fmnist_jax.cost import multiply_adds
 from fmnist_jax.data import datasets
 from fmnist_jax.fit import compile, mesh
+from fmnist_jax.models.operations import multiply_adds
 from fmnist_jax.train import step as train
 
 _IN_FLIGHT = 16  # programs with collectives deadlock if more than 32 are in flight
@@ -45,7 +45,7 @@ class Contestant:
         dataset = dataset._replace(
             train_images=dataset.train_images[:images], train_labels=dataset.train_labels[:images]
         )
-        self.layout = compile.make_layout(settings)
+        self.layout = mesh.make_layout(settings)
         _, hparams = split_static(settings)
         self.hparams = {path: np.float32(value) for path, value in hparams.items()}
         self.arrays = compile.place(settings, dataset, self.layout)

@@ -8,7 +8,7 @@ from flax.traverse_util import flatten_dict
 from fmnist_jax.config.schema import check_fields
 from fmnist_jax.config.settings import flatten
 from fmnist_jax.errors import ConfigError, one_line, show
-from fmnist_jax.models import frozen, make_model, model_fields
+from fmnist_jax.models import frozen, make_model, model_fields, variable_shapes
 from fmnist_jax.train.optimizers import make_optimizer
 from fmnist_jax.train.schedules import make_schedule
 from fmnist_jax.train.step import model_of
@@ -74,8 +74,7 @@ def _freezing(settings):
 def _shapes(model, settings):
     """The shapes of a network's variables."""
     side = settings.dataset.image_size
-    images = jax.ShapeDtypeStruct((1, side, side, settings.dataset.channels), settings.compute)
-    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    return variable_shapes(model, (side, side, settings.dataset.channels), settings.compute)
 
 
 _SIZES = ('widths', 'dense', 'kernel_size', 'width_multiplier', 'blocks')

@@ -1,32 +1,30 @@
-"""Fetches the four files of a data set through tensorflow-datasets (TFDS), and single files.
+"""Downloads files over http(s), each whole or not at all.
 
-TFDS (without TensorFlow) knows the addresses and SHA-256 sums of a data set's files. What it
-lacks is a time limit: without a network it tries for more than three minutes, and a server that
-falls silent holds it for ever.
+tensorflow-datasets (TFDS), without TensorFlow, knows the addresses and SHA-256 sums of a data
+set's files. It does not download them: without a network it would try for minutes.
 """
 
 import base64
-import contextlib
 import hashlib
 import os
+import pathlib
 import tempfile
 import threading
 
-from absl import logging
 from tqdm import tqdm
 
-PATIENCE = 5.0  # seconds of silence after which a server counts as away
+PATIENCE = 5.0  # seconds without an answer until a server counts as unreachable
 
 
 def sources(name, base=None):
-    """Where the four files of a data set are and what they should be.
+    """Addresses of the four files of a data set.
 
     Args:
       name: 'fashion_mnist' or 'mnist'.
       base: http(s) address of a folder with the files, instead of the one TFDS knows.
 
     Returns:
-      {address: TFDS's size and SHA-256}, in no particular order.
+      {address: TFDS's UrlInfo with `filename` and `checksum`, a SHA-256}, in no particular order.
     """
     import tensorflow_datasets as tfds
 
@@ -36,50 +34,41 @@ def sources(name, base=None):
 
 
 def fetch(sources, folder):
-    """Fetches and checks the files in a scratch folder; moves them to `folder` at the end.
+    """Downloads and checks files; moves them to `folder` when all of them are complete.
 
     Args:
-      sources: what `sources` returned.
-      folder: pathlib.Path, made if it is not there.
+      sources: what the function `sources` returns.
+      folder: pathlib.Path of the folder to make.
 
     Raises:
-      OSError, ValueError or TFDS's own errors: nobody answers, a wrong checksum, a full disk.
+      OSError, ValueError: no answer, a wrong checksum, a full disk.
     """
-    import tensorflow_datasets as tfds
-
     _ask(next(iter(sources)))
-    tfds.disable_progress_bar()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch_dir = tempfile.TemporaryDirectory(dir=folder.parent, prefix='.download-')
-    with scratch_dir as scratch, _patience():
-        manager = tfds.download.DownloadManager(download_dir=scratch, url_infos=sources)
-        fetched = {}
-        size = sum(info.size for info in sources.values())
-        with tqdm(total=size, desc=f'Downloading {folder.name}', unit='B', unit_scale=True) as bar:
-            # One at a time, so that a failure leaves no thread that still writes to the scratch.
-            for url, info in sources.items():
-                fetched[info.filename] = manager.download(url)
-                bar.update(info.size)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.download-') as scratch:
+        for url, info in sources.items():
+            fetch_file(url, pathlib.Path(scratch) / info.filename, info.checksum)
         folder.mkdir(exist_ok=True)
-        for file, path in fetched.items():
-            os.replace(path, folder / file)
+        for info in sources.values():
+            os.replace(pathlib.Path(scratch) / info.filename, folder / info.filename)
 
 
-def fetch_file(url, path):
-    """Downloads one file unless it is there; what a broken download left is gone on with.
+def fetch_file(url, path, sha256=None):
+    """Downloads one file unless it exists; resumes an interrupted download.
 
-    It takes its name only when it is whole: as long as the server says, and with the MD5 that the
-    server names, if it does (Google's `x-goog-hash`).
+    The file gets its name when it is complete: its length is right, and so is its checksum, by
+    `sha256` or by the MD5 that the server sends (Google's `x-goog-hash`), if there is one.
 
     Args:
       url: http(s) address.
       path: pathlib.Path of the file to make.
+      sha256: expected SHA-256 in hexadecimal, or None.
 
     Returns:
       path.
 
     Raises:
-      OSError, ValueError: nobody answers, no such file there, a damaged transfer, a full disk.
+      OSError, ValueError: no answer, no such file, a damaged transfer, a full disk.
     """
     import requests
 
@@ -88,30 +77,30 @@ def fetch_file(url, path):
     _ask(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + '.part')
-    # The last byte comes again: a server refuses to send nothing, if only the renaming is missing.
+    # Ask for the last byte again: a server answers a request for zero bytes with an error.
     begun = max(0, part.stat().st_size - 1) if part.is_file() else 0
-    # Not compressed on the way: ranges and lengths are those of the file itself.
-    headers = {'Accept-Encoding': 'identity'}
+    headers = {'Accept-Encoding': 'identity'}  # ranges and lengths are those of the file itself
     if begun:
         headers['Range'] = f'bytes={begun}-'
     with requests.get(url, headers=headers, stream=True, timeout=PATIENCE) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            part.unlink()  # longer than the file: not a part of it
+            part.unlink()  # longer than the file, so not a part of it
             raise ValueError(f'{part} did not belong to {url} and was deleted; try again')
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
-            begun = 0  # the server sends all of it
+            begun = 0  # the server sends the whole file
         total = begun + int(response.headers.get('Content-Length', 0))
         _receive(response, part, begun, total, path.name)
-    _check_whole(part, total, response.headers.get('x-goog-hash', ''))
+    _check(part, total, response.headers.get('x-goog-hash', ''), sha256)
     os.replace(part, path)
     return path
 
 
 def _receive(response, part, begun, total, name):
-    """Writes what comes behind the first `begun` bytes, which are there, with a bar."""
-    bar = tqdm(total=total or None, initial=begun, unit='B', unit_scale=True)
-    bar.set_description(f'Downloading {name}')
+    """Writes the response behind the first `begun` bytes of the file `part`."""
+    bar = tqdm(
+        desc=f'Downloading {name}', total=total or None, initial=begun, unit='B', unit_scale=True
+    )
     with bar, open(part, 'r+b' if begun else 'wb') as file:
         file.seek(begun)
         for block in response.iter_content(1 << 16):
@@ -121,30 +110,34 @@ def _receive(response, part, begun, total, name):
         os.fsync(file.fileno())
 
 
-def _check_whole(part, total, hashes):
-    """Raises if the file is not what the server announced; what is wrong is deleted."""
-    size = part.stat().st_size
-    if total and size < total:
-        raise OSError(f'the connection ended after {size} of {total} bytes; try again')
-    named = [h.strip()[4:] for h in hashes.split(',') if h.strip().startswith('md5=')]
-    md5 = hashlib.md5(part.read_bytes(), usedforsecurity=False).digest()
-    if size != (total or size) or (named and base64.b64decode(named[0]) != md5):
+def _check(part, total, server_hashes, sha256):
+    """Raises if the file's length or checksum is wrong; then deletes it, unless it is too short."""
+    content = part.read_bytes()
+    if len(content) < total:
+        raise OSError(f'the connection ended after {len(content)} of {total} bytes; try again')
+    md5 = hashlib.md5(content, usedforsecurity=False).digest()
+    sums = [h.strip()[4:] for h in server_hashes.split(',') if h.strip().startswith('md5=')]
+    if len(content) != (total or len(content)) or (sums and base64.b64decode(sums[0]) != md5):
         part.unlink()
-        raise ValueError(f'damaged on the way: {size} bytes, MD5 {md5.hex()}; try again')
+        raise ValueError(f'damaged on the way: {len(content)} bytes, MD5 {md5.hex()}; try again')
+    digest = hashlib.sha256(content).hexdigest()
+    if sha256 and digest != sha256:
+        part.unlink()
+        raise ValueError(f'{part.stem} has a wrong checksum: SHA-256 {digest}, expected {sha256}')
 
 
 def reason(error):
-    """What went wrong in few words: requests hides the cause; TFDS adds the scratch's path."""
+    """An error of a download in one line, without the wrapping that requests adds."""
     cause = getattr(error.args[0] if error.args else None, 'reason', error)
-    return ' '.join(str(cause).split('To debug')[0].split())
+    return ' '.join(str(cause).split())
 
 
 def _ask(url):
-    """Raises within 1.5 PATIENCE if nobody answers at `url`, whatever the answer.
+    """Raises within 1.5 PATIENCE if no server answers at `url`; any answer will do.
 
-    A thread, because looking up a name has no time limit; a daemon, so that it delays no exit.
+    A thread, because a name look-up has no time limit; a daemon, so that it delays no exit.
     """
-    import requests  # as TFDS does, so with the same proxies and certificates
+    import requests
 
     outcome = []
 
@@ -161,25 +154,3 @@ def _ask(url):
     error = outcome[0] if outcome else TimeoutError(f'no answer in {1.5 * PATIENCE} s')
     if error:
         raise error
-
-
-@contextlib.contextmanager
-def _patience():
-    """TFDS asks ten times (204 s), waits for ever and logs each file; once, PATIENCE, quietly."""
-    import requests
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        def __init__(self, **_):
-            super().__init__(max_retries=0)
-
-        def send(self, request, **settings):
-            return super().send(request, **(settings | {'timeout': PATIENCE}))
-
-    theirs, requests.adapters.HTTPAdapter = requests.adapters.HTTPAdapter, Adapter
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
-    try:
-        yield
-    finally:
-        requests.adapters.HTTPAdapter = theirs
-        logging.set_verbosity(verbosity)

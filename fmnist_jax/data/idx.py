@@ -1,4 +1,4 @@
-"""IDX files, the format in which MNIST and its followers are published.
+"""IDX files, the format of MNIST.
 
 Source: LeCun, Cortes and Burges, MNIST: two zero bytes, the type of the values, the number of
 dimensions, each dimension as a big-endian 32-bit integer, the values.
@@ -15,7 +15,7 @@ import numpy as np
 
 from fmnist_jax.errors import DataError
 
-_IDX_BYTES = b'\0\0\x08'  # how an IDX file of unsigned bytes begins
+UNSIGNED_BYTES = b'\0\0\x08'  # first bytes of an IDX file of unsigned bytes
 
 
 def read_idx(path, md5=None):
@@ -23,26 +23,27 @@ def read_idx(path, md5=None):
 
     Args:
       path: the file.
-      md5: expected MD5 of the file as it is in hexadecimal, or None.
+      md5: expected MD5 of the file on disk in hexadecimal, or None.
 
     Returns:
       uint8 array, read-only, with the dimensions that the file states.
 
     Raises:
-      DataError: unreadable, another checksum, not gzip, not IDX, truncated or with bytes left over.
+      DataError: unreadable, another checksum, not gzip, not IDX, truncated or too long.
     """
     try:
         packed = pathlib.Path(path).read_bytes()
-        found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
-        if md5 and found != md5:
+        digest = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+        if md5 and digest != md5:
             raise DataError(
-                f'{path} is damaged or another file: MD5 {found} ({len(packed)} bytes), '
+                f'{path} is damaged or another file: MD5 {digest} ({len(packed)} bytes), '
                 f'expected {md5}; delete it and fetch it again'
             )
-        raw = packed if packed.startswith(_IDX_BYTES) else gzip.decompress(packed)
+        raw = packed if packed.startswith(UNSIGNED_BYTES) else gzip.decompress(packed)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f'{path} cannot be read ({error}); fetch it again') from error
-    if raw[:3] != _IDX_BYTES or raw[3:4] not in (b'\1', b'\2', b'\3') or len(raw) < 4 + 4 * raw[3]:
+    is_idx = raw[:3] == UNSIGNED_BYTES and raw[3:4] in (b'\1', b'\2', b'\3')
+    if not is_idx or len(raw) < 4 + 4 * raw[3]:
         raise DataError(
             f'{path} starts with bytes {raw[:4].hex() or "(none)"}, expected an IDX header of '
             'unsigned bytes (00000803 for images, 00000801 for labels); fetch it again'

@@ -1,15 +1,13 @@
-"""Pictures of any kind as the images that the networks know: uint8 [28, 28], light on black.
+"""Photos and IDX files as the images that the networks know: uint8 [28, 28], light on black."""
 
-PNG, JPEG and what else Pillow reads, and IDX files (gzipped or not), the data sets' own format.
-"""
-
-import pathlib
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from fmnist_jax.data import idx
 from fmnist_jax.errors import DataError
+from fmnist_jax.files import local_path
 
 SIDE = 28  # pixels
 # The longer side of a centred item: Fashion-MNIST's authors scaled theirs to the whole image,
@@ -17,77 +15,114 @@ SIDE = 28  # pixels
 _ITEM_SIDE = {'fashion_mnist': 28, 'synthetic': 28, 'mnist': 20}
 # Pixels within 5 % of full brightness of the background are background, as in Fashion-MNIST.
 _CLOSE = 0.05 * 255
-INVERT = ('auto', 'yes', 'no')
+# Brands of HEIF files, in bytes 8 to 12.
+_HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
 
 
 def read(path, invert='auto', centre=False, dataset='fashion_mnist'):
     """The images of a file.
 
-    A photo may have any size: it is made grey and, padded with its background, square, and scaled
-    to 28x28. What is transparent counts as white.
+    A photo may have any size. It becomes grey, is padded to a square with its background and
+    scaled to 28x28. Where the border is transparent, the opaque part is the item, on black.
 
     Args:
-      path: a photo, or an IDX file of images [N, H, W].
-      invert: 'yes', 'no', or 'auto': a photo whose border is light (the median of its outermost
-        pixels is above half of full brightness) is inverted, for the networks know light items on
-        black; IDX files are not.
-      centre: cut to the item, that is what differs from the background, and scaled so that it
-        fills the image as in the data set.
+      path: a photo in a format that Pillow reads, or an IDX file of images [N, H, W].
+      invert: 'yes', 'no' or 'auto': a photo is inverted if its border is light (its median is
+        above half of full brightness), or if the border is transparent and the item is dark; an
+        IDX file is not inverted.
+      centre: cut to the item, the pixels that differ from the background, and scale it to the
+        size that items have in the data set.
       dataset: whose images the networks know.
 
     Returns:
       uint8 [N, 28, 28]; N is 1 for a photo.
 
     Raises:
-      DataError: no such file, or neither kind; names it.
+      DataError: no such file, a URL, or neither kind of file; names it.
     """
-    path = pathlib.Path(path)
+    path = local_path(path)
     try:
-        start = path.read_bytes()[:3]
+        with open(path, 'rb') as file:
+            start = file.read(12)
     except OSError as error:
         raise DataError(f'{path}: cannot be read ({error.strerror})') from error
-    is_idx = start[:2] == b'\x1f\x8b' or start == b'\0\0\x08'
-    pictures = _idx_images(path) if is_idx else [_grey(path)]
-    if is_idx and invert == 'auto':
-        invert = 'no'
     side = _ITEM_SIDE[dataset] if centre else SIDE
-    return np.stack([_prepared(picture, invert, centre, side) for picture in pictures])
-
-
-def _prepared(picture, invert, centre, side):
-    """One picture [H, W] as `read` says; the item's longer side becomes `side` pixels."""
-    if invert == 'yes' or (invert == 'auto' and _background(picture) > 127.5):
-        picture = 255 - picture
-    background = _background(picture)
-    if centre:
-        picture = _trimmed(picture, background)
-    return _fitted(picture, background, side)
-
-
-def _idx_images(path):
+    if not start.startswith((b'\x1f\x8b', idx.UNSIGNED_BYTES)):
+        picture, opacity = _grey(path, _open(path, start))
+        return _prepare(picture, opacity, invert, centre, side)[None]
     images = idx.read_idx(path)
     if images.ndim != 3 or 0 in images.shape:
         raise DataError(
             f'{path} holds an array of shape {images.shape}, expected images [N, rows, columns]'
         )
-    return images
+    invert = 'no' if invert == 'auto' else invert
+    return np.stack([_prepare(image, None, invert, centre, side) for image in images])
 
 
-def _grey(path):
-    """A photo as uint8 [H, W], upright."""
+def _open(path, start):
+    """A photo, upright and in memory; `start` is the first bytes of its file."""
     try:
-        with Image.open(path) as photo:
-            photo = ImageOps.exif_transpose(photo)
-            if photo.mode.startswith('I'):  # 16 bits: Pillow would cut them off at 255
-                return (np.asarray(photo, float) / 257).clip(0, 255).astype(np.uint8)
-            if photo.has_transparency_data:
-                photo = photo.convert('RGBA')
-                photo = Image.alpha_composite(Image.new('RGBA', photo.size, 'white'), photo)
-            return np.asarray(photo.convert('L'))
-    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            photo = Image.open(path)
+        with photo:
+            return ImageOps.exif_transpose(photo)
+    except Image.DecompressionBombError as error:
+        raise DataError(f'{path}: too many pixels ({error}); scale it down') from error
+    except (OSError, EOFError, ValueError, SyntaxError) as error:
+        if start[4:8] == b'ftyp' and start[8:] in _HEIC:
+            raise DataError(f'{path}: a HEIC photo; convert it to PNG or JPEG') from error
         raise DataError(
             f'{path}: neither a photo that can be read (PNG, JPEG) nor an IDX file ({error})'
         ) from error
+
+
+def _grey(path, photo):
+    """(uint8 [H, W]; its opacity, uint8 [H, W], or None where the border is opaque)."""
+    if photo.mode[0] in 'IF':  # more than 8 bits: Pillow would cut the values off at 255
+        return _to_bytes(path, np.asarray(photo)), None
+    if not photo.has_transparency_data:
+        return np.asarray(photo.convert('L')), None
+    photo = photo.convert('RGBA')
+    opacity = np.asarray(photo.getchannel('A'))
+    if _background(opacity) > 127.5:  # transparent spots within an opaque border are white
+        photo = Image.alpha_composite(Image.new('RGBA', photo.size, 'white'), photo)
+        opacity = None
+    return np.asarray(photo.convert('L')), opacity
+
+
+def _to_bytes(path, values):
+    """Values of more than 8 bits to uint8, by the range that they have."""
+    low, high, is_float = values.min(), values.max(), values.dtype.kind == 'f'
+    if is_float and low >= 0 and high <= 1:
+        return np.rint(255 * values).astype(np.uint8)
+    if low >= 0 and high <= 255:
+        return values.astype(np.uint8)
+    if not is_float and low >= 0 and high <= 65535:
+        return (values // 257).astype(np.uint8)
+    raise DataError(
+        f'{path}: its values are {low:g} to {high:g}; expected 0 to 255, integers to 65535 or '
+        'floats to 1'
+    )
+
+
+def _prepare(picture, opacity, invert, centre, side):
+    """One picture [H, W] as `read` says; the item's longer side becomes `side` pixels."""
+    if opacity is None:
+        is_inverse = _background(picture) > 127.5
+    else:
+        is_inverse = np.median(picture[opacity == opacity.max()]) <= 127.5
+    if invert == 'yes' or (invert == 'auto' and is_inverse):
+        picture = 255 - picture
+    if opacity is not None:
+        picture = np.rint(picture * (opacity / 255)).astype(np.uint8)
+    background = _background(picture)
+    if centre:
+        item = np.abs(picture - background) if opacity is None else opacity
+        rows, columns = (np.flatnonzero((item > _CLOSE).any(axis)) for axis in (1, 0))
+        if len(rows):
+            picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return _fit(picture, background, side)
 
 
 def _background(picture):
@@ -100,17 +135,8 @@ def _background(picture):
     return float(np.median(np.concatenate(edges)))
 
 
-def _trimmed(picture, background):
-    """Cut to the rows and columns in which something differs from the background."""
-    item = np.abs(picture - background) > _CLOSE
-    rows, columns = (np.flatnonzero(item.any(axis)) for axis in (1, 0))
-    if not len(rows):
-        return picture  # nothing there to cut out
-    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _fitted(picture, background, side):
-    """The longer side scaled to `side`, the rest of 28x28 filled with the background."""
+def _fit(picture, background, side):
+    """Scales the longer side to `side` and pads to 28x28 with the background."""
     height, width = picture.shape
     if max(height, width) != side:
         scale = side / max(height, width)

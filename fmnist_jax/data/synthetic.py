@@ -1,17 +1,19 @@
 """Drawn garments: Fashion-MNIST's shapes, types and classes without a download.
 
-For tests and for a first try without a network; no number of a report is measured on them. An image
-is a silhouette with soft edges (half-widths per row for clothes and bags, heights per column for
-shoes), times brightness, shading, a pattern and noise. With 12,000 of them, logistic regression
-gets 85 % of new ones right and a small convolutional network 94 %; shirts are the hard ones, as in
-Fashion-MNIST.
+For tests and for a first try without a network; no number of a report is measured on them. An
+image is a silhouette with soft edges, times brightness, shading, a pattern and noise. All lengths
+are in pixels, and all arrays have shape [images, rows, columns] or broadcast to it. A garment is a
+function of u(low, high), which draws a number for each image, and of the coordinates x and y.
 """
 
 import itertools
 
 import numpy as np
 
-# The ten silhouettes of synthetic.py.
+# Pixel centres, 0 in the middle of the image; x grows to the right, y downwards.
+_X = np.arange(28, dtype=np.float32)[None, None, :] - 13.5
+_Y = np.arange(28, dtype=np.float32)[None, :, None] - 13.5
+_CHUNK = 250  # images drawn at once, so that their arrays stay in the processor's cache
 
 
 def _in(depth):
@@ -20,7 +22,7 @@ def _in(depth):
 
 
 def _line(t, *points):
-    """The broken line through the points (t_k, value_k), constant beyond its ends."""
+    """Linear interpolation of the points (t_k, value_k), constant beyond its ends."""
     value = points[0][1]
     for (t0, v0), (t1, v1) in itertools.pairwise(points):
         value = value + (v1 - v0) * np.clip((t - t0) / (t1 - t0), 0, 1)
@@ -28,7 +30,7 @@ def _line(t, *points):
 
 
 def _top(u, x, y, top, bottom, body, hem, sleeve, spread, neck):
-    """A torso with two sleeves; `sleeve` is their length, `spread` how far they lean outwards."""
+    """A torso with two sleeves of length `sleeve`, which lean outwards by `spread`."""
     side = np.abs(x)
     half = _line(y, (top, body * 0.85), (top + 3, body), (bottom, hem))
     torso = _in(half - side) * _in(bottom - y)
@@ -36,7 +38,7 @@ def _top(u, x, y, top, bottom, body, hem, sleeve, spread, neck):
     thick = _line(y, (top, 2.4), (top + sleeve, u(1.5, 2.2)))
     sleeves = _in(thick - np.abs(side - arm)) * _in(top + sleeve - y)
     seam = 1 - u(0, 0.5) * _in(0.4 - np.abs(side - half)) * (y < top + sleeve)
-    shoulder = top - 1 + 0.25 * side  # they slope
+    shoulder = top - 1 + 0.25 * side  # slopes
     throat = shoulder + neck * np.clip(1 - (x / 3.5) ** 2, 0, 1)
     return np.maximum(torso, sleeves) * seam * _in(y - throat)
 
@@ -94,7 +96,7 @@ def _trouser(u, x, y):
 
 
 def _foot(x, y, ground, *outline):
-    """A side view, toe to the left: `outline` is the points (column, height above the ground)."""
+    """A shoe, toe to the left; `outline` has the points (column, height above the ground)."""
     return _in(12.5 - np.abs(x)) * _in(ground - y) * _in(y - ground + _line(x, *outline))
 
 
@@ -122,7 +124,7 @@ def _ankle_boot(u, x, y):
 
 def _sandal(u, x, y):
     ground, heel = u(4, 10), u(0, 8)
-    lift = heel * np.clip((x + 4) / 12, 0, 1)  # how high the heel carries the foot
+    lift = heel * np.clip((x + 4) / 12, 0, 1)  # height of the foot above the ground
     above = ground - y - lift
     sole = _in(12.5 - np.abs(x)) * _in(above) * _in(u(0.8, 2.5) - above)
     end = np.where(u(0, 1) < 0.4, -3, u(8, 11))  # a wedge, or a heel of its own
@@ -150,8 +152,7 @@ def _bag(u, x, y):
     return np.maximum(body * flap, handle)
 
 
-# In the order of Fashion-MNIST's labels, 0 to 9.
-GARMENTS = {
+GARMENTS = {  # in the order of Fashion-MNIST's labels
     'T-shirt/top': _t_shirt,
     'Trouser': _trouser,
     'Pullover': _pullover,
@@ -163,23 +164,16 @@ GARMENTS = {
     'Bag': _bag,
     'Ankle boot': _ankle_boot,
 }
-
-
-# Pixel centres, 0 in the middle of the image; x grows to the right, y downwards. All lengths below
-# are in pixels, and all arrays have shape [images, rows, columns] or broadcast to it.
-_X = np.arange(28, dtype=np.float32)[None, None, :] - 13.5
-_Y = np.arange(28, dtype=np.float32)[None, :, None] - 13.5
-_CHUNK = 250  # images drawn at once, so that their arrays stay in the processor's cache
 CLASS_NAMES = tuple(GARMENTS)
 
 
 def draw(num_train=60_000, num_test=10_000, seed=0):
-    """Draws a training and a test part, classes balanced and in random order.
+    """Draws a training and a test part, with balanced classes in random order.
 
     Args:
-      num_train: number of training images; a multiple of 10 has equally many of every class.
+      num_train: number of training images; a multiple of 10 gives equal classes.
       num_test: number of test images.
-      seed: non-negative int; the same seed and number give the same images in either part.
+      seed: non-negative int; each part depends on the seed and its own size.
 
     Returns:
       (train_images uint8 [num_train, 28, 28], train_labels int32 [num_train],
@@ -194,15 +188,15 @@ def _draw_part(num, seed):
     labels = rng.permutation(num).astype(np.int32) % 10
     images = np.empty((num, 28, 28), np.uint8)
     for label, garment in enumerate(GARMENTS.values()):
-        where = np.flatnonzero(labels == label)
-        for start in range(0, len(where), _CHUNK):
-            chunk = where[start : start + _CHUNK]
+        indices = np.flatnonzero(labels == label)
+        for start in range(0, len(indices), _CHUNK):
+            chunk = indices[start : start + _CHUNK]
             images[chunk] = _render(rng, len(chunk), garment)
     return images, labels
 
 
 def _render(rng, n, garment):
-    """Places, shades, patterns and dirties n garments: uint8 [n, 28, 28]."""
+    """Draws n garments with shading, pattern and noise: uint8 [n, 28, 28]."""
 
     def u(low, high):
         return low + np.float32(high - low) * rng.random((n, 1, 1), np.float32)

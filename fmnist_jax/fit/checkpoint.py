@@ -1,9 +1,9 @@
-"""Checkpoints of the row that trains: orbax writes them while training goes on.
+"""Checkpoints of the running row, which orbax writes in the background, and Ctrl-C.
 
-A checkpoint holds every seed's state after an epoch, or within one, as plain arrays [S, ...],
-whatever the devices were, so a run may go on with more or fewer of them. Orbax makes a checkpoint
-visible only when it is complete, but keeps no checksum of the data: ours is in its `meta`. A
-damaged checkpoint is deleted and the one before it is used.
+A checkpoint holds every seed's state after an epoch, or within one, as plain arrays [S, ...], so a
+run may resume on more or fewer devices. Orbax shows a checkpoint only when it is complete, but
+keeps no checksum of the data: ours is in its `meta`. A damaged checkpoint is deleted and the one
+before it is used.
 """
 
 import contextlib
@@ -26,58 +26,59 @@ import numpy as np
 from fmnist_jax import files
 from fmnist_jax.config.settings import difference
 from fmnist_jax.errors import ConfigError, one_line
-
-# Ctrl-C, and the SIGTERM of `kill` or a cluster: training ends where it can go on.
+from fmnist_jax.fit import mesh
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SAID = b'\nstopping as soon as the last steps are kept; once more stops at once\n'
+_MESSAGE = b'\nstopping as soon as the last steps are kept; once more stops at once\n'
+# With checkpoint_epochs=0: seconds between checkpoints, twice as many within an epoch.
+_SECONDS_BETWEEN = 60.0
 
 
 @contextlib.contextmanager
-def noted():
-    """Within this the first of these signals is noted alone; the next acts as it always did.
+def catch_signals(enabled=True):
+    """Catches the first Ctrl-C (SIGINT) or SIGTERM; the next one acts as usual.
 
-    A signal that is ignored (`nohup`) stays so. Threads other than the main one get none.
+    Ignored signals (`nohup`) stay ignored, and only the main thread gets signals.
 
     Yields:
-      () -> bool, whether one came.
+      () -> bool, whether a signal has been caught.
     """
-    came, before = [], {}
+    caught, handlers = [], {}
 
     def restore():
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
-    def note(number, frame):
-        came.append(number)
+    def handle(number, frame):
+        caught.append(number)
         restore()
-        os.write(2, _SAID)  # print() may be what was interrupted
+        os.write(2, _MESSAGE)  # print() may be what the signal interrupts
 
-    if threading.current_thread() is threading.main_thread():
+    if enabled and threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, note)
+                handlers[number] = signal.signal(number, handle)
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(caught)
     finally:
         restore()
 
 
-# Checkpoints as orbax keeps them: its manager, its quiet, one folder read on its own.
+# Orbax: imported late and kept quiet.
 
 
 @functools.cache
 def orbax():
-    """Imported when the first checkpoint is due: half a second that short rows do not need."""
+    """orbax.checkpoint, imported with the first checkpoint: short rows do not need it."""
     import orbax.checkpoint as ocp
 
-    # Tracebacks of its threads: what they raise is told in one line here.
+    # We report errors ourselves, in one line: drop the tracebacks of orbax's threads.
     logging.getLogger('absl').addFilter(lambda record: 'orbax' not in record.pathname)
     logging.getLogger('asyncio').setLevel(logging.CRITICAL)
     hook = sys.unraisablehook
 
     def quieter(unraisable):
-        """Reading a damaged file leaves threads behind that complain of this, many times."""
+        """Drops a message that threads repeat after orbax has read a damaged file."""
         if 'Event loop is closed' not in str(unraisable.exc_value):
             hook(unraisable)
 
@@ -85,82 +86,58 @@ def orbax():
     return ocp
 
 
-def _alone():
-    """Orbax's word for: this host alone reads and writes, the others do not wait for it."""
-    me = jax.process_index()
-    return orbax().options.MultiprocessingOptions(primary_host=me, active_processes={me})
+def _this_host_alone():
+    """The option by which orbax does not wait for other hosts."""
+    host = jax.process_index()
+    return orbax().options.MultiprocessingOptions(primary_host=host, active_processes={host})
 
 
-def make_manager(folder, keep):
-    """A manager of the checkpoints in a folder: the latest `keep` of them and the best."""
+def _make_manager(folder, keep):
+    """Orbax's manager of a folder with the latest `keep` checkpoints and the best."""
     ocp = orbax()
-    folder.mkdir(parents=True, exist_ok=True)  # orbax makes none where hosts are named
+    folder.mkdir(parents=True, exist_ok=True)  # orbax does not make it if hosts are named
     from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
     def score(metrics):
         return metrics['score']
 
-    # With `best_fn` and `max_to_keep` alone the latest would go as soon as it is not the best.
+    # `max_to_keep` would delete the latest checkpoint unless it is the best.
     kept = [policy.LatestN(keep), policy.BestN(get_metric_fn=score, n=1)]
     options = ocp.CheckpointManagerOptions(
         best_fn=score,
         best_mode='max',
         preservation_policy=policy.AnyPreservationPolicy(kept),
-        multiprocessing_options=_alone(),
+        multiprocessing_options=_this_host_alone(),
         create=False,
     )
     return ocp.CheckpointManager(folder, options=options)
 
 
-def write(manager, step, meta, arrays, score):
-    """Hands a checkpoint to a manager, which writes it in the background.
-
-    Args:
-      manager: of `make_manager`.
-      step: its number.
-      meta: what JSON can hold.
-      arrays: {name: numpy array}.
-      score: by which one is the best.
-    """
-    args = orbax().args
-    manager.save(
-        step,
-        args=args.Composite(state=args.StandardSave(arrays), meta=args.JsonSave(meta)),
-        metrics={'score': score},
-    )
-
-
-def read(path):
-    """(meta, {name: array}) of one checkpoint's folder.
-
-    Read on its own: its neighbours may be damaged, and a manager looks at them all.
-    """
-    ocp, alone = orbax(), {'multiprocessing_options': _alone()}
-    handler = ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(**alone))
-    with ocp.Checkpointer(handler, **alone) as reader:
-        found = reader.restore(
-            path,
-            args=ocp.args.Composite(state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()),
-        )
-    return found.meta, found.state
-
-
-# With checkpoint_epochs=0: after the first epoch that ends so long after the last checkpoint, and
-# within an epoch that lasts longer than twice that.
-_SECONDS_BETWEEN = 60.0
+def _read(path):
+    """(meta, {name: array}) of one checkpoint's folder, without a look at its neighbours."""
+    ocp, alone = orbax(), _this_host_alone()
+    options = ocp.CompositeOptions(multiprocessing_options=alone)
+    handler = ocp.CompositeCheckpointHandler(composite_options=options)
+    args = ocp.args.Composite(state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
+    with ocp.Checkpointer(handler, multiprocessing_options=alone) as reader:
+        content = reader.restore(path, args=args)
+    return content.meta, content.state
 
 
 class Checkpoint(NamedTuple):
-    """Where a row's training stands; every array's first axis is the seed."""
+    """A position in a row's training; every array's first axis is the seed.
 
-    epoch: int  # the last that is finished
-    state: Any  # train.State of numpy arrays [S, ...]
+    The fields are those of the file.
+    """
+
+    epoch: int  # the last finished one
+    state: Any  # train.step.State of numpy arrays [S, ...]
     history: dict  # name -> one list of S numbers per epoch
     epochs_run: list  # [S] epochs that each seed trained
     seconds: float  # training time so far
-    resumed: list  # {'epoch', 'steps', 'commit'}: what the run went on from, by which code
-    steps: int = 0  # of the next epoch that are done
-    measured: list | None = None  # metrics.to_lists of these
+    resumed: list  # {'epoch', 'steps', 'commit'} of each checkpoint that the run resumed from
+    steps: int = 0  # finished steps of the next epoch
+    measured: list | None = None  # Metrics of these steps, a list [S] of each sum
 
 
 def _named_leaves(state):
@@ -170,7 +147,7 @@ def _named_leaves(state):
 
 
 def _digest(named, facts):
-    """SHA-256 of the arrays, their names, shapes and types, and of all else that is kept."""
+    """SHA-256 of the arrays, their names, shapes and types, and of all other content."""
     digest = hashlib.sha256(repr(facts).encode())
     for name, array in named:
         digest.update(f'{name} {array.dtype} {array.shape}'.encode())
@@ -179,8 +156,13 @@ def _digest(named, facts):
 
 
 def _facts(checkpoint, identity):
-    """Everything but the arrays, as JSON can hold it."""
+    """Everything but the arrays, for JSON."""
     return checkpoint._replace(state=None)._asdict() | identity
+
+
+def _reason(error, most):
+    """The first line of an error."""
+    return (str(error).strip().splitlines() or [repr(error)])[0][:most]
 
 
 class Checkpoints:
@@ -188,11 +170,12 @@ class Checkpoints:
 
     Args:
       folder: absolute or relative path; made with the first checkpoint.
-      identity: nested dict of JSON values that tells this run from another: settings, seeds,
-        weights. A field that a checkpoint is too old to have counts as off (settings.difference).
-      commit: of the code, kept beside each checkpoint; see `Checkpoint.resumed`.
-      every_epochs: how often; 0 means once a minute.
-      keep: how many of the latest, beside the best on the validation set; 0 means none at all.
+      identity: nested dict of JSON values that identifies the run: settings, seeds, weights. A
+        field that an older checkpoint lacks counts as off (settings.difference).
+      commit: of the code, kept with each checkpoint; see `Checkpoint.resumed`.
+      every_epochs: epochs between checkpoints; 0 means once a minute.
+      keep: number of latest checkpoints to keep, beside the best on the validation set; 0 means
+        that none is written.
       say: prints one line for the user.
     """
 
@@ -202,38 +185,38 @@ class Checkpoints:
         self._every, self._keep = every_epochs, keep
         self._manager, self._last = None, time.monotonic()
 
-    def due(self, here):
-        """Whether a checkpoint is to be written where training stands; here: a Checkpoint."""
+    def due(self, position):
+        """Whether to write a checkpoint at this position, a Checkpoint without its state."""
         if self._keep == 0:
             return False
         if self._every:
-            return here.steps == 0 and here.epoch % self._every == 0
-        between = 2 * _SECONDS_BETWEEN if here.steps else _SECONDS_BETWEEN
+            return position.steps == 0 and position.epoch % self._every == 0
+        between = 2 * _SECONDS_BETWEEN if position.steps else _SECONDS_BETWEEN
         return time.monotonic() - self._last >= between
 
     def save(self, checkpoint, step):
         """Hands a checkpoint to orbax, which writes it in the background.
 
-        A disk that cannot take it costs the checkpoint, not the run: told in one line.
+        If the disk refuses, training goes on without checkpoints, and one line says so.
 
         Args:
           checkpoint: a Checkpoint with its state.
-          step: optimizer steps of its epochs and its `steps`, the checkpoint's name.
+          step: optimizer steps so far, the checkpoint's name.
         """
         if self._keep == 0:
             return
-        # A CPU's arrays come without a copy: the next step takes over their memory, and orbax
-        # would write what it finds there by then.
+        # Copies, because on a CPU the next training step reuses the arrays' memory.
         named = [(name, np.array(leaf)) for name, leaf in _named_leaves(checkpoint.state)]
         facts = _facts(checkpoint, {'identity': self._identity, 'commit': self._commit})
         facts = json.loads(json.dumps(facts))  # a copy: the history grows while orbax writes
         meta = facts | {'names': [name for name, _ in named], 'sha256': _digest(named, facts)}
         try:
-            self._manager = self._manager or make_manager(self.folder, self._keep)
+            args = orbax().args
+            self._manager = self._manager or _make_manager(self.folder, self._keep)
             arrays = {f'{i:04}': array for i, (_, array) in enumerate(named)}
-            score = _score(checkpoint)
-            write(self._manager, step, meta, arrays, score)
-        except Exception as error:  # orbax passes on what its threads and TensorStore raise
+            content = args.Composite(state=args.StandardSave(arrays), meta=args.JsonSave(meta))
+            self._manager.save(step, args=content, metrics={'score': _score(checkpoint)})
+        except Exception as error:  # orbax raises the errors of its threads and of TensorStore
             self._give_up(error)
         self._last = time.monotonic()
 
@@ -241,30 +224,27 @@ class Checkpoints:
         self._keep = 0
         for unfinished in self.folder.glob('*.orbax-checkpoint-tmp*'):
             shutil.rmtree(unfinished, ignore_errors=True)  # room for the results
-        reason = str(error).strip().splitlines() or [repr(error)]
-        self._say(f'{self.folder}: no checkpoint could be written, training goes on without: '
-                  f'{reason[0][:300]}')  # fmt: skip
+        self._say(
+            f'{self.folder}: no checkpoint could be written, training goes on without: '
+            f'{_reason(error, 300)}'
+        )
 
     def restore(self, like):
-        """The latest whole Checkpoint, None if there is none; damaged ones are deleted.
+        """The latest intact Checkpoint, or None; damaged ones are deleted.
 
         Args:
-          like: train.State of arrays [S, ...]: the structure, shapes and types to expect.
+          like: State of arrays [S, ...] with the expected structure, shapes and types.
 
         Raises:
           ConfigError: the checkpoints belong to other settings, seeds or pretrained weights.
         """
-        for path in sorted(self._complete(), key=lambda p: int(p.name), reverse=True):
+        paths = self.folder.iterdir() if self.folder.is_dir() else ()
+        complete = [path for path in paths if path.name.isdigit()]  # orbax names others otherwise
+        for path in sorted(complete, key=lambda path: int(path.name), reverse=True):
             try:
-                meta, arrays = read(path)
-                names, leaves = meta.pop('names'), [arrays[k] for k in sorted(arrays)]
-                whole = meta.pop('sha256') == _digest(list(zip(names, leaves, strict=True)), meta)
-                if not whole:
-                    raise ValueError('its content does not match its checksum')
-                _check_structure(names, leaves, like)
-            except Exception as error:  # whatever damaged bytes make orbax, JSON or zarr raise
-                reason = (str(error).strip().splitlines() or [repr(error)])[0][:200]
-                self._say(f'{path}: damaged checkpoint, deleted ({reason})')
+                meta, leaves = _read_intact(path, like)
+            except Exception as error:  # orbax, JSON and zarr raise anything on damaged files
+                self._say(f'{path}: damaged checkpoint, deleted ({_reason(error, 200)})')
                 shutil.rmtree(path, ignore_errors=True)
                 continue
             changes = difference(meta.pop('identity'), self._identity)
@@ -273,17 +253,11 @@ class Checkpoints:
                     f'{self.folder}: checkpoints of another run ({one_line("; ".join(changes))}); '
                     'set these back, or delete that folder to start the row again'
                 )
-            state = jax.tree.unflatten(jax.tree.structure(like), leaves)
             within = {'steps': meta['steps']} if meta.get('steps') else {}
             meta['resumed'].append({'epoch': meta['epoch'], **within, 'commit': meta.pop('commit')})
-            return Checkpoint(**meta | {'state': state})
+            meta['state'] = jax.tree.unflatten(jax.tree.structure(like), leaves)
+            return Checkpoint(**meta)
         return None
-
-    def _complete(self):
-        """Folders of finished checkpoints; orbax gives those being written another name."""
-        if not self.folder.is_dir():
-            return []
-        return [path for path in self.folder.iterdir() if path.name.isdigit()]
 
     def close(self):
         """Waits for the checkpoint that is being written."""
@@ -297,23 +271,29 @@ class Checkpoints:
             self._give_up(error)
 
     def discard(self):
-        """Deletes the checkpoints: the seeds' result is on the disk."""
+        """Deletes the checkpoints, once the seeds' result is on the disk."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         files.remove_empty(self.folder.parent, self.folder.parent.parent)
 
 
-def _check_structure(names, leaves, like):
+def _read_intact(path, like):
+    """(meta, arrays) of a checkpoint; raises any error if it is damaged or unlike `like`."""
+    meta, arrays = _read(path)
+    leaves = [arrays[name] for name in sorted(arrays)]
+    named = list(zip(meta.pop('names'), leaves, strict=True))
+    if meta.pop('sha256') != _digest(named, meta):
+        raise ValueError('its content does not match its checksum')
     expected = [(name, leaf.shape, leaf.dtype) for name, leaf in _named_leaves(like)]
-    found = [(name, leaf.shape, leaf.dtype) for name, leaf in zip(names, leaves, strict=True)]
-    if expected != found:
+    if expected != [(name, leaf.shape, leaf.dtype) for name, leaf in named]:
         raise ValueError('written by another version of the code')
+    return meta, leaves
 
 
 def _score(checkpoint):
-    """Mean validation accuracy of the seeds after the last epoch, the epoch without one.
+    """Seeds' mean validation accuracy after the last epoch; without validation the epoch.
 
-    Within an epoch it would be that of another state: a number below all others.
+    -1 within an epoch, whose state has not been validated.
     """
     if checkpoint.steps:
         return -1.0
@@ -322,3 +302,38 @@ def _score(checkpoint):
         return float(len(history['train_loss']))
     known = [v for v in history['validation_accuracy'][-1] if v is not None]
     return float(np.mean(known)) if known else -1.0
+
+
+class Keeper:
+    """Writes checkpoints while a row trains: when one is due, and when a signal ends the run."""
+
+    def __init__(self, run, checkpoints, interrupted, seconds):
+        """checkpoints: Checkpoints or None; interrupted: from `catch_signals`; seconds: so far."""
+        self._run, self._checkpoints, self._interrupted = run, checkpoints, interrupted
+        self._began = time.perf_counter() - seconds
+
+    def seconds(self):
+        """Training time so far, that of earlier runs included."""
+        return time.perf_counter() - self._began
+
+    def offer(self, state, position):
+        """Writes a checkpoint if it is time.
+
+        Args:
+          state: State on the devices.
+          position: Checkpoint of where it stands, without its state.
+
+        Raises:
+          KeyboardInterrupt: a signal came to any of the hosts.
+        """
+        layout, checkpoints = self._run.layout, self._checkpoints
+        ends = bool(mesh.all_max(layout, float(self._interrupted())))
+        due = ends or bool(checkpoints and checkpoints.due(position))
+        if mesh.broadcast(layout, due):
+            state = mesh.gather(layout, state)
+            whole = position._replace(state=state, seconds=self.seconds())
+            if checkpoints:
+                step = position.epoch * self._run.steps_per_epoch + position.steps
+                checkpoints.save(whole, step)
+        if ends:
+            raise KeyboardInterrupt

@@ -1,17 +1,16 @@
-"""What a row compiles and puts on the devices: its programs, the data set, the seeds' splits."""
+"""Compiles a row's programs and puts its data set on the devices."""
 
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from fmnist_jax.config.settings import with_hparams
+from fmnist_jax.config.settings import split_static, with_hparams
 from fmnist_jax.data import datasets
-from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit import memory, mesh
-from fmnist_jax.models.batch import devices_per_seed
-from fmnist_jax.train import epoch as epoch_steps
+from fmnist_jax.train import epoch as epochs
 from fmnist_jax.train import evaluate, step
 from fmnist_jax.train.losses import Metrics
 
@@ -21,72 +20,74 @@ class Programs(NamedTuple):
 
     init: Any
     train_steps: Any
-    train_head: Any  # the same for the epochs in which the dense layer alone learns; or None
+    train_head: Any  # train_steps of the `head_epochs`; None without such epochs
     validate: Any  # None without a validation set
     test: Any
-    validation_logits: Any  # of the validation images in the end; None without such images
+    validation_logits: Any  # at the end; None without held-out training images
     seconds: float  # compile time
 
 
 class DeviceData(NamedTuple):
-    """What the programs read, on the devices."""
+    """The programs' data, on the devices."""
 
     train: tuple  # (images uint8 [N, 28, 28], labels int32 [N])
-    validation: tuple  # the same for the images that validation draws from
+    validation: tuple  # images and labels that `validation_indices` point into
     test: tuple
     train_indices: Any  # int32 [n] per seed
     validation_indices: Any
     pretrained: Any  # variables that do not start at random, {} for none
 
 
-def _shapes(settings):
-    """The state of one seed, as shapes."""
-    return jax.eval_shape(lambda: step.init(settings, 0, settings.batch_size))
+class Run(NamedTuple):
+    """Everything that one training needs."""
+
+    settings: Any
+    hparams: dict  # arguments of the programs (settings.split_static)
+    seeds: Any  # int32 [devices, seeds per device]
+    programs: Programs
+    data: DeviceData
+    layout: mesh.Layout
+    compile_seconds: float  # 0 if the programs come from the cache
+
+    @property
+    def steps_per_epoch(self):
+        """Optimizer steps in an epoch."""
+        return step.steps_per_epoch(self.settings, self.data.train_indices.shape[-1])
 
 
-def devices_sharing_a_seed(settings, num_seeds, available):
-    """Devices that share a seed's batches when `num_seeds` have `available` devices.
+def prepare(settings, hparams, seeds, dataset, layout, cache, pretrained=None):
+    """The Run of these seeds; compiles its programs unless `cache` holds them.
+
+    Args:
+      settings: a row's settings.
+      hparams: its hyper-parameters, float32; or arrays from `mesh.shard` if seeds differ in them.
+      seeds: int32 [S].
+      dataset: datasets.Dataset.
+      layout: mesh.Layout of the seeds.
+      cache: dict of compiled programs.
+      pretrained: {'params', 'batch_stats'} to start from, any part of each; or None.
 
     Raises:
-      ConfigError: config.devices_per_seed cannot be had.
+      memory.TooLarge: a program needs more memory than a device has.
     """
-    state = _shapes(settings)
-    each = max(1, available // num_seeds)
-    try:
-        return devices_per_seed(settings, state.params, state.batch_stats, each)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def make_layout(settings, devices=None):
-    """Seeds over devices as the settings ask: placement.Replicas.
-
-    Raises:
-      ConfigError: config.devices_per_seed cannot be had, more seeds than the memory holds, or some
-        hosts would have nothing to do.
-    """
-    available = len(jax.devices() if devices is None else devices)
-    each = devices_sharing_a_seed(settings, settings.num_seeds, available)
-    try:
-        layout = mesh.arrange(
-            settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    memory.check_state(settings, _shapes(settings), layout)
-    return layout
+    data = place(settings, dataset, layout, pretrained, seeds)
+    key = (split_static(settings)[0], layout, str(jax.tree.map(jnp.shape, (hparams, data))))
+    seconds = 0.0
+    if key not in cache:
+        cache[key] = compile_programs(settings, hparams, layout, data)
+        seconds = cache[key].seconds
+    return Run(settings, hparams, mesh.shard(layout, seeds), cache[key], data, layout, seconds)
 
 
 def place(settings, dataset, layout, pretrained=None, seeds=None):
-    """Puts the data set on the devices once, with each seed's split as indices.
+    """Puts the data set on the devices once, and each seed's split as indices: DeviceData.
 
-    pretrained: {'params', 'batch_stats'} to start from (pretrained.Pretrained.variables).
-    seeds: [S] int, whose splits they are; those of the settings if None.
+    seeds: int [S], which decide the splits; those of the settings if None.
     """
-    total = len(dataset.train_labels)
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    splits = [datasets.split(total, settings.dataset.num_validation, int(seed)) for seed in seeds]
+    total, num_validation = len(dataset.train_labels), settings.dataset.num_validation
+    splits = [datasets.split(total, num_validation, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     train_set = mesh.replicate(layout, (dataset.train_images, dataset.train_labels))
     test_set = mesh.replicate(layout, (dataset.test_images, dataset.test_labels))
@@ -94,7 +95,7 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     if settings.dataset.validate_on_test:
         validation_set = test_set
         everything = np.arange(len(dataset.test_labels), dtype=np.int32)
-        validation_indices = np.stack([everything] * settings.num_seeds)
+        validation_indices = np.stack([everything] * len(splits))
     return DeviceData(
         train_set,
         validation_set,
@@ -111,86 +112,72 @@ def no_metrics(layout):
     return mesh.shard(layout, Metrics(zeros.astype(np.float32), zeros, zeros))
 
 
-def compile_programs(settings, hparams, layout, arrays):
-    """Compiles the programs for these settings' architecture and the arrays' shapes.
+def compile_programs(settings, hparams, layout, data):
+    """Compiles the Programs for these settings' architecture and the data's shapes.
 
-    Args:
-      settings: a row's settings.
-      numbers: its numbers as float32; where seeds differ in them, arrays from `parallel.spread`.
-      replicas: placement.Replicas.
-      arrays: Arrays.
-
-    Raises:
-      memory.TooLarge: one of them needs more memory than a device has.
+    Args and Raises: as for `prepare`; data: DeviceData.
     """
-    num_train = arrays.train_indices.shape[-1]
-    functions = _functions(settings, layout.share, num_train)
-    init, train_steps, validate, test, validation_logits = functions
-    build = _Builder(layout)
-    seeds = mesh.shard(layout, np.zeros(layout.count, np.int32))
-    own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
-    epoch = np.int32(1)
-    start = (hparams, seeds, arrays.pretrained)
-    first = build(init, (own, 0, None), *start, runs_once=True)
-    state = first(*start)
-    step_axes = (own, 0, 0, 0, 0, None, 'same', 'same', 'same')
-    inputs = (hparams, state, no_metrics(layout), seeds, arrays.train_indices, arrays.train)
-    step_args = (*inputs, epoch, epoch, epoch)
-    steps = build(train_steps, step_axes, *step_args, donate=(1,))
-    head = None
-    if settings.head_epochs:
-        head_settings = step.head_only(settings)
-        _, head_steps, *_ = _functions(head_settings, layout.share, num_train)
-        head = build(head_steps, step_axes, *step_args, donate=(1,))
-    finish = None
-    if arrays.validation_indices.shape[-1]:
-        validation = (arrays.validation_indices, arrays.validation)
-        axes = (own, 0, 0, None, 'same')
-        finish = build(validate, axes, hparams, state, *validation, epoch, donate=(1,))
-    last = build(test, (own, 0, None), hparams, state, arrays.test)
-    validation_program = None
-    if settings.dataset.num_validation and not settings.dataset.validate_on_test:
-        images, _ = arrays.validation
-        validation = (arrays.validation_indices, images)
-        validation_program = build(
-            validation_logits, (own, 0, 0, None), hparams, state, *validation
-        )
-    return Programs(first, steps, head, finish, last, validation_program, build.seconds)
+    seconds = 0.0
 
-
-class _Builder:
-    """Compiles functions for all seeds, holds them against the memory, adds up the seconds."""
-
-    def __init__(self, layout):
-        self._replicas = layout
-        self.seconds = 0.0
-
-    def __call__(self, function, axes, *args, **options):
-        program, seconds = mesh.compile_for(self._replicas, function, axes, *args, **options)
-        memory.check_program(program, self._replicas.devices)
-        self.seconds += seconds
+    def build(function, axes, *args, **options):
+        nonlocal seconds
+        program, taken = mesh.compile_for(layout, function, axes, *args, **options)
+        memory.check_program(program, layout.devices)
+        seconds += taken
         return program
+
+    num_train = data.train_indices.shape[-1]
+    functions = _functions(settings, layout.share, num_train)
+    own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
+    seeds, epoch = mesh.shard(layout, np.zeros(layout.count, np.int32)), np.int32(1)
+    start = (hparams, seeds, data.pretrained)
+    init = build(functions['init'], (own, 0, None), *start, runs_once=True)
+    state = init(*start)
+
+    def build_steps(function):
+        axes = (own, 0, 0, 0, 0, None, 'same', 'same', 'same')
+        metrics, indices = no_metrics(layout), data.train_indices
+        args = (hparams, state, metrics, seeds, indices, data.train, epoch, epoch, epoch)
+        return build(function, axes, *args, donate=(1,))
+
+    train_steps = build_steps(functions['train_steps'])
+    train_head = validate = validation_logits = None
+    if settings.head_epochs:
+        head = _functions(epochs.head_only(settings), layout.share, num_train)
+        train_head = build_steps(head['train_steps'])
+    if data.validation_indices.shape[-1]:
+        args = (hparams, state, data.validation_indices, data.validation, epoch)
+        validate = build(functions['validate'], (own, 0, 0, None, 'same'), *args, donate=(1,))
+    test = build(functions['test'], (own, 0, None), hparams, state, data.test)
+    if settings.dataset.num_validation and not settings.dataset.validate_on_test:
+        args = (hparams, state, data.validation_indices, data.validation[0])
+        validation_logits = build(functions['validation_logits'], (own, 0, 0, None), *args)
+    return Programs(init, train_steps, train_head, validate, test, validation_logits, seconds)
 
 
 def _functions(settings, share, num_train):
-    """The pure functions of one seed that are compiled, with numbers as their first argument."""
+    """{name: pure function of one seed}, with the hyper-parameters as first argument."""
     bound = partial(with_hparams, settings)
 
     def init(hparams, seed, pretrained):
         return step.init(bound(hparams), seed, num_train, pretrained)
 
-    def train_steps(hparams, state, measured, seed, indices, data, epoch, start, stop):
-        return epoch_steps.train_steps(
-            *(bound(hparams), state, measured, seed, indices, *data, epoch, start, stop, share)
+    def train_steps(hparams, state, metrics, seed, indices, data, epoch, start, stop):
+        images, labels = data
+        return epochs.train_steps(
+            bound(hparams), state, metrics, seed, indices, images, labels, epoch, start, stop, share
         )
 
     def validate(hparams, state, indices, data, epoch):
-        return evaluate.validate(bound(hparams), state, indices, *data, epoch, share)
+        images, labels = data
+        return evaluate.validate(bound(hparams), state, indices, images, labels, epoch, share)
 
     def test(hparams, state, data):
-        return evaluate.test(bound(hparams), state, *data, share)
+        images, labels = data
+        return evaluate.test(bound(hparams), state, images, labels, share)
 
     def validation_logits(hparams, state, indices, images):
         return evaluate.validation_logits(bound(hparams), state, indices, images, share)
 
-    return init, train_steps, validate, test, validation_logits
+    functions = (init, train_steps, validate, test, validation_logits)
+    return {function.__name__: function for function in functions}

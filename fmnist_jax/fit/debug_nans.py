@@ -1,8 +1,8 @@
-"""config.debug_nans: where a seed's numbers stop being finite, and in which layer first.
+"""config.debug_nans: in which step and layer a seed's numbers first stop being finite.
 
 `jax_debug_nans` cannot look into a compiled loop over many seeds. So the states before each call
-are kept; a call that leaves a number that is not finite is done again for that seed alone, step by
-step, and its step once more, piece by piece: what a step does depends on (seed, step) alone.
+are copied. After a call that leaves a number that is not finite, its steps are repeated for that
+seed alone, one by one, and the failing step piece by piece.
 """
 
 import jax
@@ -12,19 +12,19 @@ import numpy as np
 from fmnist_jax.config.settings import with_hparams
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit import mesh
-from fmnist_jax.models.batch import Batch, micro_batch_size
+from fmnist_jax.models.batch import Batch
 from fmnist_jax.models.fused_norm import values
-from fmnist_jax.train import epoch as epoch_steps
+from fmnist_jax.train import epoch as epochs
 from fmnist_jax.train import losses, step
 
 
-def keep(layout, state):
-    """A copy of all seeds' states that outlives them: numpy [S, ...]."""
+def copy(layout, state):
+    """A copy of all seeds' states: numpy [S, ...]."""
     return jax.tree.map(np.array, mesh.gather(layout, state))
 
 
 def _names(tree):
-    """The leaves of a tree that hold a number that is not finite, as 'Dense_0/kernel'."""
+    """Names of the leaves with a number that is not finite, such as 'Dense_0/kernel'."""
     return [
         '/'.join(str(getattr(part, 'key', getattr(part, 'name', part))) for part in path)
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
@@ -33,7 +33,7 @@ def _names(tree):
 
 
 def _trained(state):
-    """What a step changes; the best so far starts at minus infinity."""
+    """The parts of a state that a step changes."""
     return {
         'parameters': state.params,
         'running averages': state.batch_stats,
@@ -45,48 +45,52 @@ def _seed(tree, number):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf[number]), tree)
 
 
-def check(settings, hparams, before, after, measured, arrays, epoch, start, stop):
-    """Raises if a call of the compiled loop left a number that is not finite.
+def check(run, before, state, metrics, epoch, start, stop):
+    """Refuses a call of the compiled loop that left a number that is not finite.
 
     Args:
-      settings, numbers: a row's settings, and its numbers as float32.
-      before, after: states of all seeds, [S, ...] (`keep`).
-      measured: Metrics of the epoch so far, numpy [S].
-      arrays: (indices [S, n], images, labels) of the training images, as numpy or on a device.
+      run: compile.Run.
+      before: states of all seeds before the call (`copy`).
+      state: State on the devices after it.
+      metrics: Metrics of the epoch so far, numpy [S].
       epoch, start, stop: the call's steps.
 
     Raises:
       ConfigError: with seed, epoch, step and the first layer or parameter.
     """
-    for number in range(len(measured.loss)):
-        if np.isfinite(measured.loss[number]) and not _names(_seed(_trained(after), number)):
+    settings, after = run.settings, copy(run.layout, state)
+    for number in range(run.layout.count):
+        if np.isfinite(metrics.loss[number]) and not _names(_seed(_trained(after), number)):
             continue
         if epoch <= settings.head_epochs:
-            settings = step.head_only(settings)
-        config = with_hparams(settings, hparams)
-        indices, images, labels = arrays
-        data = (jnp.asarray(indices[number]), jnp.asarray(images), jnp.asarray(labels))
-        seed = settings.seed + number
-        found = _search(config, _seed(before, number), seed, data, epoch, start, stop)
-        raise ConfigError(f'config.debug_nans: seed {seed}, epoch {epoch}, {found}')
+            settings = epochs.head_only(settings)
+        config = with_hparams(settings, run.hparams)
+        indices = jnp.asarray(mesh.gather(run.layout, run.data.train_indices)[number])
+        images, labels = (jnp.asarray(copies[0]) for copies in run.data.train)
+        seed, data = settings.seed + number, (indices, images, labels)
+        cause = _search(config, _seed(before, number), seed, data, epoch, start, stop)
+        raise ConfigError(f'config.debug_nans: seed {seed}, epoch {epoch}, {cause}')
 
 
 def _search(config, state, seed, data, epoch, start, stop):
-    """Steps one by one: what was found, in words."""
-    nothing = losses.zeros()
-    run = jax.jit(
-        lambda state, i: epoch_steps.train_steps(
-            config, state, nothing, seed, *data, epoch, i, i + 1
+    """Repeats the steps one by one: the cause, in words."""
+    indices, images, labels = data
+    zeros = losses.zeros()
+
+    @jax.jit
+    def run(state, i):
+        return epochs.train_steps(
+            config, state, zeros, seed, indices, images, labels, epoch, i, i + 1
         )
-    )
+
     loss = None
     for i in range(start, stop):
-        after, measured = run(state, i)
-        if _names((measured.loss, _trained(after))):
+        after, metrics = run(state, i)
+        if _names((metrics.loss, _trained(after))):
             first = _first(config, state, after, seed, data, epoch, i)
             text = f'step {i + 1}: not finite first in {first}'
             return text + ('' if loss is None else f'; the loss of the step before was {loss:.3g}')
-        loss = float(measured.loss / measured.count)
+        loss = float(metrics.loss / metrics.count)
         state = after
     return (
         f'steps {start + 1} to {stop}: not finite when seeds are trained together, but not when '
@@ -95,61 +99,64 @@ def _search(config, state, seed, data, epoch, start, stop):
 
 
 def _first(config, state, after, seed, data, epoch, i):
-    """The first piece of a step that holds a number that is not finite, in words."""
+    """The first piece of a step with a number that is not finite, in words."""
     indices, images, labels = data
-    chosen, mask = epoch_steps.batch_of(config, seed, indices, epoch, i)
+    shuffled = epochs.permutation(config, seed, indices, epoch)
+    batch, mask = epochs.batch_of(config, shuffled, len(indices), i)
     augment_key, dropout_key = step.step_keys(seed, state.step)
-    inputs = jax.jit(lambda x, key: step.preprocess(x, config, key))(images[chosen], augment_key)
+    inputs = jax.jit(lambda x, key: step.preprocess(x, config, key))(images[batch], augment_key)
     gradient = jax.jit(lambda *args: step.gradient(*args, config))
-    grads, measured, batch_stats = gradient(state, inputs, labels[chosen], mask, dropout_key)
+    grads, metrics, batch_stats = gradient(state, inputs, labels[batch], mask, dropout_key)
     pieces = (
         ('the parameters before it', lambda: _names(_trained(state))),
         ('the inputs', lambda: ['pixels'] if _names(inputs) else []),
         ('the activations of', lambda: _layers(config, state, inputs, mask, dropout_key)),
-        ('the loss', lambda: ['mean over the batch'] if _names(measured.loss) else []),
+        ('the loss', lambda: ['mean over the batch'] if _names(metrics.loss) else []),
         ('the gradient of', lambda: _names(grads)),
         ('the running averages of', lambda: _names(batch_stats)),
     )
-    for what, find in pieces:
+    for piece, find in pieces:
         names = find()
         if names:
-            return f'{what} {_listed(names)}'
+            return f'{piece} {_listed(names)}'
     return f'what the optimizer made of finite gradients: {_listed(_names(_trained(after)))}'
 
 
 def _layers(config, state, inputs, mask, key):
-    """The first layer whose values are not finite: [text] or [].
+    """[the first layer whose values are not finite] or [].
 
-    With the layer before it, because an activation function may stand between the two.
+    Named with the layer before it, because an activation function may stand between the two.
     """
-    size = micro_batch_size(config, state.params, state.batch_stats)
-    parts = inputs.shape[0] // size
+    size = step.micro_batch_size(config, state.params, state.batch_stats)
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
     names = ['the inputs']
 
     @jax.jit
     def are_finite(inputs, mask, key):
-        """For each layer, in the order of computation, whether its values are; fills `names`."""
+        """One bool per layer, in the order of computation; fills `names` when traced."""
         _, updated = step.model_of(config).apply(
-            *(variables, inputs, True, Batch(mask)),
+            variables,
+            inputs,
+            True,
+            Batch(mask),
             rngs={'dropout': key},
             mutable=['batch_stats', 'intermediates'],
             capture_intermediates=True,
         )
-        found = []
+        finite = []
         for name, calls in updated['intermediates'].items():
             names.append(name.replace('__call__', 'the network'))
             outputs = calls if name == '__call__' else calls.get('__call__', ())
-            found.append(jnp.array([jnp.isfinite(values(x)).all() for x in outputs]).all())
-        return found
+            finite.append(jnp.array([jnp.isfinite(values(x)).all() for x in outputs]).all())
+        return finite
 
-    for part in range(parts):
-        here = slice(part * size, (part + 1) * size)
-        part_key = key if size == config.batch_size else jax.random.fold_in(key, part)
-        found = are_finite(inputs[here], None if mask is None else mask[here], part_key)
-        for number, finite in enumerate(found, 1):
+    for number in range(inputs.shape[0] // size):
+        part = slice(number * size, (number + 1) * size)
+        part_key = key if size == config.batch_size else jax.random.fold_in(key, number)
+        part_mask = None if mask is None else mask[part]
+        for layer, finite in enumerate(are_finite(inputs[part], part_mask, part_key), 1):
             if not finite:
-                return [f'{names[number]}, behind {names[number - 1]}']
+                return [f'{names[layer]}, behind {names[layer - 1]}']
     return []
 
 
@@ -157,13 +164,13 @@ def _listed(names):
     return ', '.join(names[:6]) + (f' and {len(names) - 6} more' if len(names) > 6 else '')
 
 
-def check_validation(settings, measured, epoch):
-    """Raises if a validation loss (Metrics, numpy [S]) is not finite.
+def check_validation(settings, metrics, epoch):
+    """Refuses a validation loss (Metrics, numpy [S]) that is not finite.
 
     Raises:
       ConfigError: with seed and epoch.
     """
-    for number in np.flatnonzero(~np.isfinite(measured.loss)):
+    for number in np.flatnonzero(~np.isfinite(metrics.loss)):
         raise ConfigError(
             f'config.debug_nans: seed {settings.seed + number}, epoch {epoch}: the validation loss '
             'is not finite; all numbers of the training are'

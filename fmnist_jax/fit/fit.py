@@ -1,178 +1,230 @@
-"""All seeds of a row, or all trials of a search: compiled once, trained together."""
+"""Trains all seeds of a row together: epochs in Python, steps on the devices."""
 
-import copy
 import math
+import time
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fmnist_jax.config.settings import split_static
-from fmnist_jax.fit import memory, mesh
-from fmnist_jax.fit.compile import compile_programs, make_layout, place
-from fmnist_jax.fit.epochs import Run, run_epochs
+from fmnist_jax.fit import checkpoint, debug_nans, memory, mesh
+from fmnist_jax.fit.checkpoint import Checkpoint
+from fmnist_jax.fit.compile import no_metrics, prepare
 from fmnist_jax.train import evaluate
+from fmnist_jax.train.losses import Metrics
+
+# A call of the compiled loop lasts about this long, for the progress bar and Ctrl-C,
+_SECONDS_PER_CALL = 1.0
+# and has at least this many steps, because each call allocates its working memory anew.
+_STEPS_PER_CALL = 8
 
 
 class FitResult(NamedTuple):
-    """What training gave; every array's first axis is the seed."""
+    """The result of a training; the first axis of every array is the seed."""
 
     logits: np.ndarray  # [S, test images, 10]
     test_loss: np.ndarray  # [S]
     test_accuracy: np.ndarray  # [S]
-    tested_epoch: np.ndarray  # [S] the epoch whose parameters were tested
-    last_accuracy: np.ndarray | None  # [S] on the test images after the last epoch, if not that one
+    tested_epoch: np.ndarray  # [S] the epoch whose parameters are tested, from 1
+    last_accuracy: np.ndarray | None  # [S] test accuracy after the last epoch; None if it is tested
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
     parameters: int  # trainable, of one network
-    variables: dict  # {'params', 'batch_stats'}: the chosen ones, numpy [S, ...]
+    variables: dict  # {'params', 'batch_stats'}: the tested ones, numpy [S, ...]
     validation: tuple | None  # (logits [S, n, 10], labels [S, n]) of held-out training images
     train_seconds: float
     compile_seconds: float
     resumed: list  # see checkpoint.Checkpoint
-    layout: mesh.Layout  # how the seeds were laid out
+    layout: mesh.Layout
+
+    def __repr__(self):
+        accuracy = 100 * self.test_accuracy
+        count, epochs = len(accuracy), len(self.history['train_loss'])
+        spread = f' ± {accuracy.std(ddof=1):.2f} (standard deviation)' if count > 1 else ''
+        return (
+            f'FitResult({count} seed{"s" * (count > 1)}, {epochs} epoch{"s" * (epochs > 1)}, '
+            f'test accuracy {accuracy.mean():.2f} %{spread}, '
+            f'trained in {self.train_seconds:.1f} s)'
+        )
 
 
 def fit(settings, dataset, layout, cache=None, progress=None, pretrained=None, checkpoints=None):
-    """Trains all seeds of a row and tests each: an Outcome.
+    """Trains all seeds of a row and tests each.
 
-    Seeds that do not fit in the devices' memory at once are trained fewer at a time.
+    Seeds that do not fit in a device's memory at once are trained fewer at a time.
 
     Args:
       settings: a row's settings.
-      dataset: data.Dataset.
-      replicas: placement.Replicas for settings.num_seeds.
-      cache: dict that keeps compiled programs for rows that differ in numbers alone.
-      progress: has `steps(count, Metrics of numpy [S])`, `epoch(number, history)` and
-        `resume(epochs, steps)`, `note(text)`; or None.
+      dataset: datasets.Dataset.
+      layout: mesh.Layout of settings.num_seeds seeds.
+      cache: dict that keeps compiled programs for rows that differ in hyper-parameters only.
+      progress: progress.RowProgress or an object with its methods; None for none.
       pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each; or None.
-      checkpoints: checkpoint.Checkpoints to go on from and to write; or None.
+      checkpoints: checkpoint.Checkpoints to resume from and to write; or None.
+
+    Returns:
+      FitResult.
 
     Raises:
-      ConfigError: a single seed does not fit; what settings.debug_nans found.
+      ConfigError: a single seed does not fit; a number that settings.debug_nans found.
+      KeyboardInterrupt: Ctrl-C or SIGTERM; with `checkpoints` the last steps are saved first.
     """
     hparams = {path: np.float32(value) for path, value in split_static(settings)[1].items()}
     seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
 
     def train_and_test(layout, cache):
-        run, compile_seconds = _prepare(
-            *(settings, hparams, seeds, dataset, layout, cache, pretrained)
-        )
-        state, end = run_epochs(run, progress, checkpoints)
-        return _outcome(run, state, end, dataset, compile_seconds)
+        run = prepare(settings, hparams, seeds, dataset, layout, cache, pretrained)
+        state, position = run_epochs(run, progress, checkpoints)
+        return _test(run, state, position, dataset)
 
-    return _where_it_fits(train_and_test, settings, layout, cache, progress)
+    return memory.fewer_until_they_fit(train_and_test, settings, layout, cache, progress)
 
 
-def fit_trials(settings, hparams, dataset, stop=None, cache=None, progress=None, pretrained=None):
-    """Trains trials of a search together, each with settings.num_seeds seeds; tests nothing.
+def run_epochs(run, progress=None, checkpoints=None, stop=None):
+    """Trains all seeds to their end.
 
     Args:
-      settings: of any of the trials: they differ in numbers alone (settings.split_numbers).
-      numbers: each trial's numbers, {'section.field': float}.
-      dataset: data.Dataset.
-      stop: (epoch, history) -> bool [trials * seeds], those that are to stop; or None.
-      cache, progress, pretrained: as for `fit`.
+      run: compile.Run.
+      progress, checkpoints: see `fit`.
+      stop: (epoch, history) -> bool [S], seeds that stop after this epoch; or None.
 
     Returns:
-      Validation accuracy float [trials, seeds] at the epoch that would be tested; NaN where a seed
-      diverged.
+      (final State on the devices, Checkpoint of the end without its state).
     """
-    each = settings.num_seeds
-    seeds = np.tile(np.arange(settings.seed, settings.seed + each, dtype=np.int32), len(hparams))
-    columns = {
-        path: np.repeat(np.array([trial[path] for trial in hparams], np.float32), each)
-        for path in hparams[0]
-    }
+    # Host 0 writes the checkpoints of all hosts, so the others catch signals without having any.
+    catch = checkpoints is not None or mesh.several_hosts(run.layout)
+    with checkpoint.catch_signals(catch) as interrupted:
+        state, position = _start(run, progress, checkpoints)
+        keeper = checkpoint.Keeper(run, checkpoints, interrupted, position.seconds)
+        pace = 1
+        for epoch in range(position.epoch + 1, run.settings.epochs + 1):
+            active = ~mesh.gather(run.layout, state.stopped)
+            if not active.any():
+                break
+            state, metrics, pace = _train_epoch(run, state, position, pace, progress, keeper)
+            record = _means('train', metrics, active)
+            if run.programs.validate is not None:
+                state, metrics = _validate(run, state, epoch)
+                record |= _means('validation', metrics, active)
+            for name, values in record.items():
+                position.history.setdefault(name, []).append(values)
+            epochs_run = [int(n + on) for n, on in zip(position.epochs_run, active, strict=True)]
+            position = position._replace(epoch=epoch, epochs_run=epochs_run, steps=0, measured=None)
+            if progress:
+                progress.epoch(epoch, position.history)
+            if stop:
+                stopped = mesh.gather(run.layout, state.stopped) | stop(epoch, position.history)
+                state = state._replace(stopped=mesh.shard(run.layout, stopped))
+            keeper.offer(state, position)
+        return state, position._replace(seconds=keeper.seconds())
 
-    def train_trials(layout, cache):
-        spread = mesh.shard(layout, columns)
-        run, _ = _prepare(settings, spread, seeds, dataset, layout, cache, pretrained)
-        state, end = run_epochs(run, progress, None, stop)
-        tested = _tested_epoch(layout, state, end)
-        accuracy = np.array(end.history['validation_accuracy'], np.float64)  # [epochs, replicas]
-        return accuracy[tested - 1, np.arange(layout.count)].reshape(-1, each)
 
-    together = copy.deepcopy(settings)
-    together.num_seeds = each * len(hparams)
-    return _where_it_fits(train_trials, settings, make_layout(together), cache, progress)
+def _start(run, progress, checkpoints):
+    """(State, Checkpoint without it) before the first step, or where an earlier run ended."""
+    state = run.programs.init(run.hparams, run.seeds, run.data.pretrained)
+    like = mesh.gather(run.layout, state)
+    restored = mesh.broadcast(run.layout, checkpoints and checkpoints.restore(like))
+    if not restored:
+        return state, Checkpoint(0, None, {}, [0] * run.layout.count, 0.0, [])
+    if progress:
+        progress.resume(restored.epoch, restored.steps)
+    return mesh.shard(run.layout, restored.state), restored._replace(state=None)
 
 
-def _where_it_fits(train, settings, layout, cache, progress):
-    """train(replicas, cache), with fewer replicas at a time as long as memory does not suffice."""
-    cache = {} if cache is None else cache
-    program, _ = split_static(settings)
-    while True:
-        while (program, layout) in cache:  # it is known that this does not fit
-            layout = cache[program, layout]
-        try:
-            return train(layout, cache)
-        except (memory.TooLarge, MemoryError, jax.errors.JaxRuntimeError) as error:
-            fewer, said = memory.fewer_at_once(layout, error)
-        cache[program, layout] = fewer
+def _train_epoch(run, state, position, pace, progress, keeper):
+    """Trains the rest of an epoch in calls of about a second.
+
+    Returns:
+      (State, the epoch's Metrics as numpy [S], steps of the next call).
+    """
+    epoch, start, steps = position.epoch + 1, position.steps, run.steps_per_epoch
+    train = run.programs.train_head if epoch <= run.settings.head_epochs else None
+    train = train or run.programs.train_steps
+    metrics = no_metrics(run.layout)
+    if start:
+        loss, correct, count = position.measured
+        earlier = Metrics(np.float32(loss), np.int32(correct), np.int32(count))
+        metrics = mesh.shard(run.layout, earlier)
+    while start < steps:
+        stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
+        began = time.perf_counter()
+        before = debug_nans.copy(run.layout, state) if run.settings.debug_nans else None
+        numbers = (np.int32(epoch), np.int32(start), np.int32(stop))
+        indices, data = run.data.train_indices, run.data.train
+        state, metrics = train(run.hparams, state, metrics, run.seeds, indices, data, *numbers)
+        sums = mesh.gather(run.layout, metrics)  # waits for the devices
+        if before is not None:
+            debug_nans.check(run, before, state, sums, epoch, start, stop)
+        seconds = mesh.all_max(run.layout, time.perf_counter() - began)
+        # At most doubled from call to call, because the first one may be slow.
+        pace = min(2 * (stop - start), (stop - start) * _SECONDS_PER_CALL / seconds)
         if progress:
-            progress.note(said)
+            progress.steps(stop - start, sums)
+        start = stop
+        if start < steps:
+            measured = [values.tolist() for values in sums]
+            keeper.offer(state, position._replace(steps=start, measured=measured))
+    return state, sums, pace
 
 
-def _prepare(settings, hparams, seeds, dataset, layout, cache, pretrained):
-    """What trains, compiled if need be: (Run, seconds it took to compile)."""
-    arrays = place(settings, dataset, layout, pretrained, seeds)
-    shapes = str(jax.tree.map(jnp.shape, (hparams, arrays)))
-    key = (split_static(settings)[0], layout, shapes)
-    seconds = 0.0
-    if key not in cache:
-        cache[key] = compile_programs(settings, hparams, layout, arrays)
-        seconds = cache[key].seconds
-    seeds = mesh.shard(layout, seeds)
-    return Run(settings, hparams, seeds, cache[key], arrays, layout), seconds
+def _validate(run, state, epoch):
+    """Validation and early stopping: (State, Metrics as numpy [S])."""
+    indices, data = run.data.validation_indices, run.data.validation
+    state, metrics = run.programs.validate(run.hparams, state, indices, data, np.int32(epoch))
+    metrics = mesh.gather(run.layout, metrics)
+    if run.settings.debug_nans:
+        debug_nans.check_validation(run.settings, metrics, epoch)
+    return state, metrics
 
 
-def _outcome(run, state, end, dataset, compile_seconds):
-    """Tests the chosen parameters of every seed."""
-    best = evaluate.selected(state)
-    variables = {'params': best.params, 'batch_stats': best.batch_stats}
-    tested = run.programs.test(run.hparams, state, run.arrays.test)
-    logits, measured = mesh.gather(run.layout, tested)
+def _means(name, metrics, active):
+    """Loss and accuracy per seed for JSON: None if the seed has stopped or diverged."""
+
+    def rounded(sums):
+        with np.errstate(divide='ignore', invalid='ignore'):
+            means = sums / metrics.count
+        return [
+            float(f'{mean:.6g}') if on and math.isfinite(mean) else None
+            for mean, on in zip(means, active, strict=True)
+        ]
+
+    return {f'{name}_loss': rounded(metrics.loss), f'{name}_accuracy': rounded(metrics.correct)}
+
+
+def tested_epochs(run, state, position):
+    """int [S], the epoch whose parameters are tested, from 1."""
+    if state.best is None:
+        return np.asarray(position.epochs_run)
+    return mesh.gather(run.layout, state.best.epoch)
+
+
+def _test(run, state, position, dataset):
+    """Tests the selected parameters of every seed: FitResult."""
+    best, layout, programs = evaluate.selected(state), run.layout, run.programs
+    logits, metrics = mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
+    last_accuracy = validation = None
+    if state.best is not None:
+        last = state.best._replace(params=state.params, batch_stats=state.batch_stats)
+        tested = programs.test(run.hparams, state._replace(best=last), run.data.test)
+        _, last_metrics = mesh.gather(layout, tested)
+        last_accuracy = last_metrics.correct / last_metrics.count
+    if programs.validation_logits is not None:
+        indices, (images, _) = run.data.validation_indices, run.data.validation
+        held_out = programs.validation_logits(run.hparams, state, indices, images)
+        validation_logits, indices = mesh.gather(layout, (held_out, indices))
+        validation = (validation_logits, dataset.train_labels[indices])
     return FitResult(
-        logits,
-        measured.loss / measured.count,
-        measured.correct / measured.count,
-        _tested_epoch(run.layout, state, end),
-        _last_accuracy(run, state),
-        end.history,
-        sum(math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)),
-        mesh.gather(run.layout, variables),
-        _validated(run, state, dataset),
-        end.seconds,
-        compile_seconds,
-        end.resumed,
-        run.layout,
+        logits=logits,
+        test_loss=metrics.loss / metrics.count,
+        test_accuracy=metrics.correct / metrics.count,
+        tested_epoch=tested_epochs(run, state, position),
+        last_accuracy=last_accuracy,
+        history=position.history,
+        parameters=sum(math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)),
+        variables=mesh.gather(layout, {'params': best.params, 'batch_stats': best.batch_stats}),
+        validation=validation,
+        train_seconds=position.seconds,
+        compile_seconds=run.compile_seconds,
+        resumed=position.resumed,
+        layout=layout,
     )
-
-
-def _tested_epoch(layout, state, end):
-    """[S] the epoch whose parameters count, from 1."""
-    if state.best is None:
-        return np.asarray(end.epochs_run)
-    return mesh.gather(layout, state.best.epoch)
-
-
-def _last_accuracy(run, state):
-    """[S] test accuracy after each seed's last epoch; None if that is the tested one."""
-    if state.best is None:
-        return None
-    last = state.best._replace(params=state.params, batch_stats=state.batch_stats)
-    tested = run.programs.test(run.hparams, state._replace(best=last), run.arrays.test)
-    _, measured = mesh.gather(run.layout, tested)
-    return measured.correct / measured.count
-
-
-def _validated(run, state, dataset):
-    """(logits, labels) of each seed's validation images, which must not be the test images."""
-    if run.programs.validation_logits is None:
-        return None
-    images, _ = run.arrays.validation
-    indices = run.arrays.validation_indices
-    logits = run.programs.validation_logits(run.hparams, state, indices, images)
-    logits, indices = mesh.gather(run.layout, (logits, indices))
-    return logits, dataset.train_labels[indices]

@@ -1,30 +1,27 @@
-"""What a row needs of each device's memory, and fewer seeds at a time where it is too much.
+"""Device memory: what a row needs, and fewer seeds at a time if that is too much.
 
-XLA says of every compiled program what it will need (on a CPU, too), so most of what does not fit
-is told before it runs; a device that runs out all the same raises, and is treated alike.
+XLA estimates the memory of every compiled program, on a CPU too, so most rows that do not fit are
+found before they run. A device that runs out of memory later is treated the same way.
 """
 
 import os
-import pathlib
 
 import jax
 
+from fmnist_jax.config import machine
+from fmnist_jax.config.settings import split_static
 from fmnist_jax.errors import ConfigError
 
-VARIABLE = 'FMNIST_MEMORY_LIMIT'  # bytes of each device that may be used; for tests and guests
-# Of a machine without memory_stats, such as a CPU: the rest is for Python, the system and others.
+VARIABLE = 'FMNIST_MEMORY_LIMIT'  # environment variable: bytes of each device that may be used
+# For devices without memory_stats, such as a CPU: the rest is for Python and the system.
 _PART_OF_MACHINE = 0.9
-_CONTAINER_LIMITS = (
-    '/sys/fs/cgroup/memory.max',
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes',
-)
 
 
 class TooLarge(Exception):
-    """A program that needs more than a device has."""
+    """A program that needs more memory than a device has."""
 
     def __init__(self, needed, limit, lasting):
-        """needed, limit: bytes; lasting: those that are there however few seeds run at a time."""
+        """All in bytes; lasting: independent of how many seeds run at a time."""
         super().__init__(f'needs {_gigabytes(needed)} of {_gigabytes(limit)}')
         self.needed, self.limit, self.lasting = needed, limit, lasting
 
@@ -34,11 +31,11 @@ def _gigabytes(count):
 
 
 def limit(devices):
-    """Bytes that each of the devices may use: FMNIST_MEMORY_LIMIT, the device's own, or its share
-    of the machine's memory.
+    """Bytes that each device may use: FMNIST_MEMORY_LIMIT, or the device's own memory, or on a CPU
+    its part of the machine's.
 
     Raises:
-      ConfigError: FMNIST_MEMORY_LIMIT is no number of bytes.
+      ConfigError: FMNIST_MEMORY_LIMIT is not a number of bytes.
     """
     given = os.environ.get(VARIABLE)
     if given:
@@ -49,52 +46,42 @@ def limit(devices):
         if count < 1:
             raise ConfigError(f'{VARIABLE}={given}: expected a number of bytes, such as 4e9')
         return count
-    here = [device for device in devices if device.process_index == jax.process_index()]
-    own = (here[0].memory_stats() or {}).get('bytes_limit')
-    return own or int(_PART_OF_MACHINE * _machine()) // len(here)
-
-
-def _machine():
-    """Bytes of memory that this process may use."""
-    sizes = [os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')]
-    for file in map(pathlib.Path, _CONTAINER_LIMITS):
-        if file.is_file() and file.read_text().strip().isdigit():
-            sizes.append(int(file.read_text()))
-    return min(sizes)
+    local = [device for device in devices if device.process_index == jax.process_index()]
+    own = (local[0].memory_stats() or {}).get('bytes_limit')
+    return own or int(_PART_OF_MACHINE * machine.memory()) // len(local)
 
 
 def check_program(program, devices):
     """Refuses a compiled program that needs more memory than a device may use.
 
     Raises:
-      TooLarge: with how much.
+      TooLarge: the program does not fit.
     """
-    found = program.memory_analysis()
-    if found is None:  # a backend that does not say
+    sizes = program.memory_analysis()
+    if sizes is None:  # the backend gives no estimate
         return
-    lasting = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
-    needed = lasting + found.temp_size_in_bytes
+    lasting = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+    needed = lasting + sizes.temp_size_in_bytes
     if needed > limit(devices):
         raise TooLarge(needed, limit(devices), lasting)
 
 
 def check_state(settings, state, layout):
-    """Refuses seeds whose parameters and optimizer states alone are more than a device has.
+    """Refuses seeds whose parameters and optimizer states alone exceed a device's memory.
 
     Args:
       settings: a row's settings.
-      state: train.State of one seed, or its shapes.
-      replicas: placement.Replicas.
+      state: State of one seed, or its shapes.
+      layout: mesh.Layout.
 
     Raises:
-      ConfigError: with how many seeds there is room for.
+      ConfigError: with the number of seeds that fit.
     """
     each = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     available = limit(layout.devices)
     if each * layout.per_device <= available:
         return
-    groups = len(layout.devices) // layout.share.parts
-    most = available // each * groups
+    most = available // each * layout.groups
     hint = (
         f'at most {most} fit: train so many, then start again with more, they join the row'
         if most
@@ -106,30 +93,40 @@ def check_state(settings, state, layout):
     )
 
 
-def _at_once(layout):
-    """Seeds that a device trains at the same time."""
-    if layout.mode == 'vmap':
-        return layout.per_device
-    return min(max(layout.chunk, 1), layout.per_device)
-
-
-def fewer_at_once(layout, error):
-    """The layout with half as many seeds at a time on each device.
+def fewer_until_they_fit(train, settings, layout, cache, progress):
+    """train(layout, cache), halving the seeds that each device trains at a time until they fit.
 
     Args:
-      replicas: placement.Replicas that did not fit.
-      error: what it raised: TooLarge, MemoryError or JAX's RESOURCE_EXHAUSTED.
-
-    Returns:
-      (Replicas, what happened in words).
+      train: function of (layout, cache).
+      settings: a row's settings.
+      layout: mesh.Layout to try first.
+      cache: dict of compiled programs, which also keeps the layouts that fit; or None.
+      progress: its `note` reports each try; or None.
 
     Raises:
-      ConfigError: it is one seed at a time already, or what lasts is too much.
-      JaxRuntimeError: `error` itself, if it is about something else than memory.
+      ConfigError: not even one seed at a time fits.
     """
+    cache = {} if cache is None else cache
+    program, _ = split_static(settings)
+    while True:
+        while (program, layout) in cache:  # an earlier row did not fit
+            layout = cache[program, layout]
+        try:
+            return train(layout, cache)
+        except (TooLarge, MemoryError, jax.errors.JaxRuntimeError) as error:
+            fewer, message = _halve(layout, error)
+        cache[program, layout] = fewer
+        if progress:
+            progress.note(message)
+
+
+def _halve(layout, error):
+    """(layout with half as many seeds at a time, message); raises `error` if that is no help."""
     if isinstance(error, jax.errors.JaxRuntimeError) and 'RESOURCE_EXHAUSTED' not in str(error):
         raise error
-    seeds = _at_once(layout)
+    seeds = layout.per_device
+    if layout.mode == 'map':
+        seeds = min(max(layout.chunk, 1), seeds)
     hopeless = isinstance(error, TooLarge) and error.lasting > error.limit
     reason = f' ({error})' if isinstance(error, TooLarge) else ''
     if seeds == 1 or hopeless:
@@ -138,8 +135,7 @@ def fewer_at_once(layout, error):
             'config.num_seeds (seeds can be added later), config.batch_size, '
             'config.eval_batch_size or config.dataset.image_size, or choose a smaller config.model'
         ) from error
-    smaller = layout._replace(mode='map', chunk=seeds // 2)
-    return smaller, (
+    return layout._replace(mode='map', chunk=seeds // 2), (
         f'{seeds} seeds at a time do not fit in the memory of a device{reason}: '
         f'goes on with {seeds // 2} at a time'
     )

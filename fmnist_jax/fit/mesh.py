@@ -1,14 +1,11 @@
-"""Replicas: one seed's pure function run for many seeds, over the devices there are.
+"""The layout: one seed's pure function run for many seeds, over the devices of one or more hosts.
 
-The only file that says `pmap` and `vmap` (and `shard_map`, where the devices belong to several
-hosts, each with a process of its own that runs all of this). Arrays of all seeds have the shape
-[devices, seeds per device, ...]: `pmap` spreads the first axis, `vmap` or `lax.map` the
-second. Seeds never talk to each other; only where devices share a seed (share.py) is there a
-collective, in which one device waits for another. On a CPU each core is a device: a core that
-trains its own seeds needs no barrier in every operation (LeNet-5 on two cores: twice as fast).
+Arrays of all seeds have the shape [devices, seeds per device, ...]: `shard_map` spreads the first
+axis, `vmap` or `lax.map` the second. Seeds never communicate; only devices that share a seed do
+(models/batch.py). On a CPU each core is a device, so a core that trains its own seeds never waits
+for another. With several hosts each runs this in a process of its own.
 """
 
-import functools
 import pickle
 import time
 from typing import NamedTuple
@@ -20,15 +17,16 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from fmnist_jax.errors import ConfigError
+from fmnist_jax.fit import memory
 from fmnist_jax.models.batch import ALONE, AXIS, Share
-
-# Which seeds are trained on which devices.
+from fmnist_jax.train import step
 
 
 class Layout(NamedTuple):
-    """How `count` seeds are laid out."""
+    """Which seeds train on which devices."""
 
-    count: int
+    count: int  # seeds
     devices: tuple  # of jax.Device
     per_device: int
     mode: str  # 'vmap': all seeds of a device at once; 'map': one after the other
@@ -36,84 +34,142 @@ class Layout(NamedTuple):
     share: Share = ALONE  # how many devices share a seed's batches
 
     @property
+    def groups(self):
+        """Groups of devices that share their seeds' batches."""
+        return len(self.devices) // self.share.parts
+
+    @property
     def padded(self):
-        """Seeds that run: as many on each device; those beyond `count` repeat the last."""
-        return len(self.devices) // self.share.parts * self.per_device
+        """Seeds that run, the same number on each device; the last seed is repeated."""
+        return self.groups * self.per_device
+
+
+def state_shapes(settings):
+    """The State of one seed, as shapes."""
+    return jax.eval_shape(lambda: step.init(settings, 0, settings.batch_size))
+
+
+def devices_per_seed(settings, num_seeds, available):
+    """Number of devices that share a seed's batches, for `num_seeds` seeds on `available` devices.
+
+    config.devices_per_seed, or by default as many as possible for a convolutional network on a CPU
+    and with several hosts, else 1: a GPU is more than one seed fills.
+
+    Raises:
+      ConfigError: config.devices_per_seed is not possible.
+    """
+    state = state_shapes(settings)
+    batch, wanted = settings.batch_size, settings.devices_per_seed
+    size = step.micro_batch_size(settings, state.params, state.batch_stats)
+    parts = batch if size == batch else batch // size
+    each = max(1, available // num_seeds)
+    possible = [k for k in range(1, each + 1) if parts % k == 0]
+    if wanted and wanted not in possible:
+        raise ConfigError(
+            f'config.devices_per_seed={wanted}: expected one of {", ".join(map(str, possible))}: '
+            f'{each} devices for each seed, and a batch of {batch} images in {parts} parts'
+        )
+    convolutional = any(leaf.ndim == 4 for leaf in jax.tree.leaves(state.params))
+    on_cpu = jax.default_backend() == 'cpu'
+    most = max(possible) if (convolutional and on_cpu) or jax.process_count() > 1 else 1
+    return wanted or most
+
+
+def make_layout(settings, devices=None):
+    """The Layout of a row's seeds over `devices`, by default all.
+
+    Raises:
+      ConfigError: config.devices_per_seed is not possible, more seeds than the memory holds, or a
+        host would have nothing to do.
+    """
+    devices = jax.devices() if devices is None else devices
+    each = devices_per_seed(settings, settings.num_seeds, len(devices))
+    layout = arrange(settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each)
+    memory.check_state(settings, state_shapes(settings), layout)
+    return layout
 
 
 def arrange(count, mode='auto', chunk=0, devices=None, devices_per_seed=1):
-    """Lays out `count` seeds over the devices so that the fewest run one after the other.
+    """Lays out `count` seeds over devices so that the fewest run one after the other.
 
     Args:
       count: seeds, at least 1.
-      mode: 'vmap', 'map' or 'auto' (one after the other on a CPU, whose caches hold one
-        network; all at once elsewhere).
+      mode: 'vmap', 'map' or 'auto': 'map' on a CPU, whose caches hold one network, else 'vmap'.
       chunk: seeds at once with 'map'.
-      devices: jax devices; by default all, those of other hosts (hosts.py) too.
-      devices_per_seed: that share each seed's batches; more than 1 needs as many for each.
+      devices: jax devices; by default all, including those of other hosts.
+      devices_per_seed: devices that share each seed's batches.
 
     Raises:
-      ValueError: some hosts would have nothing to do.
+      ConfigError: the hosts cannot share the seeds evenly.
     """
     devices = tuple(jax.devices() if devices is None else devices)
     if mode == 'auto':
         mode = 'map' if devices[0].platform == 'cpu' else 'vmap'
     per_device = -(-count // len(devices))
     needed = -(-count // per_device) * devices_per_seed
-    share = Share(devices_per_seed, needed)
-    return Layout(count, _of_each_host(devices, needed), per_device, mode, chunk, share)
-
-
-def _of_each_host(devices, needed):
-    """The first `needed` devices, as many of each host."""
     hosts = {}
     for device in devices:
         hosts.setdefault(device.process_index, []).append(device)
     each, rest = divmod(needed, len(hosts))
     if rest:
-        raise ValueError(
+        raise ConfigError(
             f'{needed} devices would train these seeds, which {len(hosts)} hosts cannot share '
             f'evenly: choose config.num_seeds, or config.devices_per_seed, for {len(devices)}'
         )
-    return tuple(device for mine in hosts.values() for device in mine[:each])
+    devices = tuple(device for local in hosts.values() for device in local[:each])
+    return Layout(count, devices, per_device, mode, chunk, Share(devices_per_seed, needed))
 
 
-def shard(layout, tree):
-    """Arrays [count, ...] -> [devices, seeds per device, ...] on the devices."""
-
-    def lay_out(array):
-        array = np.asarray(array)
-        extra = layout.padded - layout.count
-        array = np.concatenate([array, np.repeat(array[-1:], extra, axis=0)])
-        groups = len(layout.devices) // layout.share.parts
-        array = array.reshape(groups, layout.per_device, *array.shape[1:])
-        return np.repeat(array, layout.share.parts, axis=0)
-
-    return _on_devices(layout, jax.tree.map(lay_out, tree))
+def several_hosts(layout):
+    """Whether the layout's devices belong to several processes."""
+    return len({device.process_index for device in layout.devices}) > 1
 
 
-def replicate(layout, tree):
-    """Arrays that all seeds read -> a copy on each device, [devices, ...]."""
-    copies = len(layout.devices)
-    return _on_devices(
-        layout, jax.tree.map(lambda a: np.broadcast_to(a, (copies, *np.shape(a))), tree)
+def _mesh(layout):
+    return Mesh(np.array(layout.devices), (AXIS,))
+
+
+def _put(layout, tree):
+    """Arrays [devices, ...] with their first axis spread over the devices."""
+    sharding = NamedSharding(_mesh(layout), P(AXIS))
+    return jax.tree.map(
+        lambda a: jax.make_array_from_callback(a.shape, sharding, lambda part: a[part]), tree
     )
 
 
-def gather(layout, tree):
-    """Arrays [devices, seeds per device, ...] -> numpy [count, ...]."""
+def shard(layout, tree):
+    """Arrays [S, ...] -> [devices, seeds per device, ...] on the devices."""
 
-    def collect(array):
+    def split(array):
+        array = np.asarray(array)
+        padding = np.repeat(array[-1:], layout.padded - layout.count, axis=0)
+        array = np.concatenate([array, padding])
+        array = array.reshape(layout.groups, layout.per_device, *array.shape[1:])
+        return np.repeat(array, layout.share.parts, axis=0)
+
+    return _put(layout, jax.tree.map(split, tree))
+
+
+def replicate(layout, tree):
+    """Arrays that all seeds read -> [devices, ...], a copy on each device."""
+    copies = len(layout.devices)
+    return _put(layout, jax.tree.map(lambda a: np.broadcast_to(a, (copies, *np.shape(a))), tree))
+
+
+def gather(layout, tree):
+    """Arrays [devices, seeds per device, ...] -> numpy [S, ...]."""
+
+    def join(array):
         array = np.asarray(array)[:: layout.share.parts]
         return array.reshape(layout.padded, *array.shape[2:])[: layout.count]
 
-    if several_hosts(layout):  # a host sees its own devices' part alone
+    if several_hosts(layout):  # a host holds its own devices' part only
         tree = multihost_utils.process_allgather(tree, tiled=True)
-    return jax.tree.map(collect, tree)
+    return jax.tree.map(join, tree)
 
 
 def broadcast(layout, value):
-    """The first host's value (anything that can be pickled), for all of them."""
+    """Host 0's value (anything that can be pickled), on every host."""
     if not several_hosts(layout):
         return value
     raw = np.frombuffer(pickle.dumps(value), np.uint8)
@@ -123,55 +179,27 @@ def broadcast(layout, value):
 
 
 def all_max(layout, number):
-    """The largest number of all hosts, so that all of them decide the same by it."""
+    """The largest number of all hosts, so that every host decides the same."""
     if not several_hosts(layout):
         return number
     return float(multihost_utils.process_allgather(np.float32(number)).max())
 
 
-def several_hosts(layout):
-    """Whether the replicas' devices belong to several processes."""
-    return len({device.process_index for device in layout.devices}) > 1
-
-
-def _mesh(devices):
-    return Mesh(np.array(devices), (AXIS,))
-
-
-@functools.cache
-def _identity(devices):
-    """Compiled once per shape, not once per call."""
-    return jax.pmap(lambda tree: tree, devices=devices)
-
-
-def _on_devices(layout, tree):
-    """First axis over the devices, by the layout that pmap itself uses."""
-    if not jax.tree.leaves(tree):
-        return tree  # pmap refuses to map nothing
-    if several_hosts(layout):
-        layout = NamedSharding(_mesh(layout.devices), P(AXIS))
-        return jax.tree.map(
-            lambda a: jax.make_array_from_callback(a.shape, layout, lambda part: a[part]), tree
-        )
-    return _identity(layout.devices)(tree)
-
-
 def _over_seeds(function, layout, axes):
-    """`function` of one seed -> of the seeds of one device; axes as for vmap (0 or None)."""
+    """`function` of one seed -> of all seeds of one device; axes as for vmap (0 or None)."""
     if layout.mode == 'vmap':
         return jax.vmap(function, in_axes=axes)
 
     def mapped(*args):
-        """lax.map takes one argument: the seeds' own arrays; the shared ones are closed over."""
+        """lax.map takes one argument, the seeds' own arrays; the others are closed over."""
         own = [a for a, axis in zip(args, axes, strict=True) if axis == 0]
 
         def one(own):
             own = iter(own)
-            return function(
-                *[next(own) if axis == 0 else a for a, axis in zip(args, axes, strict=True)]
-            )
+            pairs = zip(args, axes, strict=True)
+            return function(*[next(own) if axis == 0 else a for a, axis in pairs])
 
-        if layout.per_device == 1:  # no loop: XLA optimizes the entry computation best
+        if layout.per_device == 1:  # without a loop XLA optimizes best
             only = one(jax.tree.map(lambda a: a[0], own))
             return jax.tree.map(lambda a: jnp.asarray(a)[None], only)
         chunk = layout.chunk if layout.chunk > 1 else None
@@ -180,64 +208,43 @@ def _over_seeds(function, layout, axes):
     return mapped
 
 
-def _map_over_hosts(function, devices, axes, donate):
-    """What pmap does, for arrays that are spread over the devices of several hosts.
-
-    pmap itself takes and gives each host's part of an array, but once compiled the whole.
-    """
-
-    def on_one_device(*args):
-        own = [
-            jax.tree.map(lambda leaf: leaf[0], a) if axis == 0 else a
-            for a, axis in zip(args, axes, strict=True)
-        ]
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], function(*own))
-
-    spread = jax.shard_map(
-        on_one_device,
-        mesh=_mesh(devices),
-        in_specs=tuple(P(AXIS) if axis == 0 else P() for axis in axes),
-        out_specs=P(AXIS),
-        check_vma=False,  # pmap does not check either
-    )
-    return jax.jit(spread, donate_argnums=donate)
-
-
 def compile_for(layout, function, axes, *args, donate=(), runs_once=False):
-    """Compiles one seed's `function` for all seeds.
+    """Compiles one seed's `function` for all seeds of a layout.
 
     Args:
-      replicas: the layout.
+      layout: Layout.
       function: pure function of one seed's arrays.
-      axes: per argument 0 (an array of each seed's own, from `spread` or an earlier program),
-        None (from `share`) or 'same' (a plain number, the same for all).
+      axes: for each argument 0 (each seed's own arrays, from `shard` or an earlier program), None
+        (the same for all seeds, from `replicate`) or 'same' (the same, numbers from the host).
       *args: example arguments.
-      donate: positions of arguments whose memory the result may take over.
-      runs_once: compile without optimization, which takes a quarter of the time.
+      donate: positions of arguments whose memory the result may reuse.
+      runs_once: compile fast, without optimization.
 
     Returns:
       (program, seconds it took to compile).
     """
     start = time.perf_counter()
-    seed_axes = tuple(0 if axis == 0 else None for axis in axes)
-    device_axes = tuple(None if axis == 'same' else 0 for axis in axes)
-    mapped = _over_seeds(function, layout, seed_axes)
-    if several_hosts(layout):
-        program = _map_over_hosts(mapped, layout.devices, device_axes, donate)
-    else:
-        program = jax.pmap(
-            mapped,
-            axis_name=AXIS,
-            in_axes=device_axes,
-            devices=layout.devices,
-            donate_argnums=donate,
-        )
+    mapped = _over_seeds(function, layout, tuple(0 if axis == 0 else None for axis in axes))
+
+    def on_one_device(*args):
+        own = [
+            a if axis == 'same' else jax.tree.map(lambda leaf: jnp.squeeze(leaf, 0), a)
+            for a, axis in zip(args, axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), mapped(*own))
+
+    program = jax.shard_map(
+        on_one_device,
+        mesh=_mesh(layout),
+        in_specs=tuple(P() if axis == 'same' else P(AXIS) for axis in axes),
+        out_specs=P(AXIS),
+        check_vma=False,  # the check knows no axis_index_groups
+    )
     options = {}
     if runs_once:
         options['xla_backend_optimization_level'] = 0
     if len(layout.devices) > 1 and layout.devices[0].platform == 'cpu':
-        # Each core works for its own device; products split over all cores would only wait for
-        # each other (the fully connected net: 1.1 to 1.2 times as fast).
+        # Each core works for its own device: operations split over all cores would only wait.
         options['xla_cpu_multi_thread_eigen'] = False
-    compiled = program.lower(*args).compile(compiler_options=options)
-    return compiled, time.perf_counter() - start
+    lowered = jax.jit(program, donate_argnums=donate).lower(*args)
+    return lowered.compile(compiler_options=options), time.perf_counter() - start

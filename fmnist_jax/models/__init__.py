@@ -1,14 +1,15 @@
 """The reports' networks by name.
 
-Every model is a flax.linen module: `model.init(key, images, train=False)` makes the
-parameters, `model.apply(variables, images, train, batch)` maps images [N, H, W, C] (28, 28, 1;
-for the MobileNets 56, 56, 3) to logits [N, 10] in the images' type. `batch` is a share.Batch.
+Every model is a flax.linen module. `model.init(key, images, train=False)` makes the variables;
+`model.apply(variables, images, train, batch)` maps images [N, H, W, C] (28, 28, 1; for the
+MobileNets 56, 56, 3) to logits [N, 10] in the images' type. `batch` is a batch.Batch.
 """
 
 import dataclasses
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 
 from fmnist_jax.models.cnn_variants import CNNVariant
 from fmnist_jax.models.lenet import LeNet5
@@ -39,18 +40,14 @@ MODELS = {
 
 
 def model_fields(name):
-    """The fields of a model that a config may set, and their defaults here."""
-    make = MODELS[name]
-    module = getattr(make, 'func', make)
-    fields = {f.name: f.default for f in dataclasses.fields(module)}
-    fields.update(getattr(make, 'keywords', {}))
-    for not_a_choice in ('parent', 'name', 'variant'):
-        fields.pop(not_a_choice, None)
-    return fields
+    """{field of a model that a config may set: its default}."""
+    make = partial(MODELS[name])
+    fields = {f.name: f.default for f in dataclasses.fields(make.func)} | make.keywords
+    return {k: fields[k] for k in fields if k not in ('parent', 'name', 'variant')}
 
 
 def make_model(name, **fields):
-    """The network `name`; a field that is None keeps the model's own value.
+    """The network `name`; a field that is None keeps its default.
 
     Raises:
       ValueError: unknown name, or a field that this network does not have.
@@ -65,8 +62,20 @@ def make_model(name, **fields):
     return MODELS[name](**fields)
 
 
+def variable_shapes(model, image_shape, dtype=jnp.float32):
+    """Shapes and types of a model's variables, without computing them.
+
+    Args:
+      model: a flax module, called as described above.
+      image_shape: (height, width, channels).
+      dtype: of the images.
+    """
+    images = jax.ShapeDtypeStruct((1, *image_shape), dtype)
+    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
 def frozen(model, params):
-    """For each parameter whether training leaves it alone: a tree of bools like `params`."""
+    """A tree of bools like `params`: True where training does not change the parameter."""
     is_frozen = getattr(model, 'is_frozen', lambda path: False)
     return jax.tree_util.tree_map_with_path(
         lambda path, _: is_frozen(tuple(part.key for part in path)), params

@@ -7,7 +7,7 @@ from fmnist_jax.models.fused_norm import values
 from fmnist_jax.models.layers import ACTIVATIONS, Conv, ConvNorm, Dense, Dropout
 from fmnist_jax.models.pooling import Pool
 
-# Per convolution (kernel size, features, pooled after); then the hidden dense widths.
+# (kernel size, features, whether pooled) of each convolution; widths of the hidden dense layers.
 _FOUR_CONVOLUTIONS = ((3, 32, False), (3, 64, False), (3, 128, True), (3, 128, True))
 _ARCHITECTURES = {
     'cnn_1': (_FOUR_CONVOLUTIONS, (1024, 512)),
@@ -24,9 +24,9 @@ _ARCHITECTURES = {
 class CNNVariant(nn.Module):
     """Convolution, batch norm (not in cnn_1), activation, pooling; then dense layers.
 
-    Convolutions are unpadded and pooling rounds up: only so does the report's 3200 = 5*5*128
-    come out. Dropout (cnn_3) sits before the activation of each hidden dense layer. With
-    parameters: cnn_1 4,048,010, cnn_2 and cnn_3 4,048,714, cnn_4 65,994, cnn_5 1,853,002.
+    Convolutions are unpadded and pooling rounds up, which gives the report's 3200 = 5*5*128.
+    Dropout (cnn_3) comes before the activation of each hidden dense layer. Parameters: cnn_1
+    4,048,010, cnn_2 and cnn_3 4,048,714, cnn_4 65,994, cnn_5 1,853,002.
     """
 
     variant: str
@@ -41,15 +41,14 @@ class CNNVariant(nn.Module):
         convolutions, dense_widths = _ARCHITECTURES[self.variant]
         activation = ACTIVATIONS[self.activation]
         x = images
-        for kernel_size, features, pooled in convolutions:
+        for size, features, pooled in convolutions:
             if self.batch_norm:
-                fields = {'framework': 'pytorch', 'activation': self.activation, 'use_bias': True}
                 layer = ConvNorm(
-                    features, kernel_size, initialization=self.initialization, **fields
+                    features, size, 'pytorch', self.activation, self.initialization, use_bias=True
                 )
                 x = layer(x, train, batch)
             else:
-                x = activation(Conv(features, kernel_size, self.initialization)(x))
+                x = activation(Conv(features, size, self.initialization)(x))
             if pooled:
                 x = Pool(self.pooling, ceil_mode=True)(x)
         x = values(x).reshape(images.shape[0], -1)

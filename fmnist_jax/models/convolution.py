@@ -1,11 +1,10 @@
 """Convolutions that stay fast inside `scan`, under `vmap` and on every backend.
 
-XLA's CPU compiler runs the gradient of `lax.conv` up to 40 times slower inside a loop body
-than outside (jax issue 12868), and turns a convolution with one kernel per seed into a slow
-grouped convolution. A training epoch is a loop and seeds are trained together, so both would
-hit us. On the CPU a convolution is therefore patches times a matrix ("im2col"), a few images
-at a time so that the patches stay in the processor's cache; its gradient is two more matrix
-products, which JAX derives by itself. On other backends it is `lax.conv`.
+XLA's CPU compiler makes the gradient of `lax.conv` slow inside a loop (jax issue 12868), and
+turns a convolution with one kernel per seed into a slow grouped convolution. A training epoch is
+a loop over seeds that are trained together. On the CPU a convolution is therefore patches times a
+matrix ("im2col"), a few images at a time so that the patches stay in the processor's cache.
+JAX derives its gradient, two more matrix products. On other backends it is `lax.conv`.
 """
 
 import contextlib
@@ -16,9 +15,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-# Images whose patches are built at a time on the CPU. A 3x3 convolution of 128 images of
-# 24x24x64 to 128 features with its gradients took 80 ms in blocks of 8, 184 ms in one.
-IMAGES_PER_BLOCK = 8
+IMAGES_PER_BLOCK = 8  # images whose patches are built at a time on the CPU
 # A matrix product with fewer columns than this leaves vector registers empty.
 _COLUMNS = 32
 _portable = contextvars.ContextVar('portable', default=False)
@@ -26,7 +23,7 @@ _portable = contextvars.ContextVar('portable', default=False)
 
 @contextlib.contextmanager
 def portable():
-    """What is traced here runs on every backend and for any number of images (see portable.py)."""
+    """Within this context, layers are traced for every backend and any number of images."""
     token = _portable.set(True)
     try:
         yield
@@ -35,7 +32,7 @@ def portable():
 
 
 def in_blocks():
-    """Whether layers are to be traced as loops over blocks of images that fit a CPU's cache."""
+    """Whether to trace layers as loops over blocks of images that fit a CPU's cache."""
     return jax.default_backend() == 'cpu' and not _portable.get()
 
 
@@ -56,8 +53,8 @@ def convolve(images, kernel, padding=0, stride=1):
     images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
     if images.shape[0] <= 2 * IMAGES_PER_BLOCK:
         return _convolve_block(images, kernel, stride)
-    # checkpoint: the backward pass builds the patches again (a copy in the cache) instead of
-    # reading nine times the activations back from memory.
+    # checkpoint: the backward pass builds the patches again, which is faster than reading them
+    # back from memory.
     convolve_block = jax.checkpoint(lambda block: _convolve_block(block, kernel, stride))
     whole = images.shape[0] - images.shape[0] % IMAGES_PER_BLOCK
     blocks = images[:whole].reshape(-1, IMAGES_PER_BLOCK, *images.shape[1:])
@@ -69,13 +66,10 @@ def convolve(images, kernel, padding=0, stride=1):
 
 
 def depthwise(images, kernel, padding=0, stride=1):
-    """Each channel convolved with a kernel of its own; arguments as `convolve`.
+    """Convolves each channel with its own kernel [kh, kw, 1, C]; else as `convolve`.
 
     On the CPU a sum of shifted products: XLA would lower the kernel's gradient to a dense
     convolution of all channels with all channels.
-
-    Args:
-      kernel: [kh, kw, 1, C].
     """
     if not in_blocks():
         return _lax(images, kernel, padding, stride, groups=images.shape[-1])
@@ -101,10 +95,9 @@ def _depthwise_forward(images, kernel, sides):
 
 
 def _depthwise_backward(sides, saved, d_outputs):
-    """The image's gradient is the same convolution with the kernel turned round.
+    """The gradient of the images is the same convolution with the kernel turned round.
 
-    JAX would add nine padded copies of the output's gradient, with nine comparisons a value:
-    the simplified MobileNet trains 1.1 times as fast this way. (No padding beyond kernel - 1.)
+    JAX's own gradient adds nine padded copies, which is slower. Padding is at most kernel - 1.
     """
     images, kernel = saved
     size, (before, after) = kernel.shape[0], sides
@@ -133,14 +126,12 @@ def _lax(images, kernel, padding, stride, groups=1):
 
 
 def _windows(images, kh, kw, stride=1):
-    """The kh * kw shifted images whose values meet a kernel's taps: [N, H', W', C] each."""
-    height, width = [
-        (side - k) // stride + 1 for side, k in zip(images.shape[1:3], (kh, kw), strict=True)
-    ]
+    """The kh * kw shifted images that a kernel's taps multiply: [N, H', W', C] each."""
+    height, width = images.shape[1:3]
+    down = stride * ((height - kh) // stride) + 1  # rows that a tap passes over
+    right = stride * ((width - kw) // stride) + 1
     return [
-        images[
-            :, i : i + stride * (height - 1) + 1 : stride, j : j + stride * (width - 1) + 1 : stride
-        ]
+        images[:, i : i + down : stride, j : j + right : stride]
         for i in range(kh)
         for j in range(kw)
     ]
@@ -159,12 +150,10 @@ def _convolve_block(images, kernel, stride):
 
 
 def _convolve_pixel_groups(images, kernel, group):
-    """`group` neighbouring pixels of a row as one pixel with `group` times the channels.
+    """Treats `group` neighbouring pixels of a row as one pixel with `group` times the channels.
 
-    A product of few features then becomes one with enough columns, and a patch that serves
-    `group` outputs is smaller than `group` patches: 16 channels to 16 features at 28x28 take
-    11.9 ms instead of 18.8 (forward and gradients of 128 images, one core), LeNet-5's two
-    convolutions 3.7 instead of 8.
+    The matrix then has enough columns, and one patch for `group` outputs is smaller than `group`
+    patches.
     """
     (kh, kw, channels, features), (n, height, width, _) = kernel.shape, images.shape
     rows, columns = height - kh + 1, width - kw + 1
@@ -186,11 +175,10 @@ def _convolve_pixel_groups(images, kernel, group):
 
 
 def _matrix(kernel):
-    """[kh, kw, C, ...] -> [kh * kw * C, features], kept transposed in memory.
+    """[kh, kw, C, ...] -> [kh * kw * C, features], transposed in memory.
 
-    The gradient is then the output's gradient times the patches, for which XLA transposes the
-    few features; otherwise it transposes the patches, which takes as long as the product
-    (a third more for the whole convolution). The barrier keeps XLA from undoing it.
+    For the gradient XLA then transposes the few features instead of the many patches. The
+    barrier keeps XLA from undoing it.
     """
     inputs = math.prod(kernel.shape[:3])
     return jax.lax.optimization_barrier(kernel.reshape(inputs, -1).T).T

@@ -1,11 +1,10 @@
 """Batch-normalized layers with one pass over memory each.
 
-Batch norm needs sums over the whole batch, so a network with it cannot go through a few images
-at a time. Written plainly it reads and writes every feature map several times: convolution,
-statistics, normalization, activation, pooling. Here each convolution is one pass over blocks of
-images that fit the cache: it normalizes, activates and pools what it reads, convolves, and adds
-up the statistics of what it writes. What the next layer has yet to apply travels as `Pending`.
-experiments/speed compares the result with PyTorch.
+Batch norm needs sums over the whole batch, so a network with it cannot see a few images at a
+time. Plain code reads and writes every feature map several times: convolution, statistics,
+normalization, activation, pooling. Here each convolution is one pass over blocks of images that
+fit the cache: it normalizes, activates and pools its input, convolves it, and sums the statistics
+of its output. `Pending` holds what the next layer has yet to apply.
 """
 
 import math
@@ -18,20 +17,19 @@ import jax.numpy as jnp
 
 from fmnist_jax.models.convolution import in_blocks
 
-# Bytes of a block's inputs and outputs: they and what is computed from them stay in a core's
-# second-level cache (1 MB where this was measured).
+# Bytes of a block's inputs and outputs, so that they stay in a core's second-level cache.
 _BLOCK_BYTES = 800_000
 
 
 class Pending(NamedTuple):
     """Feature maps whose normalization, activation and pooling the next layer applies."""
 
-    raw: Any  # [N, H, W, C], what the convolution wrote
-    scaling: tuple  # (multiplier, offset), float32 [C] each; empty for values as they are
-    finish: Callable  # [N, H, W, C] normalized -> what the layer stands for
+    raw: Any  # [N, H, W, C], output of the convolution
+    scaling: tuple  # (multiplier, offset), float32 [C] each; empty for no normalization
+    finish: Callable  # activation and pooling: [N, H, W, C] -> [N, H', W', C]
 
     def values(self):
-        """The feature maps themselves: [N, H', W', C]."""
+        """The finished feature maps [N, H', W', C]."""
         return self.apply(self.scaling, self.raw)
 
     def apply(self, scaling, raw):
@@ -43,28 +41,28 @@ class Pending(NamedTuple):
         return self.finish(normalized.astype(raw.dtype))
 
     def then(self, function):
-        """With one more function [N, H, W, C] -> [N, H', W', C'] to apply."""
+        """Adds a function [N, H, W, C] -> [N, H', W', C'] to apply."""
         return self._replace(finish=lambda x: function(self.finish(x)))
 
 
 def pending(images):
-    """An array as Pending that has nothing to apply."""
+    """An array as a Pending with nothing to apply."""
     return images if isinstance(images, Pending) else Pending(images, (), lambda values: values)
 
 
 def values(images):
-    """The feature maps of an array or Pending."""
+    """The finished feature maps of an array or Pending."""
     return pending(images).values()
 
 
 def with_sums(function, params, images, weights=None):
-    """Applies a function block by block and sums what it gives.
+    """Applies a function block by block and sums its outputs.
 
     Args:
       function: (params, [n, ...]) -> [n, H, W, C], for any number of images n.
       params: pytree of arrays.
       images: [N, ...].
-      weights: [N] float32, how much each image counts in the sums; None for 1.
+      weights: [N] float32, weight of each image in the sums; None for 1.
 
     Returns:
       (outputs [N, H, W, C], their weighted sum and sum of squares, float32 [C] each).
@@ -80,9 +78,9 @@ def with_sums(function, params, images, weights=None):
 
 
 def _block_size(images, one_output, params):
-    """Images in a block: the largest divisor of their number whose values fit the cache.
+    """Images in a block: the largest divisor of their number that fits.
 
-    Or are at least as large as the parameters, which each block reads again.
+    A block fits the cache, or is no larger than the parameters, which each block reads again.
     """
     count = images.shape[0]
     bytes_each = math.prod(images.shape[1:]) * images.dtype.itemsize
@@ -103,19 +101,15 @@ def sums(outputs, weights):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _blockwise(function, block, params, images, weights):
-    """`with_sums` as a loop over blocks whose backward pass is one such loop, too.
-
-    Each block is read, computed, summed and written once.
-    """
+    """`with_sums` as a loop over blocks; its backward pass is one loop over them, too."""
 
     def one_block(total, part):
         outputs = function(params, part[0])
         return jax.tree.map(jnp.add, total, sums(outputs, part[1])), outputs
 
     channels = jax.eval_shape(function, params, images[:block]).shape[-1]
-    nothing = (jnp.zeros(channels), jnp.zeros(channels))
-    parts = _split((images, weights), block)
-    total, outputs = jax.lax.scan(one_block, nothing, parts)
+    zeros = (jnp.zeros(channels), jnp.zeros(channels))
+    total, outputs = jax.lax.scan(one_block, zeros, _split((images, weights), block))
     return _join(outputs), *total
 
 
@@ -125,7 +119,7 @@ def _forward(function, block, params, images, weights):
 
 
 def _backward(function, block, saved, cotangents):
-    """Each block's gradient, with what the sums' gradients add to its outputs'."""
+    """The gradient of each block: that of its outputs and that of the sums."""
     params, images, weights, outputs = saved
     d_outputs, d_sum, d_squares = cotangents
 
@@ -137,9 +131,9 @@ def _backward(function, block, saved, cotangents):
         d_params, d_images = pull_back(d.astype(outputs.dtype))
         return jax.tree.map(jnp.add, total, d_params), d_images
 
-    nothing = jax.tree.map(jnp.zeros_like, params)
+    zeros = jax.tree.map(jnp.zeros_like, params)
     parts = _split((images, weights, outputs, d_outputs), block)
-    d_params, d_images = jax.lax.scan(one_block, nothing, parts)
+    d_params, d_images = jax.lax.scan(one_block, zeros, parts)
     return d_params, _join(d_images), jnp.zeros_like(weights)
 
 
@@ -147,10 +141,9 @@ _blockwise.defvjp(_forward, _backward)
 
 
 def _split(arrays, block):
-    """[N, ...] each to [N / block, block, ...]."""
+    """Reshapes arrays [N, ...] to [N / block, block, ...]."""
     return [array.reshape(-1, block, *array.shape[1:]) for array in arrays]
 
 
 def _join(array):
-    """[N / block, block, ...] to [N, ...]."""
     return array.reshape(-1, *array.shape[2:])

@@ -1,8 +1,7 @@
-"""The layers that the networks are made of.
+"""Layers of the networks.
 
-They compute in the type of their input (float32, or bfloat16 if `compute` says so) with
-float32 parameters. `batch` (share.Batch) says which images count and which part of the batch
-a device holds.
+They compute in the type of their input (float32, or bfloat16 by `config.compute`) with float32
+parameters. `batch` is a batch.Batch.
 """
 
 import math
@@ -15,18 +14,16 @@ from fmnist_jax.models.batch import EVERY_IMAGE
 from fmnist_jax.models.convolution import convolve, depthwise
 from fmnist_jax.models.fused_norm import Pending, pending, sums, with_sums
 
-# What "off" means for a number that may be traced: the one rule of layers and training code.
-
 
 def is_off(number):
-    """Whether a setting is the static 0.0; a traced number is on, whatever its value."""
+    """Whether a setting is the Python number 0, which means "off". A traced number is on."""
     return isinstance(number, (int, float)) and number == 0
 
 
 ACTIVATIONS = {
     'linear': lambda x: x,
-    # Forward 1 if x > 0 else 0; backward as if it were the identity, the straight-through
-    # estimator of Bengio et al. 2013 (arXiv 1308.3432): the true gradient is zero everywhere.
+    # Forward 1 if x > 0 else 0. The true gradient is zero everywhere; this is the gradient of
+    # the identity, the straight-through estimator of Bengio et al. 2013 (arXiv 1308.3432).
     'step': lambda x: x + jax.lax.stop_gradient((x > 0).astype(x.dtype) - x),
     'sigmoid': jax.nn.sigmoid,
     'tanh': jnp.tanh,
@@ -36,9 +33,9 @@ ACTIVATIONS = {
 }
 
 KERNEL_INITIALIZERS = {
-    # U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch.nn.Linear and torch.nn.Conv2d; same for bias
+    # U(-1/sqrt(fan_in), 1/sqrt(fan_in)) as torch.nn.Linear and torch.nn.Conv2d; bias likewise
     'pytorch': nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'),
-    'keras': nn.initializers.glorot_uniform(),  # with a zero bias, as all that follow
+    'keras': nn.initializers.glorot_uniform(),  # with a zero bias, like all below
     'glorot_uniform': nn.initializers.glorot_uniform(),
     'he_normal': nn.initializers.he_normal(),
     'random_normal': nn.initializers.normal(1.0),  # torch.nn.init.normal_'s default
@@ -50,11 +47,18 @@ BATCH_NORM = {  # framework -> (decay of the running averages, epsilon)
 }
 
 
-def _bias_initializer(initialization, fan_in):
-    if initialization != 'pytorch':
-        return nn.initializers.zeros
-    limit = 1 / math.sqrt(fan_in)
-    return lambda key, shape: jax.random.uniform(key, shape, minval=-limit, maxval=limit)
+def _kernel_and_bias(module, *shape, use_bias=True):
+    """The parameters of a layer: kernel [..., features] and bias [features], or a bias of 0."""
+    kernel = module.param('kernel', KERNEL_INITIALIZERS[module.initialization], shape)
+    if not use_bias:
+        return kernel, jnp.zeros(())
+    limit = 1 / math.sqrt(math.prod(shape[:-1]))
+
+    def uniform(key, shape):
+        return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
+
+    initializer = uniform if module.initialization == 'pytorch' else nn.initializers.zeros
+    return kernel, module.param('bias', initializer, shape[-1:])
 
 
 class Dense(nn.Module):
@@ -65,10 +69,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        kernel_init = KERNEL_INITIALIZERS[self.initialization]
-        kernel = self.param('kernel', kernel_init, (x.shape[-1], self.features))
-        bias_init = _bias_initializer(self.initialization, x.shape[-1])
-        bias = self.param('bias', bias_init, (self.features,))
+        kernel, bias = _kernel_and_bias(self, x.shape[-1], self.features)
         return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
 
 
@@ -82,24 +83,22 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param('kernel', KERNEL_INITIALIZERS[self.initialization], shape)
-        bias_init = _bias_initializer(self.initialization, math.prod(shape[:3]))
-        bias = self.param('bias', bias_init, (self.features,))
+        size = self.kernel_size
+        kernel, bias = _kernel_and_bias(self, size, size, x.shape[-1], self.features)
         return convolve(x, kernel.astype(x.dtype), self.padding) + bias.astype(x.dtype)
 
 
 def _random_16_bits(key, shape):
-    """Two from each 32-bit word: 0.8 ms a million on a CPU instead of 2.1 from a word each."""
+    """Random uint16, two from each 32-bit word: half the work of one from each word."""
     count = math.prod(shape)
     words = jax.random.bits(key, ((count + 1) // 2,), jnp.uint32)
     return jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count].reshape(shape)
 
 
 class Dropout(nn.Module):
-    """Sets values to zero with probability `rate` while training, scales the others up.
+    """Sets values to zero with probability `rate` in training and scales the others up.
 
-    The rate may be a traced number. A random 16-bit integer decides, so it is met to 1/65536.
+    The rate may be a traced number. Random 16-bit integers decide, so it is exact to 1/65536.
     """
 
     rate: float
@@ -125,11 +124,11 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def scaling(self, moments, train):
-        """What normalizes and scales: (multiplier, offset), float32 [C] each.
+        """(multiplier, offset) that normalize and scale a feature map, float32 [C] each.
 
         Args:
           moments: (mean, biased variance) of the batch, float32 [C] each.
-          train: use them and move the running averages; else use the running averages.
+          train: use the moments and update the running averages; else use the averages.
         """
         decay, epsilon = BATCH_NORM[self.framework]
         shape = moments[0].shape
@@ -157,7 +156,7 @@ def _weights(batch):
 
 
 def _moments(outputs, sums, batch):
-    """Mean and biased variance per channel of the images that count, on all devices."""
+    """Mean and biased variance of each channel, over the unmasked images of all devices."""
     weights = _weights(batch)
     images = jnp.float32(outputs.shape[0]) if weights is None else weights.sum()
     images, total, squares = batch.share.sum((images, *sums))
@@ -167,7 +166,7 @@ def _moments(outputs, sums, batch):
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch norm, activation: [N, H, W, C] or Pending -> Pending (see blocks.py)."""
+    """Convolution, batch norm, activation: [N, H, W, C] or Pending -> Pending."""
 
     features: int  # 0 for a depthwise convolution
     kernel_size: int
@@ -177,19 +176,15 @@ class ConvNorm(nn.Module):
     padding: int | tuple[int, int] = 0
     stride: int = 1
     use_bias: bool = False
-    frozen_norm: bool = False  # batch norm by the running averages in training, too, and as it is
+    frozen_norm: bool = False  # use the running averages in training, too; no gradients for norm
 
     @nn.compact
     def __call__(self, x, train, batch=EVERY_IMAGE):
         x = pending(x)
         channels = jax.eval_shape(x.values).shape[-1]
         inputs, outputs = (channels, self.features) if self.features else (1, channels)
-        shape = (self.kernel_size, self.kernel_size, inputs, outputs)
-        kernel = self.param('kernel', KERNEL_INITIALIZERS[self.initialization], shape)
-        bias = jnp.zeros(())
-        if self.use_bias:
-            bias_init = _bias_initializer(self.initialization, math.prod(shape[:3]))
-            bias = self.param('bias', bias_init, (outputs,))
+        size = self.kernel_size
+        kernel, bias = _kernel_and_bias(self, size, size, inputs, outputs, use_bias=self.use_bias)
         convolution = convolve if self.features else depthwise
 
         def function(params, raw):

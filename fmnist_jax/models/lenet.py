@@ -10,9 +10,8 @@ from fmnist_jax.models.pooling import Pool
 class LeNet5(nn.Module):
     """conv 6@5x5, pool, conv 16@5x5, pool, 400-120-84-10: 61,706 parameters.
 
-    The first convolution pads by 2, so 28x28 images take the place of LeCun's 32x32. The
-    report's base network has tanh and average pooling. It does not say where its dropout
-    goes: here after each of the two hidden dense layers.
+    The first convolution pads by 2, because LeCun's images are 32x32. The report does not say
+    where its dropout goes; here it follows each of the two hidden dense layers.
     """
 
     activation: str = 'tanh'

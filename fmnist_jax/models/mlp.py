@@ -9,9 +9,9 @@ from fmnist_jax.models.layers import ACTIVATIONS, BatchNorm, Dense, Dropout
 class MLP(nn.Module):
     """Image -> hidden layers -> 10 logits.
 
-    fcn is 784-400-400-10 (478,410 parameters), ann 784-512-256-dropout-10 (535,818). Each
-    hidden layer is dense, batch norm if asked for, activation, dropout; `dropout_after` says
-    after which of them: 'each' or 'last'.
+    fcn is 784-400-400-10 (478,410 parameters), ann 784-512-256-dropout-10 (535,818). A hidden
+    layer is dense, optional batch norm, activation, dropout. Dropout follows 'each' hidden layer
+    or the 'last' (`dropout_after`).
     """
 
     widths: tuple[int, ...]

@@ -19,21 +19,20 @@ class MobileNet(nn.Module):
     Layer names and arithmetic are Keras': no convolution bias, ReLU6, batch norm with epsilon
     1e-3 and decay 0.99; a layer of stride 2 pads one row below and one column to the right.
     13 blocks have 3,217,226 trainable parameters (3,239,114 with the moving averages), the
-    report's simplified network of 5 has 136,778 (139,722). Where the report puts its dropout
-    it gives p = 0.5 for the simple CNN; the same here.
+    report's simplified network of 5 has 136,778 (139,722). The report gives no dropout rate for
+    it; 0.5 is that of its simple CNN.
 
-    For pretrained weights: the stem and the first `frozen_blocks` blocks stay as they are (0:
-    everything is trained), their batch norm with the running averages, as for Keras' layers
-    that are not trainable; `frozen_batch_norm` keeps every batch norm so.
+    Frozen layers keep their pretrained weights, and their batch norm uses the running averages,
+    as Keras' layers with `trainable = False` do.
     """
 
-    blocks: int = 13  # how many of the thirteen
+    blocks: int = 13  # the first so many of the thirteen
     width_multiplier: float = 1.0
     activation: str = 'relu6'
     dropout: float = 0.5
     initialization: str = 'keras'
-    frozen_blocks: int = 0  # 1 to `blocks`: the stem and so many blocks
-    frozen_batch_norm: bool = False
+    frozen_blocks: int = 0  # 1 or more freezes the stem and so many blocks
+    frozen_batch_norm: bool = False  # freezes every batch norm
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -41,18 +40,23 @@ class MobileNet(nn.Module):
 
         def layer(name, features, kernel_size, stride):
             padding = {(3, 1): 1, (3, 2): (0, 1), (1, 1): 0}[kernel_size, stride]
-            fields = {'activation': self.activation, 'initialization': self.initialization}
-            fields |= {'padding': padding, 'stride': stride, 'name': name}
-            fields['frozen_norm'] = self.frozen_batch_norm or self._is_frozen_layer(name)
-            features = int(features * self.width_multiplier)  # down, as Keras does
-            return ConvNorm(features, kernel_size, framework='keras', **fields)
+            return ConvNorm(
+                int(features * self.width_multiplier),  # rounds down, as Keras does
+                kernel_size,
+                'keras',
+                self.activation,
+                self.initialization,
+                padding,
+                stride,
+                frozen_norm=self.frozen_batch_norm or self._is_frozen_layer(name),
+                name=name,
+            )
 
         x = layer('conv1', 32, 3, 2)(images, train, batch)
         for number, (features, stride) in enumerate(_BLOCKS[: self.blocks], start=1):
             x = layer(f'conv_dw_{number}', 0, 3, stride)(x, train, batch)
             x = layer(f'conv_pw_{number}', features, 1, 1)(x, train, batch)
-            if number == self.frozen_blocks:
-                # Nothing before this is trained, so no gradient is computed there.
+            if number == self.frozen_blocks:  # no gradient for the layers up to here
                 raw, scaling = jax.lax.stop_gradient((x.raw, x.scaling))
                 x = x._replace(raw=raw, scaling=scaling)
         x = GlobalAveragePool()(x)
@@ -72,11 +76,11 @@ class MobileNet(nn.Module):
             )
 
     def _is_frozen_layer(self, name):
-        """Whether the layer `name` lies in the frozen blocks; the stem goes with block 1."""
+        """Whether the layer `name` is in the frozen blocks; the stem `conv1` is, with block 1."""
         if not name.startswith('conv'):
             return False
-        return int(name.rpartition('_')[2].replace('conv1', '1')) <= self.frozen_blocks
+        return int(name.removeprefix('conv').rpartition('_')[2]) <= self.frozen_blocks
 
     def is_frozen(self, path):
-        """Whether training leaves the parameter at `path`, such as ('conv1', 'kernel'), alone."""
+        """Whether training does not change the parameter at `path`, as ('conv1', 'kernel')."""
         return self._is_frozen_layer(path[0]) or (self.frozen_batch_norm and 'norm' in path)

@@ -11,7 +11,7 @@ from fmnist_jax.models.fused_norm import Pending, values
 
 
 class Pool(nn.Module):
-    """`pool` as a layer without parameters, so that cost.py meets it among the layers."""
+    """`pool` as a layer without parameters, so that cost.py finds it among the layers."""
 
     kind: str  # 'max' or 'average'
     ceil_mode: bool = False
@@ -28,17 +28,16 @@ class GlobalAveragePool(nn.Module):
 
 
 def pool(images, kind, ceil_mode=False):
-    """2x2 pooling with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C], rounded up if asked.
+    """2x2 pooling with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C].
 
-    An odd last row and column are dropped (Keras' and PyTorch's default), or with `ceil_mode`
-    pooled by themselves (PyTorch's `ceil_mode=True`). Written as a reshape because the
-    gradient of `lax.reduce_window` is a scatter, 8 times slower on a CPU. Where a window has
-    several equal maxima the gradient is shared among them; PyTorch gives it to the first.
+    Written as a reshape because the gradient of `lax.reduce_window` is a scatter, which is slow on
+    a CPU. Equal maxima of a window share the gradient; PyTorch gives it to the first.
 
     Args:
       images: [N, H, W, C] or Pending.
       kind: 'max' or 'average'.
-      ceil_mode: round the output's sides up instead of down.
+      ceil_mode: pool an odd last row and column by themselves, as PyTorch's `ceil_mode=True`;
+        else drop them, as Keras and PyTorch do by default.
     """
     if kind not in ('max', 'average'):
         raise ValueError(f"model.pooling={kind!r}: expected 'max' or 'average'")
@@ -52,14 +51,14 @@ def pool(images, kind, ceil_mode=False):
     windows = padded.reshape(n, rows, 2, columns, 2, channels)
     if kind == 'max':
         return _largest(windows)
-    inside = np.pad(np.ones(images.shape[1:3]), missing[1:3])  # padding does not count
+    inside = np.pad(np.ones(images.shape[1:3]), missing[1:3])  # 0 for padding
     pixels = inside.reshape(rows, 2, columns, 2).sum((1, 3))[:, :, None]
     return windows.sum((2, 4)) / pixels.astype(images.dtype)
 
 
 @jax.custom_vjp
 def _largest(windows):
-    """[N, H, 2, W, 2, C] -> the largest of each window [N, H, W, C]."""
+    """[N, H, 2, W, 2, C] -> the maximum of each window [N, H, W, C]."""
     return windows.max((2, 4))
 
 
@@ -69,11 +68,10 @@ def _largest_forward(windows):
 
 
 def _largest_backward(saved, d):
-    """The output's gradient in equal shares to the largest values of each window.
+    """Divides the gradient equally among the maxima of each window, as JAX's own gradient does.
 
-    JAX's own gradient is the same. But XLA then computes `d`, which may be a long sum, anew for
-    each of the four pixels; the shares, a division, it computes once. LeNet-5 trains 1.24 times
-    as fast.
+    With JAX's, XLA computes `d`, which may be a long sum, anew for each of the four pixels. It
+    computes a division only once.
     """
     windows, largest = saved
     hits = [windows[:, :, i, :, j] == largest for i, j in np.ndindex(2, 2)]

@@ -1,24 +1,23 @@
-"""Keras' ImageNet weights for MobileNet: fetched once, checked, ported to our parameters.
+"""Keras' ImageNet weights for MobileNet as our parameters.
 
 Source: keras/src/applications/mobilenet.py (Keras 3.15). Keras publishes no checksum for these
-files, and none could be verified here. So a download is held against the MD5 that its own server
-names, and every file, wherever it comes from, against the network: layers and shapes.
+files. A download is checked against the MD5 that its server sends, and every file against the
+layers and shapes of the network.
 """
 
 import hashlib
-import pathlib
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmnist_jax.data import datasets, download
-from fmnist_jax.models import keras_files
+from fmnist_jax.files import local_path
+from fmnist_jax.models import keras_files, variable_shapes
 from fmnist_jax.models.keras_files import WeightsError
 
 ADDRESS = 'https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/'
-_FILES = {  # width multiplier -> file; 224 is the side of the images they were trained on
+_FILES = {  # width multiplier -> file, trained on images of 224x224
     1.0: 'mobilenet_1_0_224_tf_no_top.h5',
     0.75: 'mobilenet_7_5_224_tf_no_top.h5',
     0.5: 'mobilenet_5_0_224_tf_no_top.h5',
@@ -27,54 +26,60 @@ _FILES = {  # width multiplier -> file; 224 is the side of the images they were 
 _NUMBERS = range(1, 14)
 _SEPARABLE = [f'conv_{kind}_{number}' for number in _NUMBERS for kind in ('dw', 'pw')]
 _CONVOLUTIONS = ['conv1', *_SEPARABLE]
-_CLASSIFIER = 'conv_preds'  # ImageNet's 1,000 classes: not ours, so never read
-# Keras' layers by class in the order Keras makes them.
-_LAYER_ORDER = {
+_CLASSIFIER = 'conv_preds'  # ImageNet's 1,000 classes, never read
+_LAYER_ORDER = {  # Keras' layers by class in the order Keras makes them
     'conv2d': ['conv1', *(f'conv_pw_{number}' for number in _NUMBERS), _CLASSIFIER],
     'depthwise_conv2d': [f'conv_dw_{number}' for number in _NUMBERS],
     'batch_normalization': [f'{name}_bn' for name in _CONVOLUTIONS],
 }
+_NORM = {  # Keras' weight of a batch norm -> collection and name of ours
+    'gamma': ('params', 'scale'),
+    'beta': ('params', 'bias'),
+    'moving_mean': ('batch_stats', 'mean'),
+    'moving_variance': ('batch_stats', 'var'),
+}
 LAYERS = tuple(name for conv in _CONVOLUTIONS for name in (conv, f'{conv}_bn'))
-_IF_YOURS = 'name another file with --pretrained=FILE, or leave the flag out to download it'
-_IF_DOWNLOADED = 'delete it, and the next run downloads it again'
 
 
 class Pretrained(NamedTuple):
-    """Weights to start from, and where they are from."""
+    """Pretrained variables and their source."""
 
-    variables: dict  # {'params', 'batch_stats'}: the part of a network's that is pretrained
+    variables: dict  # {'params', 'batch_stats'}, without the parts of a network that start fresh
     source: dict  # for result lines: see `_source`
 
 
 def load(model, image_shape, file=None, fresh=(), cache_dir=None):
-    """Pretrained weights for a MobileNet.
-
-    The dense layer always starts fresh; the file's layers beyond the network's blocks stay unused.
+    """Pretrained weights for a MobileNet, without the dense layer.
 
     Args:
-      model: models.mobilenet.MobileNet.
+      model: models.mobilenet.MobileNet; layers of the file beyond its blocks are not used.
       image_shape: (height, width, 3).
-      file: path of a Keras file in either layout (see keras_files); fetched if None.
-      fresh: names of Keras layers that are not taken from the file: the network's own, such as
-        'conv_pw_13', 'conv_pw_13_bn', start from random weights; the file's others, such as the
-        'dense' of a network that was trained further, are ignored.
-      cache_dir: as for data.load.
+      file: path of a Keras file (see keras_files); None downloads the published one.
+      fresh: names of Keras layers that are not read: layers of the network, such as 'conv_pw_13'
+        and 'conv_pw_13_bn', which then start from random weights, or other layers of the file,
+        such as the 'dense' of a network that was trained further.
+      cache_dir: as for datasets.load.
 
     Returns:
       Pretrained.
 
     Raises:
-      WeightsError: the file cannot be had or read; `fresh` names a layer that neither has; a
-        layer is missing, unknown or of another shape: all of them are listed.
+      DataError: the file is a URL.
+      WeightsError: the file cannot be downloaded or read; `fresh` names an unknown layer; layers
+        are missing, unknown or of another shape (lists all of them).
     """
-    path = pathlib.Path(file or fetch(model.width_multiplier, cache_dir)).expanduser()
+    path = local_path(file or fetch(model.width_multiplier, cache_dir))
     try:
         layers = keras_files.read(path, _LAYER_ORDER)
     except WeightsError as error:
-        raise WeightsError(f'{error}; {_IF_YOURS if file else _IF_DOWNLOADED}') from error
+        advice = 'delete it, and the next run downloads it again'
+        if file:
+            advice = (
+                'name another file with --pretrained=FILE, or leave the flag out to download it'
+            )
+        raise WeightsError(f'{error}; {advice}') from error
     _check_fresh(fresh, layers, path)
-    images = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
-    shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    shapes = variable_shapes(model, image_shape)
     variables, problems = port(layers, shapes, fresh)
     if problems:
         listed = '\n  '.join(problems)
@@ -98,7 +103,7 @@ def _check_fresh(fresh, layers, path):
 
 
 def _source(path, variables, fresh, params):
-    """The file, and what this network takes of it: other files may hold the same."""
+    """The file and a digest of the variables, because other files may hold the same."""
     ported = hashlib.sha256()
     for name, array in sorted(flatten_dict(variables, sep='/').items()):
         ported.update(name.encode() + array.tobytes())
@@ -112,67 +117,58 @@ def _source(path, variables, fresh, params):
 
 
 def port(layers, shapes, fresh=()):
-    """Keras' layers as variables of our network.
+    """Converts Keras' layers to variables of our network.
 
     Args:
       layers: {Keras' layer: {weight: array}}.
       shapes: the network's variables or their shapes, {'params', 'batch_stats'}.
-      fresh: Keras layers that are not ported, ours or the file's.
+      fresh: Keras layers that are not ported.
 
     Returns:
-      (variables of the ported layers, list of what is missing, unknown or misshaped).
+      (variables of the ported layers, sorted list of what is missing, unknown or misshaped).
     """
     problems = [
         f'{name}: a layer that MobileNet does not have'
-        for name in sorted(layers.keys() - {*LAYERS, _CLASSIFIER, *fresh})
+        for name in layers.keys() - {*LAYERS, _CLASSIFIER, *fresh}
     ]
-    variables = {'params': {}, 'batch_stats': {}}
-    for name in (name for name in _CONVOLUTIONS if name in shapes['params']):
-        params, statistics = shapes['params'][name], shapes['batch_stats'][name]
-        wanted = {
-            name: {'kernel': params['kernel']},
-            f'{name}_bn': {
-                'gamma': params['norm']['scale'],
-                'beta': params['norm']['bias'],
-                'moving_mean': statistics['norm']['mean'],
-                'moving_variance': statistics['norm']['var'],
-            },
-        }
-        found = {}
-        for layer in wanted.keys() - set(fresh):
-            found[layer] = _check(layer, layers.get(layer), wanted[layer], problems)
-        ported, moments = variables['params'].setdefault(name, {}), found.get(f'{name}_bn')
-        if found.get(name):
-            ported['kernel'] = found[name]['kernel']
-        if moments:
-            ported['norm'] = {'scale': moments['gamma'], 'bias': moments['beta']}
-            averages = {'mean': moments['moving_mean'], 'var': moments['moving_variance']}
-            variables['batch_stats'][name] = {'norm': averages}
-    return variables, sorted(problems)
+    shapes, variables = flatten_dict(shapes), {}
+    for conv in _CONVOLUTIONS:
+        if ('params', conv, 'kernel') not in shapes:
+            continue
+        norm = {weight: (kind, conv, 'norm', name) for weight, (kind, name) in _NORM.items()}
+        for layer, paths in (
+            (conv, {'kernel': ('params', conv, 'kernel')}),
+            (f'{conv}_bn', norm),
+        ):
+            if layer in fresh:
+                continue
+            try:
+                variables |= _port_layer(layers.get(layer), paths, shapes)
+            except WeightsError as error:
+                problems.append(f'{layer}: {error}')
+    return {'params': {}, 'batch_stats': {}} | unflatten_dict(variables), sorted(problems)
 
 
-def _check(layer, weights, wanted, problems):
-    """The layer's arrays in our layout, or None and what is wrong with them in `problems`."""
+def _port_layer(weights, paths, shapes):
+    """{path in our variables: array} of one layer; raises WeightsError with the first problem."""
     if weights is None:
-        problems.append(f'{layer}: missing')
-        return None
-    if weights.keys() != wanted.keys():
-        problems.append(f'{layer}: holds {", ".join(weights)}, expected {", ".join(wanted)}')
-        return None
+        raise WeightsError('missing')
+    if weights.keys() != paths.keys():
+        raise WeightsError(f'holds {", ".join(weights)}, expected {", ".join(paths)}')
     arrays = {}
-    for name, leaf in wanted.items():
-        array = weights[name]
-        if layer.startswith('conv_dw') and name == 'kernel' and array.ndim == 4:
+    for name, path in paths.items():
+        array, shape = weights[name], shapes[path].shape
+        if path[1].startswith('conv_dw') and name == 'kernel' and array.ndim == 4:
             array = array.transpose(0, 1, 3, 2)  # Keras: [H, W, C, 1]; ours: [H, W, 1, C]
-        if array.shape != leaf.shape:
-            expected = f'expected {leaf.shape}'
-            problems.append(f'{layer}: {name} has shape {array.shape}, {expected} (ours)')
-            return None
-        arrays[name] = array.astype(np.float32) if array.dtype.kind == 'f' else array
-        wrong = keras_files.not_weights(name, arrays[name])
-        if wrong:
-            problems.append(f'{layer}: {name} {wrong}')
-            return None
+        if array.shape != shape:
+            raise WeightsError(f'{name} has shape {array.shape}, expected {shape} (ours)')
+        if array.dtype.kind != 'f':
+            raise WeightsError(f'{name} holds {array.dtype}, expected floating-point numbers')
+        arrays[path] = array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise WeightsError(f'{name} holds numbers that are not finite')
+        if name == 'moving_variance' and (array < 0).any():
+            raise WeightsError(f'{name} holds negative variances')
     return arrays
 
 
@@ -180,7 +176,7 @@ def fetch(width_multiplier=1.0, cache_dir=None, address=ADDRESS):
     """Path of Keras' published file, downloaded on first use.
 
     Raises:
-      WeightsError: there is no file for this width, or it cannot be fetched; says what to do.
+      WeightsError: there is no file for this width, or it cannot be downloaded; says what to do.
     """
     if width_multiplier not in _FILES:
         raise WeightsError(
@@ -193,7 +189,7 @@ def fetch(width_multiplier=1.0, cache_dir=None, address=ADDRESS):
         return download.fetch_file(address + name, folder / name)
     except (OSError, ValueError) as error:
         raise WeightsError(
-            f'{name} is not at hand and cannot be downloaded.\n'
+            f'{name} is not on this machine and cannot be downloaded.\n'
             f'  cache {folder}: not there\n  download of {address + name}: '
             f'{download.reason(error)}\n'
             'Either put the file into that folder, or name it by --pretrained=FILE; rows without '

@@ -10,7 +10,7 @@ from fmnist_jax.models.pooling import Pool
 class SimpleCNN(nn.Module):
     """Three blocks of two 3x3 convolutions and a max-pool, then 288-128-10: 73,146 parameters.
 
-    The last pooling takes 7x7 to 3x3 and drops a row and a column, as Table 1's Flatten shows.
+    The last pooling drops a row and a column of 7x7, as the size of Table 1's Flatten shows.
     """
 
     widths: tuple[int, ...] = (16, 32, 32)

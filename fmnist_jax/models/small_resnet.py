@@ -1,4 +1,4 @@
-"""A small residual network: what report 001's conclusion names as the next thing to try."""
+"""A small residual network, which report 001 names as its next step."""
 
 import flax.linen as nn
 
@@ -9,15 +9,14 @@ from fmnist_jax.models.pooling import GlobalAveragePool
 
 
 class SmallResNet(nn.Module):
-    """Residual blocks of two 3x3 convolutions, as He et al. (2015) lay them out for small images.
+    """Residual blocks of two 3x3 convolutions, for small images (He et al. 2015, section 4.2).
 
-    A stage for each width, `blocks` blocks a stage; from the second on a stage begins with stride
-    2, and its shortcut is a 1x1 convolution. With widths 16, 32, 64 and one block: 77,754
-    parameters.
+    There is a stage of `blocks` blocks for each width. Later stages begin with stride 2 and a 1x1
+    convolution as the shortcut. The default has 77,754 parameters.
     """
 
     widths: tuple[int, ...] = (16, 32, 64)
-    blocks: int = 1  # a stage
+    blocks: int = 1  # in each stage
     activation: str = 'relu'
     dropout: float = 0.0  # before the dense layer
     initialization: str = 'he_normal'
@@ -26,9 +25,7 @@ class SmallResNet(nn.Module):
     def __call__(self, images, train, batch=EVERY_IMAGE):
         def convolve(x, width, size, stride=1, activation='linear'):
             layer = ConvNorm(
-                *(width, size, 'pytorch', activation, self.initialization),
-                padding=size // 2,
-                stride=stride,
+                width, size, 'pytorch', activation, self.initialization, size // 2, stride
             )
             return layer(x, train, batch)
 

@@ -8,10 +8,10 @@ from fmnist_jax.models.pooling import Pool
 
 
 class TunedCNN(nn.Module):
-    """Unpadded convolutions with 2x2 pooling between them (none after the last), one dense.
+    """Unpadded convolutions with 2x2 pooling between them (none after the last), one dense layer.
 
-    base_cnn is 32, 32, 32 and dense 32 (28,394 parameters), the best tuned 64, 64 and dense
-    128 (1,030,218). The grids vary the number of convolutions, their widths and `dense`.
+    base_cnn has widths 32, 32, 32 and dense 32 (28,394 parameters), the best tuned network 64, 64
+    and 128 (1,030,218). The grids vary `widths` and `dense`.
     """
 
     widths: tuple[int, ...]

@@ -1,7 +1,7 @@
-"""Result lines -> tables: the reports' numbers beside ours. Nothing is trained here.
+"""Result lines -> tables: the report's number beside ours. This room trains nothing.
 
-rows.py holds every number of a row; tables.py, claims_table.py, also.py, overview.py
-and csv_table.py print them.
+rows.py computes every number of a row; tables.py, claims.py, other_numbers.py, overview.py, csv.py,
+page.py, tensorboard.py and figures/ show them.
 """
 
 from fmnist_jax.markdown import percent

@@ -1,9 +1,9 @@
-"""A report's claims as contrasts: which rows' means a comparison weighs against which.
+"""A report's claims: contrasts of rows' means, tested over seeds.
 
-A claim is a sentence and comparisons [higher, lower] of test accuracies, or [higher, lower, margin]
-if the first may be lower by a margin. A side is a row's name or a glob over names (then the mean of
-its rows), or a list [a, b] of two, the gain of a over b. 'folder:pattern' names rows of the workdir
-of that name beside this one.
+A claim is a sentence with comparisons [higher, lower] of test accuracies, or [higher, lower,
+margin] if the first side may be lower by a margin. A side is a row's name or a glob (the mean of
+its rows), or a list [a, b], the gain of a over b. 'folder:pattern' names rows of the workdir
+`folder` beside this one.
 """
 
 import fnmatch
@@ -30,8 +30,8 @@ from fmnist_jax.results.statistics import (
 )
 
 
-class Weighing(NamedTuple):
-    """What a comparison weighs: the rows' means, times these weights, should exceed -margin."""
+class ParsedComparison(NamedTuple):
+    """The sum of the rows' means times `weights` should exceed -margin."""
 
     text: str  # 'adam > sgd*'
     weights: dict  # {(folder, row): weight}
@@ -39,39 +39,40 @@ class Weighing(NamedTuple):
 
 
 def _check(claim):
-    """Refuses what is no claim."""
+    """Raises ConfigError if `claim` has another form than this module's docstring describes."""
     try:
-        text, comparisons = claim['text'], claim['comparisons']
-        margins = [margin for _, _, *rest in comparisons for margin in rest]
-        pairs = [comparison[:2] for comparison in comparisons]
-        sides = [side for pair in pairs for side in pair]
+        comparisons = claim['comparisons']
+        sides = [side for comparison in comparisons for side in comparison[:2]]
         gains = [side for side in sides if not isinstance(side, str)]
-        mixed = any(isinstance(higher, str) != isinstance(lower, str) for higher, lower in pairs)
-        patterns = [pattern for a, b in gains for pattern in (a, b)]
-        words = all(isinstance(word, str) for word in [text, *patterns])
-        if mixed or not pairs or not words or not all(0 < margin < 1 for margin in margins):
+        is_valid = (
+            comparisons
+            and isinstance(claim['text'], str)
+            and all(len(comparison) in (2, 3) for comparison in comparisons)
+            and all(isinstance(a, str) == isinstance(b, str) for a, b, *_ in comparisons)
+            and all(isinstance(a, str) and isinstance(b, str) for a, b in gains)
+            and all(0 < margin < 1 for _, _, *margins in comparisons for margin in margins)
+        )
+        if not is_valid:
             raise ValueError('another form')
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f'claims: {claim!r} is none ({error!r}); expected a text and comparisons [higher, '
-            'lower], both of them rows, or both of them gains [a, b] of one row over another, and '
-            'perhaps a margin between 0 and 1'
+            f'claims: {claim!r} is not a claim ({error!r}); expected a text and comparisons '
+            '[higher, lower], both sides rows or both gains [a, b] of one row over another, with '
+            'an optional margin between 0 and 1'
         ) from error
 
 
 def _rows(pattern, names):
-    """The rows [(folder, name)] that a pattern names."""
+    """The rows [(folder, name)] that a pattern names: the row of that very name before a glob."""
     folder, colon, inside = pattern.partition(':')
     if not colon or pattern in names(''):
         folder, inside = '', pattern
     known = names(folder)
-    # A name is itself before it is a glob.
     matching = [n for n in known if n == inside]
     matching = matching or [n for n in known if fnmatch.fnmatchcase(n, inside)]
     if not matching and not folder:
         raise ConfigError(f'claims: {pattern!r} matches none of the rows {", ".join(known)}')
-    # What a workdir beside this one does not know, it has not run.
-    return [(folder, name) for name in matching or [inside]]
+    return [(folder, name) for name in matching or [inside]]  # another folder may not be run yet
 
 
 def _add(weights, side, names, factor):
@@ -90,14 +91,14 @@ def _show(side):
 
 
 def parse(claims, names):
-    """Claims -> [(text, [Weighing])].
+    """Claims -> [(text, [ParsedComparison])].
 
     Args:
-      claims: as config.json holds them: [{'text', 'comparisons': [[higher, lower], ...]}].
-      names: function from a folder to the names of its rows; '' is the table's own.
+      claims: as in config.json: [{'text', 'comparisons': [[higher, lower], ...]}].
+      names: function from a folder to the names of its rows; '' is this table.
 
     Raises:
-      ConfigError: not of that form, or a pattern that matches no row.
+      ConfigError: a claim of another form, or a pattern that matches no row.
     """
     parsed = []
     for claim in claims:
@@ -112,17 +113,17 @@ def parse(claims, names):
             text += ''.join(f' − {100 * points:g}' for points in margin)
             if not weights:
                 raise ConfigError(f'claims: {text} compares rows with themselves')
-            comparisons.append(Weighing(text, weights, *margin))
+            comparisons.append(ParsedComparison(text, weights, *margin))
         parsed.append((claim['text'], comparisons))
     return parsed
 
 
 def check(claims, rows):
-    """Refuses a config's claims before anything is trained.
+    """Checks a config's claims before training.
 
     Args:
-      claims: as `parse` takes them.
-      rows: the names of the config's rows.
+      claims: as for `parse`.
+      rows: names of the config's rows.
 
     Raises:
       ConfigError: as `parse`.
@@ -130,7 +131,7 @@ def check(claims, rows):
     parse(claims, lambda folder: [] if folder else rows)
 
 
-# A report's claims, tested over seeds: is this really better than that?
+# The tests over seeds.
 
 HOLDS, REVERSED, UNDECIDED = 'holds', 'does not hold', 'undecided'
 NOT_RUN, ONE_SEED = 'not run yet', 'one seed'
@@ -138,22 +139,22 @@ LEVEL = 1 - CONFIDENCE
 
 
 class Comparison(NamedTuple):
-    """One comparison of a claim. Differences are of fractions; None: cannot be told."""
+    """A tested comparison of a claim. Differences are of fractions; None: not known."""
 
     text: str  # 'adam > sgd*'
     outcome: str
-    weights: list[float]  # of the rows' means, which add up to higher minus lower
+    weights: list[float]  # of the rows' means; their weighted sum is higher minus lower
     samples: list[list[float]]  # accuracies of each row's seeds
-    seeds: tuple[int, int]  # the fewest and the most of its rows
-    contrast: Contrast | None = None  # without a correction; None where a row has no seed
-    wins: float | None = None  # of two rows: how often a seed of the higher beats one of the lower
+    seeds: tuple[int, int]  # the smallest and the largest number of seeds of its rows
+    contrast: Contrast | None = None  # without correction; None if a row has no seed
+    wins: float | None = None  # of two rows: P(a seed of the higher beats one of the lower)
     p: float | None = None  # after Holm's correction; None without spread
-    margin: float = 0.0  # the higher may be lower by so much
-    needed: int | None = None  # if undecided: seeds of each row to decide it; None beyond 1000
+    margin: float = 0.0  # the higher side may be lower by this fraction
+    needed: int | None = None  # if undecided: seeds of each row to decide; None beyond 1000
 
 
 class Claim(NamedTuple):
-    """A claim with the outcome of all of its comparisons together."""
+    """A claim with the outcome of all its comparisons."""
 
     text: str
     outcome: str
@@ -161,7 +162,7 @@ class Claim(NamedTuple):
 
 
 def _accuracies(workdir):
-    """{row: its seeds' accuracies}, empty for a row not run yet; no rows without a workdir."""
+    """{row: its seeds' accuracies}, empty for a row not run; {} without a workdir."""
     if not (workdir / 'config.json').exists():
         return {}
     done = {r['row']: seed_accuracies(r) for r in result_lines.read(workdir)}
@@ -169,8 +170,8 @@ def _accuracies(workdir):
     return {name: done.get(name, []) for name in names}
 
 
-def _measure(text, weights, margin, accuracies):
-    """A Comparison before the correction: `p` is its own, and what depends on others is open."""
+def _test(text, weights, margin, accuracies):
+    """A Comparison before Holm's correction."""
     samples = [accuracies(folder).get(name, []) for folder, name in weights]
     weights = list(weights.values())
     counts = [len(sample) for sample in samples]
@@ -187,38 +188,39 @@ def _measure(text, weights, margin, accuracies):
     return Comparison(text, outcome, weights, samples, seeds, tested, wins, p, margin)
 
 
-def _tested(comparison):
-    """What tells a test from another one: two claims may make the same comparison."""
+def _key(comparison):
+    """Equal for two comparisons that are the same test."""
     return str((comparison.weights, comparison.samples, comparison.margin))
 
 
 def number_of_tests(comparisons):
-    """How many of them are tested and different: what is corrected for."""
-    return len({_tested(c) for c in comparisons if c.p is not None})
+    """The number of different tests, for the correction."""
+    return len({_key(c) for c in comparisons if c.p is not None})
 
 
 def _correct(comparisons):
-    """The comparisons with Holm's p-values and what follows from these."""
-    p_values = {_tested(c): c.p for c in comparisons if c.p is not None}
+    """Yields the comparisons with Holm's p-values, outcomes and seeds needed."""
+    p_values = {_key(c): c.p for c in comparisons if c.p is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True))
     undecided = sum(p >= LEVEL for p in corrected.values())
     for comparison in comparisons:
         if comparison.p is None:
             yield comparison
             continue
-        comparison = comparison._replace(p=corrected[_tested(comparison)])
+        comparison = comparison._replace(p=corrected[_key(comparison)])
         difference = comparison.contrast.difference + comparison.margin
         if comparison.p < LEVEL:
             yield comparison._replace(outcome=HOLDS if difference > 0 else REVERSED)
         else:
-            deviations = [np.std(sample, ddof=1) for sample in comparison.samples]
-            # The next one to be decided is compared with this level, the others with larger ones.
-            needed = seeds_needed(comparison.weights, deviations, difference, LEVEL / undecided)
+            stds = [np.std(sample, ddof=1) for sample in comparison.samples]
+            # Holm compares the next smallest p with this level.
+            needed = seeds_needed(comparison.weights, stds, difference, LEVEL / undecided)
             yield comparison._replace(needed=needed)
 
 
-def _together(outcomes):
-    """The outcome of a claim: one that is reversed refutes it, all are needed to bear it out."""
+def _claim_outcome(comparisons):
+    """One reversed comparison refutes a claim; all must hold to confirm it."""
+    outcomes = [comparison.outcome for comparison in comparisons]
     return next(o for o in (REVERSED, NOT_RUN, ONE_SEED, UNDECIDED, HOLDS) if o in outcomes)
 
 
@@ -226,7 +228,7 @@ def evaluate(claims, workdir):
     """Tests claims against the results of a workdir and of those beside it: [Claim].
 
     Raises:
-      ConfigError: a claim that is none, or a damaged workdir.
+      ConfigError: a claim of another form, or a damaged workdir.
     """
     workdir = pathlib.Path(workdir).resolve()
     accuracies = functools.cache(
@@ -236,15 +238,14 @@ def evaluate(claims, workdir):
         parsed = parse(claims, accuracies)
     except ConfigError as error:
         raise ConfigError(f'{workdir / "config.json"}: {error}') from error
-    measured = [_measure(*comparison, accuracies) for _, group in parsed for comparison in group]
-    corrected = _correct(measured)
+    corrected = _correct([_test(*one, accuracies) for _, group in parsed for one in group])
     grouped = [(text, list(itertools.islice(corrected, len(group)))) for text, group in parsed]
-    return [Claim(text, _together([c.outcome for c in group]), group) for text, group in grouped]
+    return [Claim(text, _claim_outcome(group), group) for text, group in grouped]
 
 
-# The claims of a workdir as the Markdown that stands under its table.
+# The claims as a table.
 
-HEADINGS = ('claim', 'difference', '95 % interval', 'wins', 'p', 'outcome')
+_HEADING = ['claim', 'difference', '95 % interval', 'wins', 'p', 'outcome']
 _NOTES = (
     'difference: higher minus lower, in percentage points, with its own 95 % interval (Welch). A '
     'pattern with * is the mean of its rows, (a − b) the gain of a over b.',
@@ -258,55 +259,46 @@ _MARGIN = (
     'a > b − 0.5: a is at most half a point below b. So "b does not help" is tested, and "the '
     'same" by two of them: finding no difference would show neither.'
 )
-_MANY = 3  # comparisons not run yet that are still shown one by one
+_MANY = 3  # more comparisons of rows not run become one line
 
 
-def _p(value):
-    """Two significant digits; nothing for None."""
-    if value is None:
-        return ''
-    return '< 0.0001' if value < 1e-4 else f'{value:.2g}'
-
-
-def _outcome(comparison):
-    """The outcome, and of an undecided one what it would take."""
-    if comparison.outcome != UNDECIDED:
-        return comparison.outcome
-    fewest, most = comparison.seeds
-    seeds = f'{fewest}' if fewest == most else f'{fewest} to {most}'
-    if comparison.p is None:
-        needed = 'no spread to test'
-    else:
+def _cells(comparison):
+    contrast, p, outcome = comparison.contrast, comparison.p, comparison.outcome
+    if outcome == UNDECIDED:
+        seeds = ' to '.join(dict.fromkeys(map(str, comparison.seeds)))
         needed = f'{comparison.needed or "more than 1000"} needed'
-    return f'{UNDECIDED} with {seeds} seeds, {needed}'
-
-
-def cells(comparison):
-    """The cells of one comparison."""
-    contrast = comparison.contrast
+        outcome += f' with {seeds} seeds, {"no spread to test" if p is None else needed}'
     return [
         comparison.text,
         f'{100 * contrast.difference:+.2f}' if contrast else '',
         interval(contrast.interval) if contrast else '',
-        *(number(comparison.wins, 2), _p(comparison.p), _outcome(comparison)),
+        number(comparison.wins, 2),
+        '' if p is None else '< 0.0001' if p < 1e-4 else f'{p:.2g}',
+        outcome,
     ]
 
 
-def grid_of(claim):
-    """The cells of a claim's comparisons; those of rows not run yet as one line if they are many.
-
-    A table begun would else be hidden by what is left: the best of a grid is held against 34 rows.
-    """
+def _comparison_cells(claim):
+    """The cells of a claim's comparisons; many that are not run become one line."""
     left = [c for c in claim.comparisons if c.outcome == NOT_RUN]
     if len(left) <= _MANY:
-        return [cells(comparison) for comparison in claim.comparisons]
-    shown = [cells(c) for c in claim.comparisons if c.outcome != NOT_RUN]
+        return [_cells(comparison) for comparison in claim.comparisons]
+    shown = [_cells(c) for c in claim.comparisons if c.outcome != NOT_RUN]
     more = f'{len(left)} more' if shown else f'{len(left)} comparisons'
     return [*shown, [more, '', '', '', '', NOT_RUN]]
 
 
+def claims_grid(claims):
+    """(heading, [(claim, its comparisons' cells)]) of evaluated claims, without empty columns."""
+    groups = [(claim, _comparison_cells(claim)) for claim in claims]
+    cells = [line for _, group in groups for line in group]
+    heading, *cells = without_empty_columns([_HEADING, *cells])
+    lines = iter(cells)
+    return heading, [(claim, list(itertools.islice(lines, len(group)))) for claim, group in groups]
+
+
 def explanations(claims):
-    """What the columns of evaluated claims mean; nothing if none could be tested."""
+    """What the columns of evaluated claims mean; [] if none could be tested."""
     comparisons = [c for claim in claims for c in claim.comparisons]
     tested = number_of_tests(comparisons)
     if not tested:
@@ -316,10 +308,10 @@ def explanations(claims):
 
 
 def claims_text(workdir):
-    """The claims of a workdir's config and their outcomes in Markdown; '' if it has none.
+    """The claims of a workdir's config and their outcomes in Markdown; '' without claims.
 
     Raises:
-      ConfigError: a claim that is none, or a damaged workdir.
+      ConfigError: a claim of another form, or a damaged workdir.
     """
     claims = workdirs.read_config(workdir).get('claims') or ()
     if not claims:
@@ -327,10 +319,10 @@ def claims_text(workdir):
     if any(result.get('dataset') == 'synthetic' for result in result_lines.read(workdir)):
         return '\nClaims are about real images: none is tested on synthetic ones.\n'
     evaluated = evaluate(claims, workdir)
-    lines = [list(HEADINGS)]
-    for claim in evaluated:
-        lines.append([f'**{claim.text}**', '', '', '', '', f'**{claim.outcome}**'])
-        for text, *numbers in grid_of(claim):
-            lines.append([f'`{text}`', *numbers])
-    shown = grid(without_empty_columns(lines))
-    return f'\nClaims\n\n{shown}\n{notes(explanations(evaluated))}'
+    heading, groups = claims_grid(evaluated)
+    lines = [heading]
+    for claim, comparisons in groups:
+        empty = [''] * (len(heading) - 2)
+        lines.append([f'**{claim.text}**', *empty, f'**{claim.outcome}**'])
+        lines += [[f'`{text}`', *numbers] for text, *numbers in comparisons]
+    return f'\nClaims\n\n{grid(lines)}\n{notes(explanations(evaluated))}'

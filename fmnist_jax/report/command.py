@@ -16,55 +16,49 @@ import sys
 from fmnist_jax.config.cli import Parser
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.report import csv
-from fmnist_jax.report import overview as table_list
-from fmnist_jax.report.overview import commands, overview
+from fmnist_jax.report.overview import commands, overview, read, tables_not_run
 from fmnist_jax.report.tables import workdir_table
 
 _PAGE = 'report.html'
 
 
-def _parser():
+def _flags(argv):
     parser = Parser(
         prog='python -m fmnist_jax.report',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('folder', help='a workdir, such as runs/lenet, or a folder of workdirs')
-    parser.add_argument(
+    add = parser.add_argument
+    add('folder', help='a workdir, such as runs/lenet, or a folder of workdirs')
+    add(
         '--csv',
         metavar='FILE',
-        help='write every number of the rows there, and of the claims to FILE_claims.csv',
+        help='write every number of the rows, and of the claims to FILE_claims.csv',
     )
-    parser.add_argument(
-        *('--configs',),
+    add(
+        '--configs',
         metavar='DIR',
         help='with a folder of workdirs: show the tables of these config files that are not run',
     )
-    parser.add_argument(
-        '--figures', action='store_true', help='write figures/*.svg of each workdir'
+    add('--figures', action='store_true', help='write figures/*.svg of each workdir')
+    add('--png', action='store_true', help='with --figures: write *.png, too')
+    add(
+        '--html',
+        nargs='?',
+        const='',
+        metavar='FILE',
+        help=f'write one page of all tables, claims and figures (FOLDER/{_PAGE})',
     )
-    parser.add_argument('--png', action='store_true', help='with --figures: write *.png, too')
-    parser.add_argument(
-        *('--html',),
-        **{'nargs': '?', 'const': '', 'metavar': 'FILE'},
-        help=f'write one page of all tables, claims and figures; FOLDER/{_PAGE} if not named',
-    )
-    parser.add_argument(
-        *('--tensorboard',),
+    add(
+        '--tensorboard',
         metavar='DIR',
-        help='write event files there: WORKDIR/ROW/seed_K and .../mean',
+        help='write event files: WORKDIR/ROW/seed_K and .../mean',
     )
-    parser.add_argument(
+    add(
         '--data_dir',
-        help='folder with fashion_mnist/ and mnist/: test labels for the ensembles of result '
-        'lines that do not hold them, images for figures; FMNIST_DATA_DIR or the cache if not '
-        'given, without any what needs them is left out',
+        help='folder with fashion_mnist/ and mnist/, whose test images figures show; without it '
+        'FMNIST_DATA_DIR, then the cache; without images those figures are left out',
     )
-    return parser
-
-
-def _flags(argv):
-    parser = _parser()
     flags = parser.parse_args(argv)
     if flags.png and not flags.figures:
         parser.error('--png says how to write --figures: give both')
@@ -74,10 +68,10 @@ def _flags(argv):
 
 
 def _workdirs(folder):
-    """(the workdirs of a folder, whether it is one itself).
+    """(the workdirs of a folder, whether it is itself one).
 
     Raises:
-      ConfigError: it is none, and there are none in it.
+      ConfigError: no such folder, or no workdir.
     """
     if not folder.is_dir():
         raise ConfigError(f'{folder}: no such folder')
@@ -90,15 +84,15 @@ def _workdirs(folder):
 
 
 def _say(line):
-    print(line, file=sys.stderr)  # the table alone goes to the output
+    print(line, file=sys.stderr)  # standard output gets only the table
 
 
 def _write(flags, folder, folders, not_run):
-    """Writes the files that the flags ask for, and says which."""
+    """Writes the files that the flags ask for. Imports matplotlib only if needed."""
     if flags.csv:
-        csv.write(flags.csv, folders, flags.data_dir)
+        csv.write(flags.csv, folders)
     if flags.figures:
-        from fmnist_jax.report import figures  # what needs matplotlib is imported when asked for
+        from fmnist_jax.report import figures
 
         endings = ('.svg', '.png') if flags.png else ('.svg',)
         for workdir in folders:
@@ -124,12 +118,12 @@ def main(argv=None):
     flags = _flags(argv)
     folder = pathlib.Path(flags.folder)
     try:
-        folders, single = _workdirs(folder)
-        not_run = table_list.not_run(flags.configs, folder, folders) if flags.configs else []
-        if single:
-            text = workdir_table(folder, flags.data_dir)
+        folders, is_workdir = _workdirs(folder)
+        not_run = tables_not_run(flags.configs, folder, folders) if flags.configs else []
+        if is_workdir:
+            text = workdir_table(folder)
         else:
-            tables = table_list.read(folders) + not_run
+            tables = read(folders) + not_run
             text = f'{overview(tables)}\n{commands(tables)}'
         _write(flags, folder, folders, not_run)
         sys.stdout.write(text)

@@ -1,21 +1,17 @@
-"""Every number of the tables as CSV, fractions instead of per cent; the claims as another file."""
+"""Every number of the tables as CSV (fractions, not per cent); the claims as a second file."""
 
 import csv
 import math
 import pathlib
 
 from fmnist_jax.report.claims import evaluate
-from fmnist_jax.report.rows import read
-
-
-def _mean(values):
-    return sum(values) / len(values) if values else None
+from fmnist_jax.report.rows import mean, read
 
 
 def _numbers(workdir, title, row):
     """{column: value} of one row."""
     accuracy = row.accuracy
-    return {
+    numbers = {
         'workdir': workdir,
         'title': title,
         'row': row.name,
@@ -37,37 +33,68 @@ def _numbers(workdir, title, row):
         'last_epoch_mean': row.last_epoch.mean,
         'last_epoch_sd': row.last_epoch.std,
         'ensemble': row.ensemble,
-        'temperature': _mean(row.temperatures),
-        'calibration_error': row.calibration_error,
-        'calibration_error_tempered': row.calibration_error_tempered,
-        'ensemble_calibration_error': row.ensemble_calibration_error,
-        'verdict': row.verdict,
-        'repeats': row.repeats,
-        'train_seconds': row.train_seconds,
-        'seconds_per_epoch': row.seconds_per_epoch,
+        'temperature': mean(row.temperatures),
     }
+    same_name = ('calibration_error', 'calibration_error_tempered', 'ensemble_calibration_error')
+    same_name += ('verdict', 'repeats', 'train_seconds', 'seconds_per_epoch')
+    return numbers | {name: getattr(row, name) for name in same_name}
 
 
-def _cell(value):
-    """Eight significant digits; nothing for None and NaN."""
-    if isinstance(value, float):
-        return '' if math.isnan(value) else f'{value:.8g}'
-    return value
+_CLAIM_COLUMNS = (
+    'workdir',
+    'title',
+    'claim',
+    'claim_outcome',
+    'comparison',
+    'difference',
+    'interval_low',
+    'interval_high',
+    'margin',
+    'wins',
+    'p',
+    'outcome',
+    'seeds_least',
+    'seeds_most',
+    'seeds_needed',
+)
 
 
-def write(path, folders, data_dir=None):
-    """Writes the rows of workdirs, those not run yet too, and their claims to *_claims.csv beside.
+def _claims(workdir, config):
+    """The values of _CLAIM_COLUMNS for each comparison of a workdir's claims, as dicts."""
+    for claim in evaluate(config.get('claims') or (), workdir):
+        for comparison in claim.comparisons:
+            contrast = comparison.contrast
+            values = (
+                workdir.resolve().name,
+                config['title'],
+                claim.text,
+                claim.outcome,
+                comparison.text,
+                contrast.difference if contrast else None,
+                *(contrast.interval if contrast else (None, None)),
+                comparison.margin,
+                comparison.wins,
+                comparison.p,
+                comparison.outcome,
+                *comparison.seeds,
+                comparison.needed,
+            )
+            yield dict(zip(_CLAIM_COLUMNS, values, strict=True))
 
-    Columns beside those of the table: `reported_NAME` for each other number a report prints and
-    `accuracy_seed_K` for each seed's test accuracy, empty where a row has none.
+
+def write(path, folders):
+    """Writes the rows of workdirs, run or not, to `path` and their claims to *_claims.csv.
+
+    Further columns: `reported_NAME` for each other number of a report and `accuracy_seed_K` for
+    each seed's test accuracy, empty where a row has none.
 
     Raises:
-      ConfigError, DataError: as `rows.read`.
+      ConfigError: as `rows.read`.
       OSError: the file cannot be written.
     """
     lines, claims = [], []
     for workdir in folders:
-        config, rows = read(workdir, data_dir)
+        config, rows = read(workdir)
         if not any(row.dataset == 'synthetic' for row in rows):
             claims += _claims(workdir, config)
         for row in rows:
@@ -75,33 +102,20 @@ def write(path, folders, data_dir=None):
             seeds = zip(row.seeds, row.accuracies, strict=True)
             numbers = _numbers(workdir.resolve().name, config['title'], row)
             lines.append((numbers, also, {f'accuracy_seed_{k}': value for k, value in seeds}))
-    # The columns of all rows, each kind together and in the order met.
-    columns = list(
-        {name: None for kind in zip(*lines, strict=True) for part in kind for name in part}
+    # Columns of one kind stand together, in the order of their first appearance.
+    columns = dict.fromkeys(
+        name for kind in zip(*lines, strict=True) for part in kind for name in part
     )
     _write(path, columns, [numbers | also | seeds for numbers, also, seeds in lines])
     path = pathlib.Path(path)
     _write(path.with_name(f'{path.stem}_claims{path.suffix}'), _CLAIM_COLUMNS, claims)
 
 
-_CLAIM_COLUMNS = (
-    *('workdir', 'title', 'claim', 'claim_outcome', 'comparison', 'difference', 'interval_low'),
-    *('interval_high', 'margin', 'wins', 'p', 'outcome', 'seeds_least', 'seeds_most'),
-    'seeds_needed',
-)
-
-
-def _claims(workdir, config):
-    """A line for each comparison of a workdir's claims; differences are of fractions."""
-    for claim in evaluate(config.get('claims') or (), workdir):
-        for c in claim.comparisons:
-            tested = c.contrast
-            difference, bounds = (tested.difference, tested.interval) if tested else (None,) * 2
-            yield dict(zip(_CLAIM_COLUMNS, (
-                *(workdir.resolve().name, config['title'], claim.text, claim.outcome, c.text),
-                *(difference, *(bounds or (None, None)), c.margin, c.wins, c.p, c.outcome),
-                *(*c.seeds, c.needed),
-            ), strict=True))  # fmt: skip
+def _cell(value):
+    """Eight significant digits; nothing for None and NaN."""
+    if isinstance(value, float):
+        return '' if math.isnan(value) else f'{value:.8g}'
+    return value
 
 
 def _write(path, columns, lines):

@@ -1,4 +1,4 @@
-"""All tables at a glance: each one's best reported number, and how many of its numbers hold."""
+"""All tables at a glance: each one's best reported number, and the counts of its verdicts."""
 
 import pathlib
 from typing import NamedTuple
@@ -12,15 +12,13 @@ from fmnist_jax.report.provenance import command
 from fmnist_jax.report.rows import JUDGED, verdict_counts
 from fmnist_jax.report.tables import shown_mean, shown_name
 
-# The tables of a folder of workdirs, and those of config files of which nothing has been run.
-
 
 class Table(NamedTuple):
     """A table with its rows, run or not."""
 
     title: str
-    rows: list  # rows.Row
-    command: str  # runs the rows not run yet; '' if there are none
+    rows: list  # [Row]
+    command: str  # runs the rows not run yet; '' if all are run
 
 
 def read(folders):
@@ -29,46 +27,41 @@ def read(folders):
     Raises:
       ConfigError: a damaged workdir.
     """
-    contents = [(folder, *table_rows.read(folder)) for folder in folders]
-    return [Table(c['title'], rows, command(folder, c, rows)) for folder, c, rows in contents]
+    tables = []
+    for folder in folders:
+        config, rows = table_rows.read(folder)
+        tables.append(Table(config['title'], rows, command(folder, config, rows)))
+    return tables
 
 
-def not_run(configs, folder, folders):
-    """The Tables without a workdir of config files that have a number of a report of their own.
+def tables_not_run(configs, folder, folders):
+    """The Tables of config files without a workdir that have a reported number of their own.
 
     Args:
-      configs: pathlib.Path of the folder with the config files.
-      folder: pathlib.Path of the folder of workdirs, each of the name of its config.
-      folders: the workdirs that are there.
+      configs: folder of the config files.
+      folder: pathlib.Path of the folder of workdirs, each with the name of its config.
+      folders: the workdirs in it.
 
     Raises:
-      ConfigError: no config files there, or one that is none.
+      ConfigError: no config files, or a file that is not a config.
     """
     files = sorted(path for path in pathlib.Path(configs).glob('*.py') if path.stem != 'base')
     if not files:
         raise ConfigError(f'{configs}: no config files there (*.py)')
-    there = {path.resolve().name for path in folders}
-    found = []
-    for path in files:
-        if path.stem in there:
-            continue
+    run = {path.resolve().name for path in folders}
+    tables = []
+    for path in (path for path in files if path.stem not in run):
         config = plain(load_config(path))
         rows = [table_rows.not_run(row) for row in config['rows']]
         if any(row.reported is not None and not row.repeats for row in rows):
-            found.append(Table(config['title'], rows, command(folder / path.stem, config, rows)))
-    return sorted(found, key=lambda table: table.title)
-
-
-_HEADINGS = (
-    *('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict', 'all verdicts'),
-    'rows run',
-)
+            tables.append(Table(config['title'], rows, command(folder / path.stem, config, rows)))
+    return sorted(tables, key=lambda table: table.title)
 
 
 def best_reported(rows):
-    """The row with the report's best number, run or not; None without any, or on drawn images.
+    """The row with the report's best number; None without one, or on synthetic images.
 
-    Several rows may try one reported number in different ways: then our best of them.
+    Of several rows with that number, our best.
     """
     numbers = [row for row in rows if row.reported is not None]
     if not numbers or any(row.dataset == 'synthetic' for row in rows):
@@ -77,38 +70,44 @@ def best_reported(rows):
 
 
 def ours(row):
-    """Mean, deviation and number of seeds; or that it is not run yet."""
+    """'91.00 ± 0.12 (5 seeds)', or 'not run yet'."""
     seeds = row.accuracy.count
     return shown_mean(row) + (f' ({seeds} seed{"s" * (seeds > 1)})' if seeds else '')
+
+
+_HEADING = (
+    'table',
+    'best reported',
+    'report',
+    'ours: mean ± sd',
+    'verdict',
+    'all verdicts',
+    'rows run',
+)
 
 
 def _cells(table):
     rows, best = table.rows, best_reported(table.rows)
     counts = verdict_counts(rows)
     verdicts = ', '.join(f'{counts[name]} {name}' for name in JUDGED if name in counts)
-    run = sum(row.is_run for row in rows)
     return (
-        *(table.title, shown_name(best), percent(best.reported), ours(best), best.verdict),
+        table.title,
+        shown_name(best),
+        percent(best.reported),
+        ours(best),
+        best.verdict,
         verdicts or ('' if counts else "other tables' numbers"),
-        f'{run} of {len(rows)}',
+        f'{sum(row.is_run for row in rows)} of {len(rows)}',
     )
 
 
 def overview(tables):
-    """One line a table, by title; tables without a reported number are left out.
-
-    Args:
-      tables: listing.Table.
-    """
+    """Markdown: one line a table with a reported number, by title."""
     shown = [table for table in tables if best_reported(table.rows)]
-    return grid([_HEADINGS, *map(_cells, sorted(shown, key=lambda table: table.title))])
+    return grid([_HEADING, *map(_cells, sorted(shown, key=lambda table: table.title))])
 
 
 def commands(tables):
-    """Markdown: the command of every table that lacks rows; '' if none does.
-
-    Args:
-      tables: listing.Table.
-    """
+    """Markdown: the command of every table that lacks rows; '' if none does."""
     lines = sorted(f'- {table.title}: `{table.command}`' for table in tables if table.command)
     return '\nRows not run yet:\n\n' + '\n'.join(lines) + '\n' if lines else ''

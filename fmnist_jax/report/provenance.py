@@ -1,4 +1,4 @@
-"""How a table's numbers were obtained, and the command that gets those not there yet."""
+"""How a table's numbers were made, and the command that makes the missing ones."""
 
 import glob
 import pathlib
@@ -11,26 +11,22 @@ _SCRIPT = 'baseline.py'  # beside its results: experiments/scikit_learn
 
 
 def _range(values):
-    """'5', or '2 to 5' where they differ; '' for none."""
+    """'5', or '2 to 5' if they differ; '' without any."""
     values = sorted({value for value in values if value is not None})
-    if not values:
-        return ''
-    return f'{values[0]}' if len(values) == 1 else f'{values[0]} to {values[-1]}'
+    return ' to '.join(dict.fromkeys(map(str, values[:1] + values[-1:])))
 
 
 def _distinct(values):
-    """All different values in the order met, as one text."""
+    """All different values as one text, in order of first appearance."""
     return ', '.join(dict.fromkeys(str(value) for value in values if value))
 
 
 def _device(result):
     device = result.get('device') or {}
-    if not device:
-        return ''
     if device.get('platform') == 'cpu':
         cores = device.get('cpu_cores')
         return f'CPU, {cores} core{"s" * (cores != 1)}'
-    return f'{device.get("count")} × {device.get("kind")}'
+    return f'{device.get("count")} × {device.get("kind")}' if device else ''
 
 
 def _versions(result):
@@ -50,64 +46,61 @@ def duration(seconds):
     return f'{seconds / 60:.0f} min' if seconds < 5400 else f'{seconds / 3600:.1f} h'
 
 
-def how_obtained(rows):
-    """[(what, how)] of the rows that have been run, as texts."""
-    done = [row for row in rows if row.result]
-    results = [row.result for row in done]
+def how_made(rows):
+    """[(fact, text)] about the rows that are run."""
+    run = [row for row in rows if row.result]
+    results = [row.result for row in run]
     if not results:
         return []
-    parameters = _range(r.get('parameters') for r in results)
-    finished = sorted(str(r['finished'])[:10] for r in results if r.get('finished'))
     facts = [
         ('data', _distinct(map(_data, results))),
         ('network', _distinct(r.get('model') for r in results)),
-        ('parameters', parameters),
-        ('seeds of a row', _range(len(row.accuracies) for row in done)),
+        ('parameters', _range(r.get('parameters') for r in results)),
+        ('seeds of a row', _range(len(row.accuracies) for row in run)),
         ('epochs', _range(r['config'].get('epochs') for r in results)),
         ('batch size', _range(r['config'].get('batch_size') for r in results)),
-        ('temperature', _range(round(t, 2) for row in done for t in row.temperatures)),
-        ('training time', duration(sum(row.train_seconds for row in done)) + ', all rows'),
+        ('temperature', _range(round(t, 2) for row in run for t in row.temperatures)),
+        ('training time', duration(sum(row.train_seconds for row in run)) + ', all rows'),
         ('device', _distinct(map(_device, results))),
         ('versions', _distinct(map(_versions, results))),
         ('commit', _distinct(str(r.get('commit') or '')[:12] for r in results)),
-        ('finished', ' to '.join(dict.fromkeys([finished[0], finished[-1]])) if finished else ''),
+        ('finished', _range(str(r['finished'])[:10] for r in results if r.get('finished'))),
     ]
-    return [(what, how) for what, how in facts if how]
+    return [(fact, text) for fact, text in facts if text]
 
 
 def settings_text(config):
-    """A workdir's config as lines 'section.field = value', without what the table shows."""
+    """A workdir's config as lines 'section.field = value', without the fields of the table."""
     shown = {name: v for name, v in config.items() if name not in ('rows', 'title', 'claims')}
     return '\n'.join(f'{path} = {value!r}' for path, value in flatten(shown).items())
 
 
 def command(workdir, config, rows):
-    """The command that runs the rows not run yet, '' if there are none.
+    """The command that runs the rows not run yet; '' if all are run.
 
     Args:
-      workdir: pathlib.Path; its name is its config's, as `fmnist_jax.main` has it.
-      config: of `workdirs.read_config`.
-      rows: its rows.Row.
+      workdir: pathlib.Path with the name of its config.
+      config: as from `workdirs.read_config`.
+      rows: its [Row].
     """
     missing = [row.name for row in rows if not row.is_run]
     if not missing:
         return ''
     workdir = pathlib.Path(workdir)
-    here = pathlib.Path.cwd()
-    if workdir.is_absolute() and workdir.is_relative_to(here):
-        workdir = workdir.relative_to(here)
-    name = (config.get('dataset') or {}).get('name', 'fashion_mnist')
+    if workdir.is_absolute() and workdir.is_relative_to(pathlib.Path.cwd()):
+        workdir = workdir.relative_to(pathlib.Path.cwd())
+    dataset = (config.get('dataset') or {}).get('name', 'fashion_mnist')
+    is_default = dataset == 'fashion_mnist'
     script = workdir / _SCRIPT
     if script.is_file():
         words = ['python', script.as_posix(), f'--num_seeds={config["num_seeds"]}']
-        return shlex.join(words + [f'--dataset={name}'] * (name != 'fashion_mnist'))
+        return shlex.join(words if is_default else [*words, f'--dataset={dataset}'])
     file = _CONFIGS / f'{workdir.resolve().name}.py'
     words = [f'--config={file.as_posix() if file.is_file() else "FILE"}']
     if len(missing) == 1:
         words.append(f'--rows={glob.escape(missing[0])}')
     if config.get('num_seeds'):
         words.append(f'--config.num_seeds={config["num_seeds"]}')
-    if name != 'fashion_mnist':
-        words.append(f'--config.dataset.name={name}')
-    words.append(f'--workdir={workdir.as_posix()}')
-    return 'python -m fmnist_jax.main ' + ' '.join(map(shlex.quote, words))
+    if not is_default:
+        words.append(f'--config.dataset.name={dataset}')
+    return 'python -m fmnist_jax.main ' + shlex.join([*words, f'--workdir={workdir.as_posix()}'])

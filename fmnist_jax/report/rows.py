@@ -1,8 +1,4 @@
-"""Every number of a table's row, in one place: computed here, shown elsewhere.
-
-Tables, CSV files, figures and pages read a `Row`; none of them reads a result line by itself
-(what they plot from it, such as `history`, is in `Row.result`).
-"""
+"""Every number of a table's row, computed once. Tables, CSV, figures and the page show a `Row`."""
 
 import collections
 import pathlib
@@ -13,14 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmnist_jax.errors import ConfigError, DataError
-from fmnist_jax.results import arrays, workdirs
+from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import lines as result_lines
+from fmnist_jax.results import workdirs
 from fmnist_jax.results.statistics import Summary, summarize, verdict, wilson_interval
 
-# The verdicts on the reports' numbers: their words, and how many numbers have which.
-
-# Each with a sign of its own, in the reader's words; the last two are numbers without a verdict.
+# {key: (sign, words, explanation)}. The last two are numbers without a verdict.
 VERDICTS = {
     'consistent': ('●', 'consistent', 'could be one more of our seeds'),
     'higher': ('▲', 'report higher', 'than our seeds would give'),
@@ -29,96 +23,107 @@ VERDICTS = {
     'not_run': ('○', 'not run yet', 'no number of ours'),
 }
 JUDGED = ('consistent', 'higher', 'lower')
-
-
-def standing(row):
-    """The key in VERDICTS of a rows.Row with a number of the report."""
-    return row.verdict or ('one_seed' if row.accuracy.count else 'not_run')
-
-
-def verdict_counts(rows, repeats=False):
-    """{key of VERDICTS: how many numbers of the report have it}; none on drawn images.
-
-    Args:
-      rows: rows.Row.
-      repeats: count rows that try another row's number, too.
-    """
-    drawn = any(row.dataset == 'synthetic' for row in rows)
-    numbers = [r for r in rows if r.reported is not None and (repeats or not r.repeats)]
-    counts = collections.Counter(standing(row) for row in numbers if not drawn)
-    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
-
-
-# Of result lines that are older than their field `test_images`.
-_TEST_IMAGES = {'fashion_mnist': 10_000, 'mnist': 10_000, 'synthetic': 2_000}
+_DATASETS = ('fashion_mnist', 'mnist', 'synthetic')
 
 
 class Row(NamedTuple):
     """A row of a table: the report's number and ours, accuracies as fractions. Defaults: not run.
 
-    A diverged seed's accuracy counts as recorded: it is what that setting gives. A seed whose
-    accuracy is None counts nowhere but in `accuracies`.
+    A diverged seed counts with its recorded accuracy. A seed whose accuracy is None counts only in
+    `accuracies`.
     """
 
     name: str
-    reported: float | None  # None for drawn images too: they say nothing about real ones
-    also_reported: Mapping = MappingProxyType({})  # other numbers the report prints, by name
-    repeats: bool = False  # `reported` is another row's number: it counts there
+    reported: float | None  # None for synthetic images, too
+    also_reported: Mapping = MappingProxyType({})  # other numbers of the report, by name
+    repeats: bool = False  # `reported` is another row's number and counts there
     dataset: str | None = None
     seeds: tuple = ()  # the seeds' numbers
     accuracies: tuple = ()  # test accuracy of every seed
-    diverged: int = 0  # seeds whose test loss is no number
+    diverged: int = 0  # number of seeds whose test loss is not finite
     accuracy: Summary = summarize([])  # over the seeds
     verdict: str = ''  # consistent | higher | lower, or '' without one
     test_images: int | None = None
-    test_interval: tuple[float, float] = (nan, nan)  # Wilson's: the mean on so many images
-    tested_epoch: float | None = None  # mean over seeds, where validation chose it
+    test_interval: tuple[float, float] = (nan, nan)  # Wilson interval of the mean
+    tested_epoch: float | None = None  # mean over seeds, if validation selects the epoch
     epochs_trained: float | None = None  # mean over seeds
-    last_epoch: Summary = summarize([])  # test accuracy after the last epoch, where another counts
+    last_epoch: Summary = summarize([])  # test accuracy after the last epoch
     ensemble: float | None = None  # accuracy of the seeds' mean probabilities
-    temperatures: tuple = ()  # one for each line of seeds, where validation gave one
+    temperatures: tuple = ()  # one for each result line, if fitted on validation images
     calibration_error: float | None = None  # mean over seeds, as trained
-    calibration_error_tempered: float | None = None  # the same with the temperature
-    ensemble_calibration_error: float | None = None  # of the mean probabilities, so tempered
+    calibration_error_tempered: float | None = None  # with the temperature
+    ensemble_calibration_error: float | None = None  # of the seeds' mean calibrated probabilities
     train_seconds: float | None = None  # of all seeds together
-    seconds_per_epoch: float | None = None  # of one seed's share
+    seconds_per_epoch: float | None = None  # of one seed
     result: dict | None = None  # the whole result line
 
     @property
     def is_run(self):
-        """Whether there is a result line of it."""
+        """Whether the row has a result line."""
         return self.dataset is not None
 
 
-def from_result(result, workdir=None, data_dir=None):
+def standing(row):
+    """The key in VERDICTS of a Row with a reported number."""
+    return row.verdict or ('one_seed' if row.accuracy.count else 'not_run')
+
+
+def verdict_counts(rows, repeats=False):
+    """{key of VERDICTS: number of reported numbers}; empty for synthetic images.
+
+    Args:
+      rows: [Row].
+      repeats: also count rows that repeat another row's number.
+    """
+    if any(row.dataset == 'synthetic' for row in rows):
+        return {}
+    numbers = [r for r in rows if r.reported is not None and (repeats or not r.repeats)]
+    counts = collections.Counter(map(standing, numbers))
+    return {key: counts[key] for key in VERDICTS if counts[key]}
+
+
+def mean(values):
+    """The mean of the finite numbers among `values`, which may hold None; None without any."""
+    values = () if values is None else values
+    numbers = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(numbers)) if numbers else None
+
+
+def damaged(row_name, error, workdir=''):
+    """The ConfigError for a result line that lacks a field or holds a wrong one."""
+    return ConfigError(
+        f'{pathlib.Path(workdir) / "results.jsonl"}, row {row_name!r}: a damaged line ({error!r}); '
+        'repair or delete it'
+    )
+
+
+def from_result(result, workdir=''):
     """The Row of a result line.
 
     Args:
       result: the line as a dict.
-      workdir: where its predictions lie, for lines older than `ensemble_accuracy`; or None.
-      data_dir: where the test labels are, see `predictions.labels_at_hand`.
+      workdir: named in the error.
 
     Raises:
-      ConfigError: the line lacks a number or holds something else in its place.
-      DataError: damaged predictions or labels.
+      ConfigError: the line lacks a field or holds a wrong one.
     """
     try:
-        return _from_result(result, workdir, data_dir)
-    except (ConfigError, DataError):
-        raise
+        return _from_result(result)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        where = pathlib.Path(workdir or '') / 'results.jsonl'
-        raise ConfigError(
-            f'{where}, row {result["row"]!r}: a damaged line ({error!r}); mend or delete it'
-        ) from error
+        raise damaged(result['row'], error, workdir) from error
 
 
-def _from_result(result, workdir, data_dir):
+def _from_result(result):
     dataset, accuracies = result['dataset'], tuple(result['test_accuracy'])
+    if dataset not in _DATASETS:
+        raise ValueError(f'dataset {dataset!r}')
     accuracy = summarize(seed_accuracies(result))
-    images = result.get('test_images') or _TEST_IMAGES[dataset]
+    images = result.get('test_images', 10_000)
     reported = None if dataset == 'synthetic' else result['reported']
-    chosen = result['config'].get('selection', 'last') != 'last'
+    is_selected = result['config'].get('selection', 'last') != 'last'
+    last = [value for value in result.get('last_test_accuracy', []) if value is not None]
+    temperature = result.get('temperature')
+    temperatures = temperature if isinstance(temperature, list) else [temperature]
     return Row(
         name=result['row'],
         reported=reported,
@@ -131,13 +136,13 @@ def _from_result(result, workdir, data_dir):
         verdict=verdict(reported, accuracy),
         test_images=images,
         test_interval=wilson_interval(accuracy.mean, images),
-        tested_epoch=summarize(result['tested_epoch']).mean if chosen else None,
+        tested_epoch=mean(result['tested_epoch']) if is_selected else None,
         epochs_trained=_epochs_trained(result),
-        last_epoch=summarize([x for x in result.get('last_test_accuracy', []) if x is not None]),
-        ensemble=_ensemble(result, workdir, data_dir),
-        temperatures=_temperatures(result),
-        calibration_error=_mean(result.get('calibration_error')),
-        calibration_error_tempered=_mean(result.get('calibration_error_tempered')),
+        last_epoch=summarize(last),
+        ensemble=result.get('ensemble_accuracy'),
+        temperatures=tuple(value for value in temperatures if value is not None),
+        calibration_error=mean(result.get('calibration_error')),
+        calibration_error_tempered=mean(result.get('calibration_error_tempered')),
         ensemble_calibration_error=result.get('ensemble_calibration_error'),
         train_seconds=result['train_seconds'],
         seconds_per_epoch=_seconds_per_epoch(result),
@@ -146,84 +151,51 @@ def _from_result(result, workdir, data_dir):
 
 
 def seed_accuracies(result):
-    """The test accuracies of a result line's seeds, without those that have none."""
+    """The test accuracies of a result line's seeds, without None."""
     return [value for value in result['test_accuracy'] if value is not None]
 
 
-def _mean(values):
-    """The mean of those values that are numbers, None without any."""
-    numbers = [value for value in values or () if value is not None]
-    return summarize(numbers).mean if numbers else None
-
-
-def _temperatures(result):
-    """From a line as it is written, with one number, or from lines read as one, with a list."""
-    found = result.get('temperature')
-    found = found if isinstance(found, list) else [found]
-    return tuple(value for value in found if value is not None)
-
-
 def _epochs_trained(result):
-    """Mean over seeds: where a seed had stopped early, the history has no accuracy of it."""
+    """Mean over seeds. A stopped seed has None in the history."""
     epochs = result.get('history', {}).get('train_accuracy')
     if not epochs:
         return result['config'].get('epochs')
     seeds = zip(*epochs, strict=True)
-    return summarize([sum(value is not None for value in seed) for seed in seeds]).mean
+    return mean([sum(value is not None for value in seed) for seed in seeds])
 
 
 def _seconds_per_epoch(result):
-    """Training time over the epochs of all seeds.
-
-    Under `map` a stopped seed takes no time; vectorized, it costs what the others do.
-    """
+    """Training time of one seed's epoch. Under vmap a stopped seed still takes its time."""
     history = result.get('history', {}).get('train_accuracy', ())
-    mapped = result.get('replicas', {}).get('mode') == 'map'
-    epochs = _epochs_trained(result) if mapped or not history else len(history)
-    if not epochs:
-        return None
-    return result['train_seconds'] / epochs / len(result['test_accuracy'])
+    is_mapped = result.get('replicas', {}).get('mode') == 'map'
+    epochs = _epochs_trained(result) if is_mapped or not history else len(history)
+    return result['train_seconds'] / epochs / len(result['test_accuracy']) if epochs else None
 
 
-def _ensemble(result, workdir, data_dir):
-    """The line's own number; for older lines from the predictions and labels, if at hand."""
-    if 'ensemble_accuracy' in result or workdir is None:
-        return result.get('ensemble_accuracy')
-    paths = [pathlib.Path(workdir) / file for file in result.get('predictions', ())]
-    if not paths or not all(path.is_file() for path in paths):
-        return None
-    labels = arrays.labels_at_hand(result['dataset'], data_dir)
-    if labels is None:
-        return None
-    probs = np.concatenate([arrays.load(path) for path in paths])
-    return arrays.ensemble_accuracy(probs, labels)
+def not_run(row):
+    """The Row of a config's row without a result line."""
+    return Row(
+        row['name'], row['reported'], row.get('also_reported', {}), row.get('repeats', False)
+    )
 
 
-def read(workdir, data_dir=None):
-    """(config of a workdir, its Rows in the config's order, those not run yet too).
+def read(workdir):
+    """(config of a workdir, its Rows in the config's order, run or not).
 
     Raises:
-      ConfigError: nothing has been run there, or something there is damaged.
-      DataError: damaged predictions or labels.
+      ConfigError: no result lines, or a damaged file.
     """
     results = {r['row']: r for r in result_lines.read(workdir)}
     if not results:
         raise ConfigError(f'{workdir}: no result lines there (results.jsonl)')
     config = workdirs.read_config(workdir)
     rows = []
-    for told in config['rows']:
-        row = not_run(told)
-        if told['name'] in results:
-            done = from_result(results[told['name']], workdir, data_dir)
-            # What a config says of the report may be newer than the line.
-            also = {**done.also_reported, **row.also_reported}
-            row = done._replace(also_reported=also, repeats=row.repeats)
+    for declared in config['rows']:
+        row = not_run(declared)
+        if row.name in results:
+            run = from_result(results[row.name], workdir)
+            # The config may be newer than the line.
+            also = {**run.also_reported, **row.also_reported}
+            row = run._replace(also_reported=also, repeats=row.repeats)
         rows.append(row)
     return config, rows
-
-
-def not_run(row):
-    """The Row of a config's row that has no result line yet."""
-    return Row(
-        row['name'], row['reported'], row.get('also_reported', {}), row.get('repeats', False)
-    )

@@ -1,52 +1,39 @@
-"""The Markdown table of a workdir, and what stands below it."""
+"""The Markdown table of a workdir and the text below it."""
 
 import math
 
 from fmnist_jax.markdown import grid, interval, notes, number, percent, without_empty_columns
 from fmnist_jax.report.claims import claims_text
-from fmnist_jax.report.other_numbers import also_text
+from fmnist_jax.report.other_numbers import other_numbers_text
 from fmnist_jax.report.provenance import command
-from fmnist_jax.report.rows import from_result, not_run, read
+from fmnist_jax.report.rows import from_result, read
 from fmnist_jax.results.statistics import CONFIDENCE, rank_correlation, summarize
-
-_THEIR_SECONDS = 'seconds_per_epoch'  # in also_reported
 
 
 def shown_name(row):
-    """The row's name, and how many of its seeds have diverged or have no accuracy."""
-    seeds, none = len(row.accuracies), row.accuracies.count(None)
-    remarks = [f'{row.diverged} of {seeds} diverged'] * bool(row.diverged)
-    remarks += [f'{none} of {seeds} without a number'] * bool(none)
+    """The row's name, with the numbers of diverged seeds and of seeds without an accuracy."""
+    seeds, missing = len(row.accuracies), row.accuracies.count(None)
+    remarks = [f'{row.diverged} of {seeds} diverged'] if row.diverged else []
+    remarks += [f'{missing} of {seeds} without a number'] if missing else []
     return row.name + (f' ({", ".join(remarks)})' if remarks else '')
 
 
-def shown_mean(row):
-    """The mean over seeds ± their standard deviation."""
-    if not row.is_run:
-        return 'not run yet'
-    return _spread(row.accuracy)
-
-
-def _spread(summary):
+def mean_and_std(summary):
+    """'91.00 ± 0.12'; without ± for one seed."""
     std = percent(summary.std)
     return percent(summary.mean) + (f' ± {std}' if std else '')
 
 
-def _tested(row):
-    if row.tested_epoch is None:
-        return ''
-    return f'{number(row.tested_epoch, 1)} of {number(row.epochs_trained, 1)}'
+def shown_mean(row):
+    """The mean over seeds ± their standard deviation, or 'not run yet'."""
+    return mean_and_std(row.accuracy) if row.is_run else 'not run yet'
 
 
-def _calibration(row):
-    """As trained, and with the temperature where there is one."""
-    before, after = map(percent, (row.calibration_error, row.calibration_error_tempered))
-    return f'{before} → {after}' if after else before
-
-
-def cells(row):
+def _cells(row):
     """{heading: cell} of one row."""
     low, high = row.test_interval
+    calibration = [percent(row.calibration_error), percent(row.calibration_error_tempered)]
+    tested = f'{number(row.tested_epoch, 1)} of {number(row.epochs_trained, 1)}'
     return {
         'row': shown_name(row),
         'report': percent(row.reported),
@@ -54,19 +41,18 @@ def cells(row):
         'ours: mean ± sd': shown_mean(row),
         '95 % interval': interval(row.accuracy.interval),
         'test set ±': percent((high - low) / 2),
-        'tested epoch': _tested(row),
-        'last epoch': _spread(row.last_epoch),
+        'tested epoch': '' if row.tested_epoch is None else tested,
+        'last epoch': mean_and_std(row.last_epoch),
         'ensemble': percent(row.ensemble),
-        'calibration error': _calibration(row),
+        'calibration error': ' → '.join(filter(None, calibration)),
         'verdict': row.verdict,
         'train s': number(row.train_seconds, 0),
         's / epoch': number(row.seconds_per_epoch, 2),
-        "report's s / epoch": number(row.also_reported.get(_THEIR_SECONDS), 1),
+        "report's s / epoch": number(row.also_reported.get('seconds_per_epoch'), 1),
     }
 
 
-# Headings and what they mean.
-_NOTES = {
+_NOTES = {  # heading -> what it means
     'row': 'Test accuracy in %; sd and 95 % interval (t) are over seeds.',
     'test set ±': (
         "test set ±: half of the 95 % Wilson interval of one network's accuracy: how far another "
@@ -95,30 +81,27 @@ _NOTES = {
         'together; a seed that stopped early counts until then where it takes no time after that.'
     ),
 }
-_NO_ENSEMBLE = (
-    "ensemble of the seeds: not in {} row's result line (they are older than it), and not to be "
-    'had without their predictions/ and the test labels.'
-)
 
 
 def row_grid(rows):
-    """The cells of Rows, the heading first, less the columns that say nothing."""
-    shown = [cells(row) for row in rows]
-    return without_empty_columns([list(shown[0]), *[list(c.values()) for c in shown]])
+    """The cells of Rows, the heading first, without empty columns."""
+    cells = [_cells(row) for row in rows]
+    return without_empty_columns([list(cells[0]), *[list(line.values()) for line in cells]])
 
 
-def explanations(headings, rows):
-    """What the columns mean, for those that are there, and why there are no more."""
-    items = [text for heading, text in _NOTES.items() if heading in headings]
-    done = [row for row in rows if row.is_run]
-    lacking = [r for r in done if r.ensemble is None and r.accuracy.count - r.diverged > 1]
+def explanations(heading, rows):
+    """What the columns of `heading` mean."""
+    items = [text for name, text in _NOTES.items() if name in heading]
+    run = [row for row in rows if row.is_run]
+    lacking = [r for r in run if r.ensemble is None and r.accuracy.count - r.diverged > 1]
     if lacking:
-        items.append(_NO_ENSEMBLE.format('any' if len(lacking) == len(done) else 'every'))
+        which = 'any' if len(lacking) == len(run) else 'every'
+        items.append(f"ensemble of the seeds: not in {which} row's result line (older lines).")
     return items
 
 
-def heading(title, rows):
-    """A table's title with what it was measured on."""
+def table_heading(title, rows):
+    """A table's title and its data sets."""
     datasets = {row.dataset for row in rows} - {None}
     if 'synthetic' in datasets:
         return f'{title} (SYNTHETIC images: not comparable with the report)'
@@ -126,25 +109,23 @@ def heading(title, rows):
 
 
 def grid_summary(rows):
-    """Mean and deviation over the rows of a grid, the report's and ours, and whether both put
-    the rows in the same order: a report that picks the best of its grid relies on that order."""
-    done = [row for row in rows if row.accuracy.count]
-    reported = [row for row in rows if row.reported is not None]
-    both = [row for row in done if row.reported is not None]
+    """Mean and std over the rows of a grid, the report's and ours, and their rank correlation.
 
+    A report that picks the best row of its grid relies on the order.
+    """
+    run = [row for row in rows if row.accuracy.count]
+    reported = [row for row in rows if row.reported is not None]
+    both = [row for row in run if row.reported is not None]
     parts = []
     if reported:
-        parts.append(
-            f'report {_spread(summarize([r.reported for r in reported]))} ({len(reported)} rows)'
-        )
-    if done:
-        parts.append(
-            f'ours {_spread(summarize([r.accuracy.mean for r in done]))} ({len(done)} rows)'
-        )
+        summary = summarize([row.reported for row in reported])
+        parts.append(f'report {mean_and_std(summary)} ({len(reported)} rows)')
+    if run:
+        summary = summarize([row.accuracy.mean for row in run])
+        parts.append(f'ours {mean_and_std(summary)} ({len(run)} rows)')
     if both and len(both) < len(reported):
-        parts.append(
-            f'the report on the rows that we have {_spread(summarize([r.reported for r in both]))}'
-        )
+        summary = summarize([row.reported for row in both])
+        parts.append(f'the report on the rows that we have {mean_and_std(summary)}')
     return f'Mean ± sd over the rows: {"; ".join(parts)}.{_same_order(both)}'
 
 
@@ -155,56 +136,44 @@ def _same_order(rows):
     )
     if math.isnan(coefficient):
         return ''
-    shown = f"Spearman's rank correlation {coefficient:.2f} over {len(rows)} rows, p = {p:.2g}"
-    found = 'are not shown to agree'
+    outcome = 'are not shown to agree'
     if p < 1 - CONFIDENCE:
-        found = 'agree' if coefficient > 0 else 'are opposed'
-    return f' The orders of report and ours {found} ({shown}).'
-
-
-def _not_run_yet(workdir, config, rows):
-    missing = sum(not row.is_run for row in rows)
-    if not missing:
-        return ''
+        outcome = 'agree' if coefficient > 0 else 'are opposed'
     return (
-        f'Not run yet: {missing} of {len(rows)} rows. This runs them; finished rows are not '
-        f'run again:\n\n    {command(workdir, config, rows)}'
+        f" The orders of report and ours {outcome} (Spearman's rank correlation "
+        f'{coefficient:.2f} over {len(rows)} rows, p = {p:.2g}).'
     )
 
 
-def _text(title, rows):
-    """Heading, table and notes of Rows."""
-    shown = row_grid(rows)
-    return f'{heading(title, rows)}\n\n{grid(shown)}\n{notes(explanations(shown[0], rows))}'
+def rows_text(title, rows):
+    """Heading, table and notes of Rows in Markdown."""
+    cells = row_grid(rows)
+    return f'{table_heading(title, rows)}\n\n{grid(cells)}\n{notes(explanations(cells[0], rows))}'
 
 
-def table(results, title, missing=()):
-    """Markdown table of result lines.
-
-    Args:
-      results: result lines, in the order wanted.
-      title: heading.
-      missing: rows that have not been run, {'name', 'reported'}.
+def table(results, title):
+    """Markdown table of result lines, in their order.
 
     Raises:
       ConfigError: a damaged line.
     """
-    rows = [from_result(result) for result in results]
-    return _text(title, rows + [not_run(row) for row in missing])
+    return rows_text(title, [from_result(result) for result in results])
 
 
-def workdir_table(workdir, data_dir=None):
-    """The table of all rows of a workdir's config, those not run yet too, and its claims.
-
-    Args:
-      workdir: its folder.
-      data_dir: where the test labels are (`predictions.labels_at_hand`), for older result lines.
+def workdir_table(workdir):
+    """The table of all rows of a workdir's config, run or not, with its claims.
 
     Raises:
-      ConfigError: nothing has been run there, or something there is damaged.
-      DataError: damaged predictions or labels.
+      ConfigError: no result lines, or a damaged file.
     """
-    config, rows = read(workdir, data_dir)
-    below = [grid_summary(rows) if config.get('grid') else '', _not_run_yet(workdir, config, rows)]
-    below = ''.join(f'\n{text}\n' for text in below if text)
-    return _text(config['title'], rows) + below + claims_text(workdir) + also_text(rows)
+    config, rows = read(workdir)
+    text = rows_text(config['title'], rows)
+    if config.get('grid'):
+        text += f'\n{grid_summary(rows)}\n'
+    missing = sum(not row.is_run for row in rows)
+    if missing:
+        text += (
+            f'\nNot run yet: {missing} of {len(rows)} rows. This runs them; finished rows are not '
+            f'run again:\n\n    {command(workdir, config, rows)}\n'
+        )
+    return text + claims_text(workdir) + other_numbers_text(rows)

@@ -1,7 +1,7 @@
-"""Test predictions of every seed of a row: kept in a file, and averaged to an ensemble.
+"""Test predictions of every seed of a row: their file, their ensemble, their confusion matrices.
 
-Report 000 names bagging as what it could not afford. The seeds of a row are such an ensemble
-(each has its own training images and initialization); their mean probabilities cost nothing more.
+Report 000 names bagging as too expensive. The seeds of a row are such an ensemble: each has its own
+training images and initialization, and their mean probabilities cost nothing more.
 """
 
 import io
@@ -16,9 +16,9 @@ from fmnist_jax.errors import DataError, one_line
 
 
 def save(workdir, row_name, probabilities):
-    """Writes [S, test images, 10] as float16; returns the path within the workdir.
+    """Writes probabilities [S, test images, 10] as float16; returns the path within the workdir.
 
-    Float16 moves the accuracy of an ensemble by an image or two, more where no class stands out.
+    Float16 may change the accuracy of an ensemble by an image or two.
     """
     path = pathlib.Path('predictions') / f'{files.file_name(row_name)}.npz'
     (workdir / path).parent.mkdir(exist_ok=True)
@@ -50,32 +50,30 @@ def load(path):
 
 
 def ensemble(probabilities):
-    """The seeds' mean probabilities, without seeds that have a NaN or an infinity.
+    """The mean probabilities of the seeds, without seeds that have a NaN or an infinity.
 
     Args:
       probabilities: [S, N, 10].
 
     Returns:
-      float64 [N, 10], or None with fewer than two seeds left: one network is no ensemble.
+      float64 [N, 10]; None for fewer than two finite seeds.
     """
     finite = np.isfinite(probabilities).all((1, 2))
     return probabilities[finite].mean(0, dtype=np.float64) if finite.sum() > 1 else None
 
 
 def ensemble_accuracy(probabilities, labels):
-    """Accuracy of the seeds' mean probabilities (`ensemble`).
-
-    The probabilities of the sigmoid loss do not sum to 1; their means are compared as they are.
+    """Accuracy of the `ensemble`. Probabilities of the sigmoid loss do not sum to 1.
 
     Args:
       probabilities: [S, N, 10].
       labels: [N] int.
 
     Returns:
-      A fraction, or None without an ensemble.
+      A fraction; None without an ensemble.
 
     Raises:
-      DataError: they are not as many images as labels.
+      DataError: the numbers of images and labels differ.
     """
     if probabilities.shape[1] != len(labels):
         raise DataError(
@@ -85,10 +83,31 @@ def ensemble_accuracy(probabilities, labels):
     return None if mean is None else float((mean.argmax(-1) == labels).mean())
 
 
-def labels_at_hand(dataset_name, data_dir=None):
-    """The test labels of a data set without a network: int32 [N], or None if not at hand.
+def confusion(scores, labels):
+    """The confusion matrix of each seed.
 
-    Looked for where `data.load` does, short of downloading: `data_dir`, FMNIST_DATA_DIR, the cache.
+    Args:
+      scores: logits or probabilities [S, N, 10].
+      labels: [N] int.
+
+    Returns:
+      A list of 10 lists of 10 ints for each seed: rows are true classes, columns predicted ones.
+      None for a seed with a NaN or an infinity.
+    """
+
+    def one_seed(scores):
+        if not np.isfinite(scores).all():
+            return None
+        pairs = 10 * np.asarray(labels) + scores.argmax(-1)
+        return np.bincount(pairs, minlength=100).reshape(10, 10).tolist()
+
+    return [one_seed(seed) for seed in scores]
+
+
+def labels_at_hand(dataset_name, data_dir=None):
+    """The test labels of a data set, int32 [N], without a download; None if not on this disk.
+
+    Looks in `data_dir`, else in FMNIST_DATA_DIR, else in the cache.
 
     Raises:
       DataError: a folder that was named lacks them, or they are damaged.
@@ -100,13 +119,7 @@ def labels_at_hand(dataset_name, data_dir=None):
 
 
 def images_at_hand(dataset_name, data_dir=None):
-    """The test images of a data set without a network: uint8 [N, 28, 28], or None if not at hand.
-
-    Looked for where `labels_at_hand` does.
-
-    Raises:
-      DataError: a folder that was named lacks them, or they are damaged.
-    """
+    """The test images of a data set, uint8 [N, 28, 28]: see `labels_at_hand`."""
     if dataset_name == 'synthetic':
         return datasets.load('synthetic').test_images
     return _test_file_at_hand(dataset_name, 2, data_dir)
@@ -115,8 +128,8 @@ def images_at_hand(dataset_name, data_dir=None):
 def _test_file_at_hand(dataset_name, number, data_dir):
     """The array of data.FILES[number], or None if it is not in the cache and no folder is named."""
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
-    folder = pathlib.Path(named).expanduser() if named else datasets.cache_directory()
-    path = folder / dataset_name / datasets.FILES[number]
+    folder = files.local_path(named) if named else datasets.cache_directory()
+    path = datasets.find_file(folder / dataset_name, datasets.FILES[number])
     if not named and not path.is_file():
         return None
-    return idx.read_idx(path, datasets.MD5[dataset_name][number])
+    return idx.read_idx(path, datasets.MD5[dataset_name][path.name])

@@ -1,4 +1,7 @@
-"""The result lines of a workdir: one JSON object for each finished row."""
+"""The result lines of a workdir: one JSON object for the seeds of a row that trained together.
+
+A field with a number for each seed is a list of them, with null for a seed without that number.
+"""
 
 import json
 import math
@@ -6,9 +9,8 @@ import pathlib
 
 from fmnist_jax import files
 from fmnist_jax.config.settings import difference
+from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, one_line
-
-# What a result line and a workdir's config must look like to be read: types, lengths, ranges.
 
 
 def _no_number(text):
@@ -19,153 +21,142 @@ def parse(text):
     """The object that a JSON text (str or bytes) holds.
 
     Raises:
-      ValueError: it is no JSON, holds NaN or an infinity, or is no object.
+      ValueError: not JSON, NaN or an infinity in it, or not an object.
     """
     try:
-        found = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=_no_number)
     except RecursionError as error:
         raise ValueError('nested too deeply') from error
-    if not isinstance(found, dict):
-        raise ValueError(f'a {type(found).__name__}, expected an object')
-    return found
+    if not isinstance(value, dict):
+        raise ValueError(f'a {type(value).__name__}, expected an object')
+    return value
 
 
-def _is_number(value, least=-math.inf, most=math.inf):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) < math.inf and least <= value <= most
+def _is_number(value, low=-math.inf, high=math.inf):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) < math.inf and low <= value <= high
 
 
-def _is_fraction(value):
-    return value is None or _is_number(value, 0, 1)
-
-
-def _is_number_or_none(value):
-    return value is None or _is_number(value)
-
-
-def _is_whole(value):
+def _is_count(value):
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_text(value):
-    return isinstance(value, str)
-
-
-def _is_dict(value):
-    return isinstance(value, dict)
-
-
-_PER_SEED = {
-    'test_accuracy': _is_fraction,
-    'test_loss': _is_number_or_none,
-    'seeds': _is_whole,
-    'diverged': lambda value: isinstance(value, bool),
-    'tested_epoch': lambda value: value is None or _is_whole(value),
-    'last_test_accuracy': _is_fraction,
-    'l2_penalty': _is_number_or_none,
-}
-_MAY_BE_MISSING = {
-    *('ensemble_accuracy', 'ensemble_seeds', 'test_images', 'pretrained'),
-    *('last_test_accuracy', 'l2_penalty'),
-}
-_REQUIRED = ('row', 'config_hash', 'test_accuracy')
-_FIELDS = {
-    'row': _is_text,
-    'config_hash': _is_text,
-    'dataset': _is_text,
-    'model': _is_text,
-    'reported': _is_fraction,
-    'ensemble_accuracy': _is_fraction,
-    'also_reported': lambda value: _is_dict(value) and all(map(_is_number, value.values())),
-    'predictions': _is_text,
-    'config': _is_dict,
-    'history': _is_dict,
-    'train_seconds': lambda value: _is_number(value, 0),
-    'compile_seconds': lambda value: _is_number(value, 0),
-    'test_images': lambda value: _is_whole(value) and value > 0,
-    'train_images': lambda value: _is_whole(value) and value > 0,
-}
-
-
-def check_line(result):
-    """Refuses what is no result line; fields that older lines lack may be missing.
-
-    Raises:
-      ValueError: names the field.
-    """
-    for name in _REQUIRED:
-        if name not in result:
-            raise ValueError(f'no {name}')
-    for name, is_right in _FIELDS.items():
-        if name in result and not is_right(result[name]):
-            raise ValueError(name)
-    seeds = result['test_accuracy']
-    if not isinstance(seeds, list) or not seeds:
-        raise ValueError('test_accuracy')
-    for name, is_right in _PER_SEED.items():
-        if name in result and not _is_list(result[name], len(seeds), is_right):
-            raise ValueError(name)
-    for name, epochs in result.get('history', {}).items():
-        if not isinstance(epochs, list) or not all(
-            _is_list(epoch, len(seeds), _is_number_or_none) for epoch in epochs
-        ):
-            raise ValueError(f'history, {name}')
 
 
 def _is_list(values, length, is_right):
     return isinstance(values, list) and len(values) == length and all(map(is_right, values))
 
 
-def check_lines_of_a_row(lines):
-    """Refuses lines of one row that have a seed in common, or other settings.
+def _is_seconds(value):
+    return _is_number(value, 0)
+
+
+def _optional(is_right):
+    return lambda value: value is None or is_right(value)
+
+
+def _instance(kind):
+    return lambda value: isinstance(value, kind)
+
+
+is_fraction = _optional(lambda value: _is_number(value, 0, 1))
+_PER_SEED = {
+    'seeds': _is_count,
+    'test_accuracy': is_fraction,
+    'test_loss': _optional(_is_number),
+    'diverged': _instance(bool),
+    'tested_epoch': _optional(_is_count),
+    'last_test_accuracy': is_fraction,
+    'l2_penalty': _optional(_is_number),
+    'calibration_error': is_fraction,
+    'calibration_error_tempered': is_fraction,
+    # Rows are true classes, columns predicted ones.
+    'confusion': _optional(lambda m: _is_list(m, 10, lambda row: _is_list(row, 10, _is_count))),
+}
+_PER_LINE = {
+    'row': _instance(str),
+    'config_hash': _instance(str),
+    'config': _instance(dict),
+    'dataset': lambda value: isinstance(value, str) and value in CLASS_NAMES,
+    'model': _optional(_instance(str)),
+    'parameters': _optional(_is_count),
+    'reported': is_fraction,
+    'also_reported': lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
+    'test_images': lambda value: _is_count(value) and value > 0,
+    'train_images': _optional(lambda value: _is_count(value) and value > 0),
+    'history': _instance(dict),
+    'train_seconds': _is_seconds,
+    'compile_seconds': _optional(_is_seconds),
+    'predictions': _optional(_instance(str)),
+    'parameters_file': _optional(_instance(str)),
+    'temperature': _optional(_is_number),
+    'ensemble_accuracy': is_fraction,
+    'ensemble_seeds': _optional(_is_count),
+    'ensemble_calibration_error': is_fraction,
+    'pretrained': _optional(_instance(dict)),
+    'resumed': _instance(list),
+    'device': _instance(dict),
+    'replicas': _instance(dict),
+    'versions': _instance(dict),
+    'commit': _optional(_instance(str)),
+    'finished': _optional(_instance(str)),
+}
+_EMPTY = {'resumed': [], **{k: {} for k in ('also_reported', 'device', 'replicas', 'versions')}}
+
+
+def completed(line):
+    """A result line with every field: null, or empty, for what an older line lacks.
 
     Raises:
-      ValueError: says what.
+      ValueError: names a field that is wrong, or is missing and may not be null.
     """
-    seeds = [seed for line in lines for seed in line.get('seeds', ())]
+    result = dict.fromkeys([*_PER_LINE, *_PER_SEED]) | _EMPTY | line
+    count = len(result['test_accuracy']) if isinstance(result['test_accuracy'], list) else 0
+    for name in _PER_SEED:
+        result[name] = [None] * count if result[name] is None else result[name]
+    right = {name: is_right(result[name]) for name, is_right in _PER_LINE.items()}
+    for name, is_right in _PER_SEED.items():
+        right[name] = count and _is_list(result[name], count, is_right)
+    for name in right:
+        if not right[name]:
+            raise ValueError(f'{"wrong" if name in line else "no"} {name}')
+    for name, epochs in result['history'].items():
+        if not isinstance(epochs, list) or not all(
+            _is_list(epoch, count, _optional(_is_number)) for epoch in epochs
+        ):
+            raise ValueError(f'wrong history of {name}')
+    _check_class_counts(result)
+    return result
+
+
+def _check_class_counts(result):
+    """All seeds are tested on the same images: the rows of every confusion matrix sum alike."""
+    counts = {tuple(map(sum, matrix)) for matrix in result['confusion'] if matrix}
+    if len(counts) > 1 or any(sum(count) != result['test_images'] for count in counts):
+        raise ValueError('wrong confusion: its rows do not sum to the test images of each class')
+
+
+def _check_lines_of_a_row(lines):
+    """Refuses lines of one row that share a seed or differ in their settings."""
+    seeds = [seed for line in lines for seed in line['seeds']]
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     if twice:
-        raise ValueError(f'seed {", ".join(map(str, twice))} is there twice')
-    own = {'seed': None, 'num_seeds': None}  # what lines of a row differ in
-    first = lines[0].get('config', {}) | own
+        raise ValueError(f'seed {", ".join(map(str, twice))} occurs twice')
+    own = {'seed': None, 'num_seeds': None}  # fields in which lines of a row may differ
     for line in lines[1:]:
-        changes = difference(first, line.get('config', {}) | own)
-        if 'config' in lines[0] and 'config' in line and changes:
-            raise ValueError(f'its lines have other settings: {", ".join(changes)}')
-    for fields in (lines, [line.get('history', {}) for line in lines]):
-        missing = fields[0].keys() - set.intersection(*map(set, fields)) - _MAY_BE_MISSING
-        if missing:
-            raise ValueError(f'only some of its lines have {", ".join(sorted(missing))}')
-
-
-def check_config(config):
-    """Refuses what is not the config of a workdir.
-
-    Raises:
-      ValueError: names the field.
-    """
-    rows = config.get('rows')
-    if not _is_text(config.get('title')):
-        raise ValueError('title')
-    if not isinstance(rows, list) or not all(
-        _is_dict(row) and _is_text(row.get('name')) and _is_fraction(row.get('reported', ''))
-        for row in rows
-    ):
-        raise ValueError('rows')
-    if not isinstance(config.get('claims', []), list):
-        raise ValueError('claims')
+        changes = difference(lines[0]['config'] | own, line['config'] | own)
+        if changes:
+            raise ValueError(f'different settings: {", ".join(changes)}')
+        if line['history'].keys() != lines[0]['history'].keys():
+            raise ValueError('different fields in history')
 
 
 def read(workdir):
-    """The results of `workdir`, one for each row, oldest first.
+    """The results of `workdir`, one for each row, in the order of their first lines.
 
-    A row may have several lines, each with other seeds: they come as one (`_joined`).
-    A last line without its end was cut off by a kill while it was written: it does not count,
-    and `append` writes over it.
+    The lines of a row are joined in the order of their seeds: see `_joined`. A last line without a
+    newline is left out: a kill cut it off, and `append` writes over it.
 
     Raises:
-      ConfigError: a line that is no result, with its file and number, or that does not go with
-        the other lines of its row.
+      ConfigError: a line is not a result line, or does not go with the other lines of its row.
     """
     path = pathlib.Path(workdir) / 'results.jsonl'
     if not path.exists():
@@ -174,8 +165,7 @@ def read(workdir):
     rows = {}
     for number, line in enumerate(lines, 1):
         try:
-            result = parse(line)
-            check_line(result)
+            result = completed(parse(line))
         except ValueError as error:
             raise ConfigError(
                 f'{path}, line {number}: not a result line ({one_line(error)}); '
@@ -184,7 +174,7 @@ def read(workdir):
         rows.setdefault(result['row'], []).append(result)
     for row, lines in rows.items():
         try:
-            check_lines_of_a_row(lines)
+            _check_lines_of_a_row(lines)
         except ValueError as error:
             raise ConfigError(
                 f'{path}: {len(lines)} lines of the row {row!r} do not belong together '
@@ -193,47 +183,30 @@ def read(workdir):
     return [_joined(lines) for lines in rows.values()]
 
 
-# What a result line holds for each seed; what counts once for the line; the rest is the first's.
-_lines_PER_SEED = ('seeds', 'test_accuracy', 'test_loss', 'diverged', 'tested_epoch')
-# So, if all lines have it.
-_IF_ALL_HAVE = (
-    *('calibration_error', 'calibration_error_tempered'),
-    *('last_test_accuracy', 'l2_penalty'),
-)
-_PER_LINE = ('train_seconds', 'compile_seconds')
-
-
 def _joined(lines):
-    """The lines of one row as one, by their first seed, with `predictions` as the list of files.
+    """The lines of one row as one line.
 
-    Likewise `parameters_file` and, for each of those files, `temperature`: of lines that have them.
+    Per-seed fields and history are concatenated, seconds added; the ensemble is that of all seeds,
+    or None. `predictions` becomes a list of the files; `parameters_file` and `temperature` become
+    lists with an item for each line. All other fields are those of the line with the first seed.
     """
-    newest, lines = lines[-1], sorted(lines, key=lambda line: line.get('seeds', [0])[0])
+    newest, lines = lines[-1], sorted(lines, key=lambda line: line['seeds'][0])
     joined = dict(lines[0])
-    if 'predictions' in joined:
-        joined['predictions'] = [line['predictions'] for line in lines]
-    kept = [line for line in lines if line.get('parameters_file')]
-    if kept:
-        joined['parameters_file'] = [line['parameters_file'] for line in kept]
-        joined['temperature'] = [line.get('temperature') for line in kept]
+    joined['predictions'] = [line['predictions'] for line in lines if line['predictions']]
+    for name in ('parameters_file', 'temperature'):
+        joined[name] = [line[name] for line in lines]
     if len(lines) == 1:
         return joined
-    if newest.get('ensemble_seeds') == sum(len(line['seeds']) for line in lines):
-        joined['ensemble_accuracy'] = newest['ensemble_accuracy']
-    else:
-        joined.pop('ensemble_accuracy', None)  # it was of the first line's seeds alone
-    for name in (name for name in _lines_PER_SEED if name in joined):
+    for name in _PER_SEED:
         joined[name] = [value for line in lines for value in line[name]]
-    joined.pop('ensemble_calibration_error', None)  # nor is there one for all seeds
-    for name in _IF_ALL_HAVE:
-        joined.pop(name, None)
-        if all(line.get(name) for line in lines):
-            joined[name] = [value for line in lines for value in line[name]]
-    for name in (name for name in _PER_LINE if name in joined):
-        joined[name] = round(sum(line[name] for line in lines), 2)
+    for name in ('train_seconds', 'compile_seconds'):
+        joined[name] = round(sum(line[name] or 0 for line in lines), 2)
+    has_all = newest['ensemble_seeds'] == len(joined['seeds'])
+    joined['ensemble_accuracy'] = newest['ensemble_accuracy'] if has_all else None
+    joined['ensemble_calibration_error'] = None
     joined['history'] = {}
     for name in lines[0]['history']:
-        # Seeds may have stopped at different epochs: None where one had.
+        # Seeds may stop at different epochs: None for the epochs after that.
         length = max(len(line['history'][name]) for line in lines)
         columns = [column for line in lines for column in zip(*line['history'][name], strict=True)]
         padded = [[*column, *[None] * (length - len(column))] for column in columns]

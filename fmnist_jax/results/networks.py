@@ -1,8 +1,8 @@
-"""Trained parameters of every seed of a row: kept in a file, read, and found again by row.
+"""The trained networks of a row: their parameters in a file, and their predictions for images.
 
-The file is safetensors (numbers and text alone: reading one runs no code). Tensors are named
-'params/Conv_0/kernel', their first axis is the seed. The metadata says what they are: settings,
-model, data set, input scaling, classes, seeds, and a checksum, which the format itself lacks.
+A file is safetensors: reading one runs no code. Tensors have names such as 'params/Conv_0/kernel';
+their first axis is the seed. The metadata holds settings, model, data set, input scaling, classes,
+seeds and a checksum.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from fmnist_jax.config.settings import from_plain, plain
 from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.files import file_name
+from fmnist_jax.models import variable_shapes
 from fmnist_jax.results import lines
 from fmnist_jax.train import calibration, evaluate
 from fmnist_jax.train.step import model_of
@@ -30,13 +31,13 @@ _VARIABLES = ('params', 'batch_stats')
 
 
 class Networks(NamedTuple):
-    """The trained networks of one row; every array's first axis is the seed."""
+    """The trained networks of one row; the first axis of every array is the seed."""
 
-    settings: Any  # ConfigDict, of any of the seeds: they differ in nothing that matters here
-    seeds: tuple  # their numbers
+    settings: Any  # ConfigDict of a part of the seeds; the other seeds differ only in `seed`
+    seeds: tuple  # the numbers of the seeds
     variables: dict  # {'params', 'batch_stats'}, numpy [S, ...]
     class_names: tuple
-    temperatures: tuple = ()  # per seed: what its logits are divided by, None if not fitted
+    temperatures: tuple = ()  # divisor of the logits for each seed, None if not fitted
     result: dict | None = None  # the row's result line
 
     def seed(self, number):
@@ -52,12 +53,12 @@ class Networks(NamedTuple):
 
 
 def save(workdir, row_name, settings, variables):
-    """Writes the parameters of the seeds of `settings`, all of them or nothing.
+    """Writes the parameters of the seeds of `settings` to a file, whole or not at all.
 
     Args:
       workdir: folder of the results.
-      row_name: names the file.
-      settings: a row's settings: its seeds are settings.seed, settings.seed + 1, ...
+      row_name: part of the file's name.
+      settings: settings of a row; the seeds are settings.seed, settings.seed + 1, ...
       variables: {'params', 'batch_stats'}, arrays [S, ...].
 
     Returns:
@@ -73,7 +74,7 @@ def save(workdir, row_name, settings, variables):
 
 
 def metadata(settings, **more):
-    """What a file says of its parameters: {name: text or what JSON can hold}."""
+    """The metadata of a file: {name: text or an object that JSON can hold}."""
     scaling = {name: settings.dataset[name] for name in ('mean', 'std', 'image_size', 'channels')}
     return {
         'model': settings.model.name,
@@ -86,9 +87,9 @@ def metadata(settings, **more):
 
 
 def write(path, variables, about):
-    """Writes variables and metadata as a safetensors file, all of it or nothing."""
+    """Writes variables and metadata as a safetensors file, whole or not at all."""
     tensors = flatten_dict({name: variables.get(name, {}) for name in _VARIABLES}, sep='/')
-    # safetensors writes an array's memory as it lies there.
+    # safetensors writes the memory of an array, whatever its strides.
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     about = about | {'sha256': _digest(tensors)}
     text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in about.items()}
@@ -96,7 +97,7 @@ def write(path, variables, about):
 
 
 def _digest(tensors):
-    """SHA-256 over names, shapes and values."""
+    """SHA-256 of names, shapes and values."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f'{name} {tensors[name].shape}'.encode())
@@ -105,10 +106,10 @@ def _digest(tensors):
 
 
 def load(path):
-    """The Networks of a file: a row's, which `save` wrote, or one network's (see export.py).
+    """The Networks of a file: of a row, written by `save`, or of one seed, written by export.py.
 
     Raises:
-      DataError: it is not there, damaged, or holds something else.
+      DataError: the file is missing, damaged or of another kind.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -117,15 +118,12 @@ def load(path):
         with safetensors.safe_open(path, 'np') as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        found = _digest(tensors)
-        if found != about['sha256']:
-            raise ValueError(f'SHA-256 {found}, expected {about["sha256"]}')
+        digest = _digest(tensors)
+        if digest != about['sha256']:
+            raise ValueError(f'SHA-256 {digest}, expected {about["sha256"]}')
         if 'seed' in about:  # one network, without an axis for seeds
             tensors = {name: array[None] for name, array in tensors.items()}
-            about['seeds'], about['temperatures'] = (
-                f'[{about["seed"]}]',
-                f'[{about["temperature"]}]',
-            )
+            about |= {f'{name}s': f'[{about[name]}]' for name in ('seed', 'temperature')}
         settings = from_plain(json.loads(about['settings']))
         seeds, classes, temperatures = (
             tuple(json.loads(about.get(name, '[]')))
@@ -142,15 +140,13 @@ def load(path):
 
 
 def _check_fit(path, settings, variables, count):
-    """Refuses parameters that are not those of the network that the settings name."""
+    """Refuses parameters whose names or shapes differ from those of the settings' network."""
     side, channels = settings.dataset.image_size, settings.dataset.channels
-    image = jax.ShapeDtypeStruct((1, side, side, channels), np.float32)
-    network = model_of(settings)
-    expected = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=False), image)
+    expected = variable_shapes(model_of(settings), (side, side, channels))
     expected = {k: (count, *leaf.shape) for k, leaf in flatten_dict(expected, sep='/').items()}
-    found = {name: leaf.shape for name, leaf in flatten_dict(variables, sep='/').items()}
-    if found != expected:
-        wrong = sorted(dict(found.items() ^ expected.items()))
+    shapes = {name: leaf.shape for name, leaf in flatten_dict(variables, sep='/').items()}
+    if shapes != expected:
+        wrong = sorted(dict(shapes.items() ^ expected.items()))
         raise DataError(
             f'{path}: does not fit the network {settings.model.name} ({", ".join(wrong[:3])}); '
             'it was written by another version'
@@ -158,11 +154,11 @@ def _check_fit(path, settings, variables, count):
 
 
 def of_row(workdir, row_name):
-    """The Networks of a finished row, of all its seeds whose parameters were kept.
+    """The Networks of all seeds of a finished row whose parameters were kept.
 
     Raises:
-      ConfigError: no such workdir, row, or none of its parameters were kept.
-      DataError: a file of them is missing or damaged.
+      ConfigError: no result lines, no such row, or no parameters of the row were kept.
+      DataError: a file of parameters is missing or damaged.
     """
     rows = {result['row']: result for result in lines.read(workdir)}
     if not rows:
@@ -170,35 +166,30 @@ def of_row(workdir, row_name):
     if row_name not in rows:
         raise ConfigError(f'--row={row_name}: not in {workdir}; its rows are {", ".join(rows)}')
     result = rows[row_name]
-    files = result.get('parameters_file') or []
-    if not files:
+    files = zip(result['parameters_file'], result['temperature'], strict=True)
+    kept = [(load(pathlib.Path(workdir) / file), t) for file, t in files if file]
+    if not kept:
         raise ConfigError(
-            f'{workdir}: the row {row_name!r} is older than kept parameters; train it in another '
+            f'{workdir}: the row {row_name!r} has no file of parameters; train it in another '
             '--workdir'
         )
-    parts = [load(pathlib.Path(workdir) / file) for file in files]
-    temperatures = zip(parts, result['temperature'], strict=True)
+    parts = [part for part, _ in kept]
     return Networks(
         parts[0].settings,
         tuple(seed for part in parts for seed in part.seeds),
         jax.tree.map(lambda *arrays: np.concatenate(arrays), *[p.variables for p in parts]),
         parts[0].class_names,
-        tuple(t for part, t in temperatures for _ in part.seeds),
+        tuple(temperature for part, temperature in kept for _ in part.seeds),
         result,
     )
 
 
-# What trained networks say about images: each seed's logits, and the seeds' mean probabilities.
-
-
 def seed_logits(settings, variables, images):
-    """Logits of every seed: numpy float32 [S, N, 10].
-
-    The seeds go one after the other through one compiled program.
+    """Logits of every seed, one seed after the other: numpy float32 [S, N, 10].
 
     Args:
-      settings: a row's settings.
-      variables: {'params', 'batch_stats'}, arrays [S, ...], such as fit's Outcome.variables.
+      settings: settings of a row.
+      variables: {'params', 'batch_stats'}, arrays [S, ...], such as FitResult.variables.
       images: uint8 [N, 28, 28], light items on a black background.
     """
     images = jnp.asarray(images)
@@ -210,19 +201,32 @@ def seed_logits(settings, variables, images):
 
     count = len(jax.tree.leaves(variables)[0])
     seeds = (jax.tree.map(lambda a, k=k: a[k], variables) for k in range(count))
-    found = [one_seed(one['params'], one.get('batch_stats', {}), images) for one in seeds]
-    return np.stack([np.asarray(logits) for logits in found])
+    logits = [one_seed(seed['params'], seed.get('batch_stats', {}), images) for seed in seeds]
+    return np.stack([np.asarray(of_seed) for of_seed in logits])
+
+
+def predict_images(settings, variables, images, temperature=None):
+    """Probabilities of every seed: float32 [S, N, 10].
+
+    Args:
+      settings: of `make_settings`.
+      variables: {'params', 'batch_stats'}, arrays [S, ...], such as FitResult.variables.
+      images: uint8 [N, 28, 28], light items on a black background.
+      temperature: divisor of the logits; None for 1.
+    """
+    logits = seed_logits(settings, variables, images)
+    return calibration.calibrated(logits, temperature, settings.loss)
 
 
 def ensemble(networks, images):
-    """The mean over seeds of their probabilities, each at its temperature.
+    """The mean of the seeds' probabilities, each at its temperature, without diverged seeds.
 
     Args:
-      networks: parameters.Networks.
+      networks: Networks.
       images: uint8 [N, 28, 28].
 
     Returns:
-      (probabilities [N, 10], numbers of the seeds that have a say: a diverged one has none).
+      (probabilities [N, 10], numbers of the seeds in the mean).
 
     Raises:
       DataError: every seed has diverged.
@@ -230,12 +234,11 @@ def ensemble(networks, images):
     logits = seed_logits(networks.settings, networks.variables, images)
     finite = np.isfinite(logits).all((1, 2))
     if not finite.any():
-        raise DataError('every seed of the row has diverged: its networks give no numbers')
-    loss = networks.settings.loss
+        raise DataError('every seed of the row has diverged: no network gives finite logits')
+    members = [k for k, is_finite in enumerate(finite) if is_finite]
     probs = [
-        calibration.calibrated(mine, temperature, loss)
-        for mine, temperature, good in zip(logits, networks.temperatures, finite, strict=True)
-        if good
+        calibration.calibrated(logits[k], networks.temperatures[k], networks.settings.loss)
+        for k in members
     ]
-    seeds = tuple(k for k, good in zip(networks.seeds, finite, strict=True) if good)
+    seeds = tuple(networks.seeds[k] for k in members)
     return np.mean(probs, axis=0, dtype=np.float64), seeds

@@ -1,8 +1,8 @@
-"""A trained network as a program that needs nothing of this package: uint8 images -> probabilities.
+"""A trained network as a program without this package: uint8 images -> probabilities.
 
-Scaling of the pixels, up-scaling, the network with its parameters and the temperature are in it.
-The number of images is left open. Convolutions are the backends' own here, not the blocks of
-convolution.py, which are made for training on a CPU.
+The program scales and resizes the images, applies the network with its parameters, and divides the
+logits by the temperature. It takes any number of images. It uses XLA's convolutions, not those of
+models/convolution.py, which are for training on a CPU.
 """
 
 import copy
@@ -21,14 +21,12 @@ PLATFORMS = ('cpu', 'cuda', 'tpu')
 
 
 def program(settings, variables, temperature=None):
-    """The function from images uint8 [N, 28, 28] to probabilities float32 [N, 10].
-
-    It computes in float32 whatever the training did.
+    """The function from images uint8 [N, 28, 28] to probabilities float32 [N, 10], in float32.
 
     Args:
-      settings: a row's settings.
+      settings: settings of a row.
       variables: {'params', 'batch_stats'} of one seed.
-      temperature: what the logits are divided by, None for 1.
+      temperature: divisor of the logits, None for 1.
     """
     settings = copy.deepcopy(settings)
     settings.compute = 'float32'
@@ -44,7 +42,7 @@ def program(settings, variables, temperature=None):
 
 
 def stablehlo(classify):
-    """The program in JAX's export format: StableHLO with what is needed to call it, as bytes.
+    """The program in JAX's export format, which is StableHLO with its calling convention: bytes.
 
     `jax.export.deserialize(bytearray(raw)).call(images)` runs it on a CPU, a CUDA GPU or a TPU.
     """
@@ -56,7 +54,7 @@ def stablehlo(classify):
 
 
 def onnx(classify):
-    """The program as ONNX, as bytes; its input is called `images`, its output `probabilities`.
+    """The program as ONNX, with the input `images` and the output `probabilities`: bytes.
 
     Raises:
       ConfigError: jax2onnx is not installed.
@@ -68,7 +66,7 @@ def onnx(classify):
             f"--formats=onnx needs jax2onnx ({error}): pip install 'fmnist_jax[onnx]', or name "
             'other formats'
         ) from error
-    logging.getLogger('onnx_ir').setLevel(logging.ERROR)  # it warns of its own intermediate values
+    logging.getLogger('onnx_ir').setLevel(logging.ERROR)  # it warns of its own values
     images = jax.ShapeDtypeStruct(('images', 28, 28), np.uint8)
     names = {'input_names': ['images'], 'output_names': ['probabilities']}
     model = to_onnx(classify, [images], model_name='fmnist_jax', **names)

@@ -1,4 +1,4 @@
-"""How and when numbers were made, for result lines."""
+"""The provenance of numbers, for result lines: devices, versions, commit and time."""
 
 import datetime
 import functools
@@ -15,15 +15,16 @@ _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 def code_commit():
     """The git commit of the code, with '+' if files differ from it; None outside git.
 
-    Cached: called when a run starts, it names what the run imported even if the folder moves on.
+    Cached: a run calls it at its start, so it names the code that was imported.
     """
-    here = pathlib.Path(__file__).parent.parent
+    folder = pathlib.Path(__file__).parent.parent
+
+    def git(*arguments):
+        command = ['git', '-C', str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True)
+
     try:
-        git = ['git', '-C', str(here)]
-        head = subprocess.run([*git, 'rev-parse', 'HEAD'], capture_output=True, text=True)
-        changed = subprocess.run(
-            [*git, 'status', '--porcelain', '-uno', '.'], capture_output=True, text=True
-        )
+        head, changed = git('rev-parse', 'HEAD'), git('status', '--porcelain', '-uno', '.')
     except OSError:
         return None
     if head.returncode:
@@ -33,17 +34,17 @@ def code_commit():
 
 def versions():
     """{library: its version, None if it is not installed}."""
-    found = {}
+    numbers = {}
     for name in _LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            numbers[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            numbers[name] = None
+    return numbers
 
 
 def provenance(layout):
-    """How and when numbers were made: devices, versions, commit, time."""
+    """The fields of a result line that say how and when its numbers were made."""
     device = layout.devices[0]
     now = datetime.datetime.now(datetime.UTC)
     return {
@@ -52,7 +53,7 @@ def provenance(layout):
             'kind': device.device_kind,
             'count': len(layout.devices),
             'hosts': len({device.process_index for device in layout.devices}),
-            'cpu_cores': cores(),  # that this process may use
+            'cpu_cores': cores(),
         },
         'replicas': {
             'mode': layout.mode,

@@ -1,8 +1,9 @@
 """Intervals, verdicts and tests over seeds.
 
-Every value is one seed's; seeds are independent and, within a row, of one distribution. Sources:
-t and prediction intervals as in any textbook; Wilson (1927); Welch (1947) with Satterthwaite's
-(1946) degrees of freedom; Holm (1979).
+A value is the test accuracy of one seed, as a fraction. Seeds are independent and, within a row,
+identically distributed. Sources: Welch (1947) with the degrees of freedom of Satterthwaite (1946);
+Wilson (1927); Holm (1979); Schuirmann (1987) for two one-sided tests; Berger (1982) for
+intersection-union tests; Bouthillier et al. (2021), arXiv:2103.03098, for P(A beats B).
 """
 
 import math
@@ -12,53 +13,145 @@ import numpy as np
 from scipy.special import nctdtr, ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 CONFIDENCE = 0.95
-# Accuracies are read as per cent with two decimals: what rounds to the same number is the same.
-ROUNDING = 0.5e-4
-# Spreads below this are rounding errors of equal numbers.
-_NO_SPREAD = 1e-9
+LEVEL = 1 - CONFIDENCE
+ENOUGH_SEEDS = 5  # a row with fewer seeds is judged with the pooled standard deviation
+WIDEST = 0.02  # a wider half of the prediction interval cannot judge a reported number
+SMALLEST_EFFECT = (
+    0.005  # half a percentage point: the smallest difference that seeds are planned for
+)
+_GAP = 0.1  # a gap of more than ten points may divide stuck seeds from trained ones
+_NO_SPREAD = 1e-9  # spreads below this are rounding errors of equal numbers
 
 
 class Summary(NamedTuple):
-    """What n seeds say about a row; NaN where n is too small to say it."""
+    """Statistics of the n seeds of a row; NaN where n is too small."""
 
     count: int
     mean: float
     std: float  # sample standard deviation, n - 1 in the denominator
-    interval: tuple[float, float]  # t-interval for the mean
-    prediction: tuple[float, float]  # where one more seed's value would lie
+    interval: tuple[float, float]  # 95 % t-interval for the mean
+    prediction: tuple[float, float]  # 95 % interval for the value of one more seed
+    median: float
+    range: tuple[float, float]  # lowest and highest value
+    trained: float  # see `trained_share`
 
 
 def summarize(values):
     """Summary of the values of independent seeds: mean ± t·s/√n, and mean ± t·s·√(1+1/n)."""
     values = np.asarray(values, float)
     n = len(values)
-    mean = values.mean() if n else math.nan
-    if n < 2:
-        return Summary(n, mean, math.nan, (math.nan, math.nan), (math.nan, math.nan))
-    std = values.std(ddof=1)
-    t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
-    around = [t * std * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
-    interval, prediction = [(mean - half, mean + half) for half in around]
-    return Summary(n, mean, std, interval, prediction)
+    unknown = (math.nan, math.nan)
+    if not n:
+        return Summary(0, math.nan, math.nan, unknown, unknown, math.nan, unknown, math.nan)
+    mean, std, interval, prediction = values.mean(), math.nan, unknown, unknown
+    if n > 1:
+        std = values.std(ddof=1)
+        t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
+        around = [t * std * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
+        interval, prediction = [(mean - half, mean + half) for half in around]
+    limits = (values.min(), values.max())
+    share = trained_share(values)
+    return Summary(n, mean, std, interval, prediction, np.median(values), limits, share)
+
+
+def trained_share(values):
+    """The share of seeds above the gap that divides trained seeds from stuck ones.
+
+    The seeds form two clusters if the largest gap between sorted values is more than 10 points and
+    more than 3 standard deviations of the values on either side (0 for a single value).
+
+    Returns:
+      The share, in (0, 1); 1.0 if the values form one cluster; NaN without values.
+    """
+    values = np.sort(np.asarray(values, float))
+    if len(values) < 2:
+        return 1.0 if len(values) else math.nan
+    gaps = np.diff(values)
+    cut = gaps.argmax() + 1
+    spread = max(
+        side.std(ddof=1) if len(side) > 1 else 0.0 for side in (values[:cut], values[cut:])
+    )
+    return float(1 - cut / len(values)) if gaps.max() > max(_GAP, 3 * spread) else 1.0
+
+
+class Pooled(NamedTuple):
+    """The common standard deviation of several rows."""
+
+    std: float  # NaN without degrees of freedom
+    dof: int
+
+
+def pooled_std(groups):
+    """The standard deviation that rows of one family (network family and data set) share.
+
+    √(Σ (nᵢ - 1)·sᵢ² / Σ (nᵢ - 1)). Rows of one seed, or of two clusters of seeds, are left out.
+
+    Args:
+      groups: the values of the seeds of each row.
+
+    Returns:
+      Pooled.
+    """
+    groups = [np.asarray(g, float) for g in groups if len(g) > 1 and trained_share(g) == 1]
+    dof = sum(len(group) - 1 for group in groups)
+    squares = sum(float(np.square(group - group.mean()).sum()) for group in groups)
+    return Pooled(math.sqrt(squares / dof) if dof else math.nan, dof)
+
+
+def prediction_interval(summary, pooled=None):
+    """The 95 % prediction interval for one more seed: mean ± t·s·√(1+1/n).
+
+    Args:
+      summary: Summary of the row.
+      pooled: Pooled of the row's family; its s and degrees of freedom replace the row's own if the
+        row has fewer than `ENOUGH_SEEDS` seeds.
+
+    Returns:
+      (low, high); NaN without seeds, or for one seed without `pooled`.
+    """
+    if pooled is None or not pooled.dof or not 0 < summary.count < ENOUGH_SEEDS:
+        return summary.prediction
+    t = stdtrit(pooled.dof, (1 + CONFIDENCE) / 2)
+    half = t * pooled.std * math.sqrt(1 + 1 / summary.count)
+    return summary.mean - half, summary.mean + half
+
+
+def judge(reported, summary, pooled=None, digits=2):
+    """Whether a reported single run could be one of our seeds.
+
+    Only the spread over seeds counts: both numbers come from the same test images. A reported
+    number stands for all numbers that round to it, so the prediction interval grows by half of the
+    last printed digit on either side.
+
+    Args:
+      reported: a fraction, or None.
+      summary, pooled: see `prediction_interval`.
+      digits: decimals of the reported number in per cent; 0.896 printed as 89.6 has one.
+
+    Returns:
+      'consistent' if the number lies in the 95 % prediction interval; else 'higher' or 'lower' than
+      our seeds. 'cannot tell' if half of the interval is wider than `WIDEST`, or the seeds form two
+      clusters (`trained_share`). '' without a number or an interval.
+    """
+    low, high = prediction_interval(summary, pooled)
+    if reported is None or math.isnan(low):
+        return ''
+    if high - low > 2 * WIDEST or summary.trained < 1:
+        return 'cannot tell'
+    rounding = 0.5 * 10.0 ** -(digits + 2)
+    if reported < low - rounding:
+        return 'lower'
+    return 'higher' if reported > high + rounding else 'consistent'
 
 
 def verdict(reported, summary):
-    """Whether a reported single run could be one of ours.
-
-    It counts the spread over seeds alone: both numbers come from the same test images. A reported
-    number stands for all that round to it, so the prediction interval is `ROUNDING` wider on
-    either side; that matters only where the seeds hardly differ (all diverged, for instance).
-
-    Returns:
-      'consistent' if it lies in the 95 % prediction interval, else 'higher' or 'lower' (the
-      reported number than ours); '' without a number or with one seed.
-    """
+    """`judge` without `pooled`, for two decimals, however wide the prediction interval is."""
     if reported is None or summary.count < 2:
         return ''
     low, high = summary.prediction
-    if reported < low - ROUNDING:
+    if reported < low - 0.5e-4:
         return 'lower'
-    return 'higher' if reported > high + ROUNDING else 'consistent'
+    return 'higher' if reported > high + 0.5e-4 else 'consistent'
 
 
 def wilson_interval(proportion, count):
@@ -66,7 +159,7 @@ def wilson_interval(proportion, count):
 
     Args:
       proportion: share of successes, in [0, 1].
-      count: trials (test images).
+      count: number of trials (test images).
 
     Returns:
       (low, high), within [0, 1] and not centred on the proportion.
@@ -79,7 +172,7 @@ def wilson_interval(proportion, count):
 
 
 class Contrast(NamedTuple):
-    """A weighted sum of rows' means, tested against zero; NaN where there is no spread to test."""
+    """A weighted sum of rows' means and its test; NaN where there is no spread to test."""
 
     difference: float
     interval: tuple[float, float]  # 95 %, for the difference
@@ -87,55 +180,142 @@ class Contrast(NamedTuple):
     p: float  # two-sided
 
 
-def contrast(weights, samples, null=0.0):
-    """Welch's test of a contrast of means: Σ w·mean against `null`, variances not assumed equal.
+def _welch(weights, samples):
+    """(Σ w·mean, its standard error, its degrees of freedom); NaN without a spread."""
+    difference = sum(w * np.mean(x) for w, x in zip(weights, samples, strict=True))
+    if min(len(x) for x in samples) < 2:
+        return difference, math.nan, math.nan
+    counts = np.array([len(x) for x in samples])
+    variances = np.square(weights) * [np.var(x, ddof=1) for x in samples] / counts
+    error = math.sqrt(variances.sum())
+    if error < _NO_SPREAD:
+        return difference, math.nan, math.nan
+    return difference, error, variances.sum() ** 2 / (variances**2 / (counts - 1)).sum()
 
-    Weights (1, -1) give Welch's test of two samples; (1/2, 1/2, -1) the mean of two rows against a
-    third; (1, -1, -1, 1) one gain against another.
+
+def contrast(weights, samples, null=0.0):
+    """Welch's two-sided test of a contrast of means: Σ w·mean against `null`.
+
+    Weights (1, -1) compare two rows; (1/2, 1/2, -1) the mean of two rows with a third;
+    (1, -1, -1, 1) one gain with another. Variances need not be equal.
 
     Args:
       weights: one number for each row, summing to 0.
       samples: the values of each row's seeds; one seed in any row leaves the test NaN.
       null: the difference that `p` tests against; the interval is the difference's own.
+
+    Returns:
+      Contrast.
     """
-    difference = sum(w * np.mean(x) for w, x in zip(weights, samples, strict=True))
-    unknown = Contrast(difference, (math.nan, math.nan), math.nan, math.nan)
-    if min(len(x) for x in samples) < 2:
-        return unknown
-    counts = np.array([len(x) for x in samples])
-    variances = np.square(weights) * [np.var(x, ddof=1) for x in samples] / counts
-    error = math.sqrt(variances.sum())
-    if error < _NO_SPREAD:
-        return unknown
-    dof = variances.sum() ** 2 / (variances**2 / (counts - 1)).sum()
+    difference, error, dof = _welch(weights, samples)
     half = stdtrit(dof, (1 + CONFIDENCE) / 2) * error
     p = 2 * stdtr(dof, -abs(difference - null) / error)
     return Contrast(difference, (difference - half, difference + half), dof, p)
 
 
+class MarginTest(NamedTuple):
+    """A one-sided test of a contrast; NaN where there is no spread to test."""
+
+    difference: float
+    interval: tuple[float, float]  # 90 %: each end is a one-sided 95 % bound
+    dof: float  # Welch-Satterthwaite degrees of freedom
+    p: float  # one-sided; below 0.05 the claim holds
+
+
+def not_worse(weights, samples, margin=0.0):
+    """Welch's one-sided test that a contrast of means exceeds -margin.
+
+    `p` is below 0.05 exactly if the lower end of the 90 % interval exceeds -margin. With margin 0
+    it tests that the first side is better.
+
+    Args:
+      weights, samples: see `contrast`.
+      margin: how much lower the first side may be, a fraction.
+
+    Returns:
+      MarginTest.
+    """
+    difference, error, dof = _welch(weights, samples)
+    half = stdtrit(dof, CONFIDENCE) * error
+    p = stdtr(dof, -(difference + margin) / error)
+    return MarginTest(difference, (difference - half, difference + half), dof, p)
+
+
+def tost(weights, samples, margin):
+    """Equivalence by two one-sided tests: a contrast of means lies within ±margin.
+
+    `p`, the larger of both, is below 0.05 exactly if the 90 % interval lies within ±margin.
+
+    Args:
+      weights, samples: see `contrast`.
+      margin: the largest difference that counts as none, a fraction.
+
+    Returns:
+      MarginTest.
+    """
+    above = not_worse(weights, samples, margin)
+    below = not_worse([-w for w in weights], samples, margin)
+    return above._replace(p=intersection_union([above.p, below.p]))
+
+
+def intersection_union(p_values):
+    """The p-value of a claim that needs all of its comparisons: the largest; NaN if one is NaN.
+
+    Each comparison is tested at the level of the claim, without a correction within the claim. Over
+    the claims of a report, `holm` corrects these p-values.
+    """
+    return float(np.max(p_values))
+
+
 def holm(p_values):
     """Holm's adjusted p-values: below α, they reject with a family-wise error of at most α."""
     p_values = np.asarray(p_values, float)
-    order = np.argsort(p_values, kind='stable')
-    steps = p_values[order] * np.arange(len(order), 0, -1)
+    permutation = np.argsort(p_values, kind='stable')
+    steps = p_values[permutation] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
+    adjusted[permutation] = np.minimum(1, np.maximum.accumulate(steps))
     return adjusted
 
 
-def probability_better(a, b):
-    """The share of pairs of seeds in which a's value is above b's; a tie counts half."""
+def _wins(a, b):
+    """[len(a), len(b)]: 1 where the value of a is above that of b, a half for a tie."""
     a, b = np.asarray(a, float)[:, None], np.asarray(b, float)[None, :]
-    return float(((a > b) + 0.5 * (a == b)).mean())
+    return (a > b) + 0.5 * (a == b)
+
+
+def probability_better(a, b):
+    """P(A beats B): the share of pairs of seeds in which a's value is higher; a tie counts half."""
+    return float(_wins(a, b).mean())
+
+
+def probability_better_interval(a, b, draws=10_000, seed=0):
+    """Percentile bootstrap interval (95 %) for P(A beats B); the seeds of each row are resampled.
+
+    It is narrow for few seeds: if every seed of a beats every seed of b, it is (1, 1).
+
+    Args:
+      a, b: the values of each row's seeds.
+      draws: number of bootstrap samples.
+      seed: of the resampling.
+
+    Returns:
+      (low, high); NaN if a row has fewer than two seeds.
+    """
+    if min(len(a), len(b)) < 2:
+        return math.nan, math.nan
+    rng = np.random.default_rng(seed)
+    times_a, times_b = (rng.multinomial(len(x), [1 / len(x)] * len(x), draws) for x in (a, b))
+    shares = (times_a @ _wins(a, b) * times_b).sum(1) / (len(a) * len(b))
+    low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
+    return float(low), float(high)
 
 
 def rank_correlation(a, b):
-    """Whether two series order the same things alike: Spearman's rank correlation.
+    """Spearman's rank correlation of two series.
 
     Returns:
-      (its coefficient, from -1 to 1; the two-sided p that the orders have nothing in common, by
-      the t approximation). NaN where a series never changes, and for fewer than eight pairs:
-      the approximation would call the order of four certain, which is chance in one of 24.
+      (coefficient, two-sided p by the t approximation). NaN for a constant series, and for fewer
+      than eight pairs, where the approximation fails.
     """
     from scipy.stats import spearmanr  # takes a second to import
 
@@ -145,24 +325,30 @@ def rank_correlation(a, b):
     return float(result.statistic), float(result.pvalue)
 
 
-def seeds_needed(weights, deviations, difference, level, power=0.8, most=1000):
-    """How many seeds of every row would decide a contrast.
+def seeds_needed(
+    weights, std, difference=SMALLEST_EFFECT, level=LEVEL, power=0.8, most=1000, sides=2
+):
+    """The smallest number of seeds of every row with which Welch's test finds a difference.
 
-    The smallest n for which a two-sided Welch test at `level` finds the difference, in its
-    direction, with probability `power` (noncentral t), if it and the deviations are as given.
+    The test finds it, in its direction, with probability `power` (noncentral t). Plan with a
+    declared difference and a pooled standard deviation, not with those that were observed.
 
     Args:
-      weights, deviations: of each row.
-      difference: the contrast's value.
-      level: two-sided, in (0, 1); after a correction, the corrected one.
+      weights: see `contrast`.
+      std: the standard deviation of every row, or one number for all rows.
+      difference: the true value of the contrast, a fraction.
+      level: of the test, in (0, 1); after a correction, the corrected one.
+      power: in (0, 1).
+      most: seeds at most.
+      sides: 2, or 1 for a one-sided test.
 
     Returns:
       n, or None if it is more than `most`.
     """
-    variances = np.square(weights) * np.square(deviations)
+    variances = np.square(weights) * np.square(std)
     n = np.arange(2, most + 1)
     dof = (n - 1) * variances.sum() ** 2 / (variances**2).sum()
-    critical = stdtrit(dof, 1 - level / 2)
+    critical = stdtrit(dof, 1 - level / sides)
     noncentrality = abs(difference) / np.sqrt(variances.sum() / n)
     reached = 1 - nctdtr(dof, noncentrality, critical) >= power
     return int(n[reached.argmax()]) if reached.any() else None

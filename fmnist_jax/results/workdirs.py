@@ -1,4 +1,4 @@
-"""Whose a workdir is: one config's, by its config.json, and one process's at a time."""
+"""The owner of a workdir: one config (its config.json), and one process at a time (a lock)."""
 
 import contextlib
 import json
@@ -11,19 +11,35 @@ import filelock
 from fmnist_jax import files
 from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, difference, plain
 from fmnist_jax.errors import ConfigError, one_line
-from fmnist_jax.results.lines import check_config, parse
+from fmnist_jax.results.lines import is_fraction, parse
+
+
+def _check_config(config):
+    """Raises ValueError, with the field, if this is not the config of a workdir."""
+    if not isinstance(config.get('title'), str):
+        raise ValueError('title')
+    rows = config.get('rows')
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict)
+        and isinstance(row.get('name'), str)
+        and is_fraction(row.get('reported', ''))
+        for row in rows
+    ):
+        raise ValueError('rows')
+    if not isinstance(config.get('claims', []), list):
+        raise ValueError('claims')
 
 
 def read_config(workdir):
-    """The config that a workdir belongs to, as nested dicts; `rows` are name and report's number.
+    """The config of a workdir as nested dicts; a row has its name and the report's numbers.
 
     Raises:
-      ConfigError: config.json is not there or damaged.
+      ConfigError: config.json is missing or damaged.
     """
     path = pathlib.Path(workdir) / 'config.json'
     try:
         config = parse(path.read_bytes())
-        check_config(config)
+        _check_config(config)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f'{path}: not the config of a workdir ({one_line(error)}); delete it, and the next '
@@ -33,17 +49,19 @@ def read_config(workdir):
 
 
 class Busy(ConfigError):
-    """Another process has the workdir."""
+    """Another process holds the lock of the workdir."""
 
 
 @contextlib.contextmanager
 def lock(workdir, wait=False):
-    """While this lasts no other process can take the workdir; a killed one's hold ends with it.
+    """A context that only one process at a time can be in; the lock of a killed process ends.
 
-    wait: until another process lets it go.
+    Args:
+      workdir: folder, made if missing.
+      wait: wait for another process instead of raising Busy.
 
     Raises:
-      Busy: another process has it.
+      Busy: another process holds the lock.
     """
     path = pathlib.Path(workdir) / '.lock'
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,27 +79,27 @@ def lock(workdir, wait=False):
         held.release()
 
 
-# Of the config's rows; their settings are in the result lines.
-_OF_A_ROW = ('name', 'reported', 'also_reported', 'repeats')
-# A search's space is compared: its trials are drawn from it.
+# Fields of a row in config.json; its settings are in the result lines.
+_ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats')
+# The space of a search is compared: its trials are drawn from it.
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 
 
 def check_owner(workdir, config):
-    """Finds that `workdir` is nobody's or this config's own, up to what does not count.
+    """Checks that the workdir is unused or belongs to this config.
 
-    Rows may join or leave a table, its title and its claims may change and more seeds may be asked
-    for: they are not compared here (but see `check_row`).
+    Rows, title, claims and the number of seeds may change: they are not compared. `check_row`
+    compares the settings of a row.
 
     Returns:
-      (config.json as it is, None if it is not there; as it should be).
+      (config.json as it is, None if missing; config.json as it should be).
 
     Raises:
-      ConfigError: the workdir holds results of another config; with the difference.
+      ConfigError: the workdir belongs to another config; with the differences.
     """
     ours = plain(config)
     ours['rows'] = [
-        {field: row[field] for field in _OF_A_ROW if field in row} for row in ours['rows']
+        {name: row[name] for name in _ROW_FIELDS if name in row} for row in ours['rows']
     ]
     if not (pathlib.Path(workdir) / 'config.json').exists():
         return None, ours
@@ -96,10 +114,10 @@ def check_owner(workdir, config):
 
 
 def acquire(workdir, config):
-    """Makes `workdir` this config's own, in its config.json, or finds that it is.
+    """Writes this config to config.json of the workdir.
 
     Raises:
-      ConfigError: as `check_claim`.
+      ConfigError: as `check_owner`.
     """
     theirs, ours = check_owner(workdir, config)
     if theirs == ours:
@@ -110,17 +128,16 @@ def acquire(workdir, config):
 
 
 def check_row(workdir, result, settings, config_hash):
-    """Refuses a finished row that was run with other settings.
+    """Refuses a finished row that ran with other settings.
 
     Raises:
-      ConfigError: with the difference.
+      ConfigError: with the differences.
     """
     if result['config_hash'] == config_hash:
         return
-    theirs = result.get('config', {})
-    changes = difference(theirs | NOT_COMPARED, plain(settings) | NOT_COMPARED)
+    changes = difference(result['config'] | NOT_COMPARED, plain(settings) | NOT_COMPARED)
     if not changes:
-        return  # written before some field was there
+        return  # the line is older than a field of the settings
     raise ConfigError(
         f'{workdir} holds the row {result["row"]!r} of another config; choose another --workdir '
         'or delete its line in results.jsonl. Theirs -> yours:\n  ' + '\n  '.join(changes)
@@ -128,37 +145,37 @@ def check_row(workdir, result, settings, config_hash):
 
 
 def check_pretrained(workdir, result, source):
-    """Refuses seeds that would join a row but start from other weights than its seeds did.
+    """Refuses seeds that would join a row but start from other weights than its seeds.
 
     Args:
-      workdir, result: where the row's result is, and the result.
-      source: pretrained.Pretrained.source of the seeds to come.
+      workdir: where the row's result is.
+      result: the row's result.
+      source: pretrained.Pretrained.source of the new seeds.
 
     Raises:
-      ConfigError: with both.
+      ConfigError: with both sources.
     """
-    theirs = result.get('pretrained')
-    theirs = theirs if isinstance(theirs, dict) else {}
-    # Several files hold the same arrays for a short network. Older lines do not say which arrays.
-    told = 'ported_sha256' in theirs and 'ported_sha256' in source
-    names = ('ported_sha256', 'fresh_in_network') if told else ('file', 'sha256', 'fresh')
-    if any(theirs.get(name) != source.get(name) for name in names):
+    theirs = result['pretrained'] or {}
+    # Different files may hold the same arrays for a network: the arrays are compared.
+    if any(theirs.get(name) != source.get(name) for name in ('ported_sha256', 'fresh_in_network')):
         raise ConfigError(
-            f'{workdir}: the seeds of {result["row"]!r} started from {result.get("pretrained")}, '
+            f'{workdir}: the seeds of {result["row"]!r} started from {result["pretrained"]}, '
             f'these would start from {source}; give the same --pretrained and --fresh, or choose '
             'another --workdir'
         )
 
 
 def checkpoint_folder(workdir, name):
-    """Folder of a row's checkpoints: in it one, `seeds_0_to_4`, for all that train together."""
+    """The folder of a row's checkpoints: a folder `seeds_0_to_4` for seeds that train together."""
     return pathlib.Path(workdir) / 'checkpoints' / files.file_name(name)
 
 
 def discard_finished(workdir, done):
-    """Deletes the checkpoints of seeds that have a result: a kill kept their run from it.
+    """Deletes the checkpoints of seeds that have a result, which a killed run left behind.
 
-    done: {row's name: its seeds}.
+    Args:
+      workdir: folder of the results.
+      done: {row's name: its seeds}.
     """
     for name, seeds in done.items():
         of_row = checkpoint_folder(workdir, name)

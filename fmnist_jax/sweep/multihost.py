@@ -1,8 +1,8 @@
 """One program on several hosts: a process on each, joined by jax.distributed.
 
-All processes run the same command and compute the same; a seed's batches, or the seeds, are
-spread over the devices of all of them (parallel.py). Host 0 alone reads and writes the workdir
-and shows progress: it tells the others what to train.
+All processes run the same command and compute the same; the seeds, or a seed's batches, are spread
+over the devices of all hosts (fit/mesh.py). Host 0 alone reads and writes the workdir and shows
+progress, and it tells the others what to train.
 """
 
 import contextlib
@@ -25,23 +25,22 @@ from fmnist_jax.sweep import experiment
 from fmnist_jax.sweep.task import Task
 
 _SECONDS_TO_CONNECT = 300
-_MISTAKES = (ConfigError, DataError, OSError)  # of the user's, told in one line
+_USER_ERRORS = (ConfigError, DataError, OSError)
 
 
 def connect(coordinator, num_hosts=None, host=None, say=print):
-    """Joins the other hosts' processes; before the first device is used.
+    """Joins the processes of the other hosts; call it before the first device is used.
 
     Args:
-      coordinator: HOST:PORT of host 0, or 'auto' where JAX finds out by itself (Slurm, Open MPI,
-        Kubernetes, TPUs).
-      num_hosts, host: how many there are and which one this is, from 0; not with 'auto'.
+      coordinator: HOST:PORT of host 0, or 'auto' where JAX finds it (Slurm, Kubernetes, TPUs, ...).
+      num_hosts, host: the number of hosts and the index of this one; not with 'auto'.
       say: prints one line for the user.
 
     Raises:
-      ConfigError: a flag is wrong, or host 0 does not answer. (Where another host never comes,
-        JAX itself ends the process after five minutes, with a message of its own.)
+      ConfigError: a flag is wrong, or host 0 does not answer. (JAX itself ends this process if
+        another host never comes.)
     """
-    # Its handler would keep a process alive that is told to end by SIGTERM.
+    # Its handler would keep this process alive after SIGTERM.
     jax.config.update('jax_enable_preemption_service', False)
     if coordinator == 'auto':
         try:
@@ -67,7 +66,7 @@ def connect(coordinator, num_hosts=None, host=None, say=print):
 
 
 def _wait_for(address, coordinator):
-    """Until host 0 listens: JAX would end this process with a stack trace of its own."""
+    """Waits until host 0 listens; jax.distributed would end this process with a stack trace."""
     deadline = time.monotonic() + _SECONDS_TO_CONNECT
     while True:
         try:
@@ -86,100 +85,93 @@ def joined():
 
 
 def leave(code):
-    """Ends this process at once: the usual way out waits for hosts that will not come."""
+    """Ends this process at once; sys.exit would wait for hosts that are gone."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
-    """experiment.run on all hosts together.
-
-    Returns:
-      The results on host 0, None on the others.
+    """experiment.run on all hosts together; returns the results on host 0, None on the others.
 
     Raises:
       ConfigError, DataError: as experiment.run; on all hosts if on one.
       ConnectionError: another host is gone.
     """
-    with _noticing_a_loss():
+    sent = False
+
+    def lead(tasks, load_dataset, keep, workdir, say):
+        nonlocal sent
+        sent = True
+        _exchange({'tasks': [(task.row['name'], task.first, task.count) for task in tasks]})
+        _train(lambda: tasks, load_dataset, keep, workdir, say)
+
+    with _loss_in_one_line():
         if jax.process_index() > 0:
             return _follow(config, load_dataset, load_pretrained)
-        told = []
-
-        def lead(tasks, load_dataset, keep, workdir, say):
-            told.append(_exchange({'tasks': [(t.row['name'], t.first, t.count) for t in tasks]}))
-            _train(lambda: tasks, load_dataset, keep, workdir, say)
-
+        executor = experiment.Executor(lead)
         try:
-            inputs = (config, rows, workdir, load_dataset, load_pretrained)
-            return experiment.run(*inputs, say, experiment.Executor(lead))
-        except _MISTAKES as error:
-            if not told:
+            return experiment.run(
+                config, rows, workdir, load_dataset, load_pretrained, say, executor
+            )
+        except _USER_ERRORS as error:
+            if not sent:
                 _exchange({'error': str(error)})
             raise
 
 
 def _follow(config, load_dataset, load_pretrained):
-    """Trains what host 0 says and writes nothing."""
-    order, *_ = _exchange({})
-    if 'error' in order:
-        raise ConfigError(f'host 0: {order["error"]}')
+    """Trains host 0's tasks, made from this host's own config and weights; writes nothing."""
+    message, *_ = _exchange({})
+    if 'error' in message:
+        raise ConfigError(f'host 0: {message["error"]}')
 
-    def tasks():
-        """Host 0's tasks, made from this host's own config and weights."""
-        rows, made = {row['name']: row for row in config.rows}, []
-        for name, first, count in order['tasks']:
+    def make_tasks():
+        rows, tasks = {row['name']: row for row in config.rows}, []
+        for name, first, count in message['tasks']:
             if name not in rows:
                 raise ConfigError(f'its config has no row {name!r}')
             settings = resolve(config, rows[name])
             weights = load_pretrained(settings) if settings.pretrained else None
-            made.append(Task(rows[name], settings, first, count, weights))
-        return made
+            tasks.append(Task(rows[name], settings, first, count, weights))
+        return tasks
 
-    _train(tasks, load_dataset, lambda task, result, arrays: None)
+    _train(make_tasks, load_dataset, lambda task, result, arrays: None)
 
 
 def _train(make_tasks, load_dataset, keep, workdir=None, say=print):
-    """Trains the tasks once all hosts have found that they have the same.
-
-    Host 0 has the workdir, and with it the checkpoints (epochs.py tells the others).
-
-    Raises:
-      ConfigError: on all hosts, if one lacks something or has something else.
-    """
+    """Trains the tasks; a ConfigError on all hosts if one of them cannot or has other tasks."""
     try:
         tasks = make_tasks()
-        mine = _what_must_agree(tasks, load_dataset)
-    except _MISTAKES as error:
-        mine = {'error': str(error)}
-    hosts = _exchange(mine)
-    for number, facts in enumerate(hosts):
-        if 'error' in facts:
-            raise ConfigError(f'host {number}: {facts["error"]}')
-    for name in mine:
-        values = [facts[name] for facts in hosts]
+        facts = _must_agree(tasks, load_dataset)
+    except _USER_ERRORS as error:
+        facts = {'error': str(error)}
+    hosts = _exchange(facts)
+    for number, of_host in enumerate(hosts):
+        if 'error' in of_host:
+            raise ConfigError(f'host {number}: {of_host["error"]}')
+    for name in facts:
+        values = [of_host[name] for of_host in hosts]
         if any(value != values[0] for value in values):
             raise ConfigError(f'the hosts differ in {name}: {values}')
     show = jax.process_index() == 0
     experiment.run_here(tasks, load_dataset, keep, workdir, say, show)
 
 
-def _what_must_agree(tasks, load_dataset):
-    """What the hosts' results depend on, as JSON can hold it."""
+def _must_agree(tasks, load_dataset):
+    """{name: JSON value} of everything that the hosts' results depend on."""
     datasets = {task.settings.dataset.name for task in tasks}
-    images = {name: [zlib.crc32(array) for array in load_dataset(name)] for name in datasets}
     return {
         'devices of a host': jax.local_device_count(),
         'versions': provenance.versions(),
         'settings of rows': [settings_hash(task.settings) for task in tasks],
-        'images': images,
+        'images': {name: [zlib.crc32(a) for a in load_dataset(name)] for name in datasets},
         'pretrained weights': [task.pretrained and task.pretrained.source for task in tasks],
     }
 
 
 def _exchange(message):
-    """Every host's message (what JSON can hold), by the hosts' numbers; waits for all."""
+    """Waits for every host's message (a JSON value); returns them in the order of the hosts."""
     text = np.frombuffer(json.dumps(message).encode(), np.uint8)
     lengths = multihost_utils.process_allgather(np.int32(len(text)))
     padded = np.pad(text, (0, lengths.max() - len(text)))
@@ -188,8 +180,8 @@ def _exchange(message):
 
 
 @contextlib.contextmanager
-def _noticing_a_loss():
-    """A collective that fails, told as what it means."""
+def _loss_in_one_line():
+    """Turns the error of a failed collective into a ConnectionError that says what it means."""
     try:
         yield
     except (jax.errors.JaxRuntimeError, ValueError) as error:

@@ -1,287 +1,50 @@
-"""Trials of a hyper-parameter search in an Optuna study: asked for, told, given up."""
+"""A hyper-parameter search as an Optuna study: its space, trials, table and figures."""
 
 import contextlib
 import copy
+import functools
+import hashlib
+import importlib.util
+import json
 import os
 import pathlib
 import socket
 import warnings
 
+import filelock
+
+from fmnist_jax import files
 from fmnist_jax.config.cli import say
-from fmnist_jax.config.settings import resolve
-from fmnist_jax.errors import ConfigError
+from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, flatten, plain, resolve
+from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.markdown import markdown
 
 SAMPLERS = ('tpe', 'gp', 'random')
 PRUNERS = ('median', 'hyperband', 'none')
-# A process that was killed while it wrote leaves the journal's lock; writing takes milliseconds.
-_STALE_LOCK_SECONDS = 10
+_SECONDS_LOCKED = 60  # that we wait for a locked SQLite database
 
 
 def optuna():
-    """The library, which is an extra.
-
-    Raises:
-      ConfigError: it is not installed.
-    """
+    """The library Optuna; a ConfigError if it is not installed."""
     try:
         import optuna
     except ImportError as error:
-        raise ConfigError("the search needs Optuna: pip install -e '.[search]'") from error
+        raise ConfigError('the search needs Optuna: pip install optuna') from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
 
-def make_sampler(name, seed, trials):
-    """tpe: tree of Parzen estimators; gp: Gaussian process; random. Reproducible by the seed.
-
-    The first trials are random: ten, or a quarter of `trials`, those of the whole study, if few.
-
-    Raises:
-      ConfigError: gp without PyTorch, which Optuna's needs.
-    """
-    samplers = optuna().samplers
-    startup = max(2, min(10, trials // 4))
-    if name == 'random':
-        return samplers.RandomSampler(seed=seed)
-    if name == 'gp':
-        try:
-            import torch  # noqa: F401
-        except ImportError as error:
-            raise ConfigError(
-                "--sampler=gp: Optuna's needs PyTorch: pip install torch; or --sampler=tpe"
-            ) from error
-        return samplers.GPSampler(seed=seed, n_startup_trials=startup)
-    # Trials that run side by side count as bad ones until they are done, so they differ.
-    return samplers.TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
-
-
-def make_pruner(name):
-    """What gives a trial up between epochs: below the median of earlier ones, or Hyperband."""
-    pruners = optuna().pruners
-    if name == 'none':
-        return pruners.NopPruner()
-    if name == 'hyperband':
-        return pruners.HyperbandPruner(min_resource=1)
-    return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
-
-
-def _journal(path):
-    """The journal, locked by a file: Optuna's usual lock is a link, relative to itself.
-
-    Where the workdir is relative that link points nowhere, its age cannot be had, and a killed
-    process's lock is waited for for ever.
-    """
-    journal = optuna().storages.journal
-    lock = journal.JournalFileOpenLock(str(path), grace_period=_STALE_LOCK_SECONDS)
-    return journal.JournalFileBackend(str(path), lock_obj=lock)
-
-
-def open_study(workdir, storage, pruner):
-    """The study of a workdir, which any number of processes may share.
-
-    Args:
-      workdir: folder; holds the study's journal unless `storage` names another place.
-      storage: '' or an address such as sqlite:///runs/search/study.db.
-      pruner: of Optuna.
-
-    Raises:
-      ConfigError: what is there cannot be read.
-    """
-    library = optuna()
-    try:
-        if not storage:
-            path = pathlib.Path(workdir) / 'study.journal'
-            storage = library.storages.JournalStorage(_journal(path))
-        return library.create_study(
-            study_name='search',
-            storage=storage,
-            pruner=pruner,
-            direction='maximize',
-            load_if_exists=True,
-        )
-    except Exception as error:  # a damaged journal or database, an unknown kind of storage
-        where = storage if isinstance(storage, str) else path
-        raise ConfigError(f'{where}: not a study of Optuna ({error}); see --storage') from error
-
-
-def ask(study, space, sampler_of):
-    """A new trial and what it changes: (optuna.Trial, {'section.field': value}).
-
-    Its random numbers depend on its own number, which no other trial has: else each process that
-    joins the study, or goes on with it, would draw the same values again.
-
-    Args:
-      study: Optuna's.
-      space: the config's `search` (configs.base.between, configs.base.among).
-      sampler_of: a trial's number -> a sampler of Optuna.
-    """
-    study.sampler = sampler_of(len(study.get_trials(deepcopy=False)))  # gp draws at once
-    trial = study.ask()
-    study.sampler = sampler_of(trial.number)
-    trial.set_user_attr('process', [socket.gethostname(), os.getpid()])
-    change = {}
-    for entry in space:
-        field = entry['field']
-        if 'values' in entry:
-            change[field] = trial.suggest_categorical(field, list(entry['values']))
-        elif isinstance(entry['low'], int):
-            change[field] = trial.suggest_int(field, entry['low'], entry['high'], log=entry['log'])
-        else:
-            low, high, log = entry['low'], entry['high'], entry['log']
-            change[field] = trial.suggest_float(field, low, high, log=log)
-    return trial, change
-
-
-def tell(study, trial, value, pruned):
-    """Ends a trial: with its value, or as given up."""
-    states = optuna().trial.TrialState
-    if pruned:
-        study.tell(trial, state=states.PRUNED)
-    else:
-        study.tell(trial, value)
-
-
-def give_up_dead_trials(study):
-    """Trials of processes of this machine that were killed: failed, and queued to be run again.
-
-    Returns:
-      How many.
-    """
-    states = optuna().trial.TrialState
-    count = 0
-    for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-        if not _is_dead(trial.user_attrs.get('process')):
-            continue
-        try:
-            study.tell(trial.number, state=states.FAIL)
-        except (ValueError, optuna().exceptions.UpdateFinishedTrialError):
-            continue  # a process that started at the same time was quicker
-        count += 1
-        if trial.params:
-            study.enqueue_trial(trial.params)
-    return count
-
-
-def _is_dead(process):
-    """Whether a process, [machine, number], was one of this machine and is not there any more."""
-    if process is None or process[0] != socket.gethostname():
-        return False
-    try:
-        os.kill(process[1], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return process[1] == os.getpid()  # our own number, but an earlier process's trial
-
-
-# What an Optuna study has found so far: how many trials, the best, a table.
-
-
-def counts(study):
-    """{'complete', 'pruned', 'running', 'failed', 'waiting'}: how many trials of each."""
-    names = {'FAIL': 'failed'}
-    found = dict.fromkeys(('complete', 'pruned', 'running', 'failed', 'waiting'), 0)
-    for trial in study.get_trials(deepcopy=False):
-        found[names.get(trial.state.name, trial.state.name.lower())] += 1
-    return found
-
-
-def best(study):
-    """The complete trial with the highest value, None if there is none."""
-    states = optuna().trial.TrialState
-    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
-    return max(complete, key=lambda trial: trial.value, default=None)
-
-
-def table(study, most=10):
-    """The best complete trials, as Markdown."""
-    states = optuna().trial.TrialState
-    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
-    complete = sorted(complete, key=lambda trial: -trial.value)[:most]
-    fields = sorted({field for trial in complete for field in trial.params})
-    rows = [
-        (
-            str(trial.number),
-            f'{100 * trial.value:.2f}',
-            *[_shown(trial.params.get(field)) for field in fields],
-        )
-        for trial in complete
-    ]
-    return markdown(('trial', 'validation accuracy, %', *fields), rows)
-
-
-def _shown(value):
-    return f'{value:.4g}' if isinstance(value, float) else str(value)
-
-
-# Figures of a search, drawn by Optuna: history, importance of the fields, parallel coordinates.
-
-
-def draw(study, folder):
-    """Writes history.svg, importance.svg and parallel.svg; those that can be drawn.
-
-    Args:
-      study: Optuna's; importance and parallel coordinates need two complete trials that differ.
-      folder: made if it is not there.
-
-    Returns:
-      The files' paths.
-    """
-    library = optuna()
-    import matplotlib
-
-    matplotlib.use('agg')
-    import matplotlib.pyplot as plt
-
-    plots = {
-        'history': library.visualization.matplotlib.plot_optimization_history,
-        'importance': _importance,
-        'parallel': library.visualization.matplotlib.plot_parallel_coordinate,
-    }
-    folder, files = pathlib.Path(folder), []
-    folder.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), matplotlib.rc_context({'svg.hashsalt': 'fmnist_jax'}):
-        warnings.simplefilter('ignore', library.exceptions.ExperimentalWarning)
-        warnings.simplefilter('ignore', UserWarning)  # a log axis without room
-        for name, plot in plots.items():
-            with contextlib.suppress(ValueError, RuntimeError):  # too few trials to compare
-                axes = plot(study, target_name='validation accuracy')
-                axes.figure.set_size_inches(9, 4.8)  # else labels lie on the colour bar
-                path = folder / f'{name}.svg'
-                axes.figure.savefig(path, bbox_inches='tight', metadata={'Date': None})
-                files.append(path)
-            plt.close('all')
-    return files
-
-
-def _importance(study, target_name):
-    """By PED-ANOVA: how much more often good trials have some values than all trials do."""
-    library = optuna()
-    evaluator = library.importance.PedAnovaImportanceEvaluator()
-    plot = library.visualization.matplotlib.plot_param_importances
-    return plot(study, evaluator=evaluator, target_name=target_name)
-
-
-# What a search may choose, and the config of what it found.
+# The space of a search, and the config of its best trial.
 
 
 def check_space(config):
-    """Refuses a config whose `search` names no field, or values that cannot train.
-
-    Raises:
-      ConfigError: with the field.
-    """
+    """Raises a ConfigError unless `config.search` names fields and values that can train."""
     from fmnist_jax.config.checks import check  # takes a second to import
 
     if not config.search:
         raise ConfigError('config.search is empty: this config is for fmnist_jax.main')
-    corners = [
-        {e['field']: e['values'][i] if 'values' in e else e[end] for e in config.search}
-        for i, end in ((0, 'low'), (-1, 'high'))
-    ]
-    for corner in corners:
+    for i, end in ((0, 'low'), (-1, 'high')):
+        corner = {e['field']: e['values'][i] if 'values' in e else e[end] for e in config.search}
         settings = resolve(config, row('search', corner))
         try:
             check(settings)
@@ -294,35 +57,28 @@ def check_space(config):
 
 
 def fix(config, fields):
-    """Takes fields that the user has set by a flag out of `config.search`.
+    """Removes the fields that a flag has set from `config.search`.
 
-    Args:
-      config: the config, with the flags' values.
-      fields: names such as 'optimizer.learning_rate'.
-
-    Raises:
-      ConfigError: nothing is left to search.
+    fields: names such as 'optimizer.learning_rate'. A ConfigError if nothing is left to search.
     """
-    left = tuple(entry for entry in config.search if entry['field'] not in fields)
     fixed = sorted({entry['field'] for entry in config.search} & set(fields))
-    if fixed and not left:
+    config.search = tuple(entry for entry in config.search if entry['field'] not in fields)
+    if fixed and not config.search:
         raise ConfigError(f'nothing is left to search: flags set {", ".join(fixed)}')
     if fixed:
         say(f'Set, so not searched: {", ".join(fixed)}')
-    config.search = left
 
 
 def row(name, change, reported=None):
-    """A row of a table, as configs.base.row makes them."""
-    no_more = {'also_reported': {}, 'repeats': False}
-    return {'name': name, 'change': change, 'reported': reported} | no_more
+    """A row of a table, as configs.base.row makes it."""
+    more = {'also_reported': {}, 'repeats': False}
+    return {'name': name, 'change': change, 'reported': reported} | more
 
 
 def best_config(config, trial, num_seeds):
-    """The config that trains a trial with fresh seeds: one row, named after the trial.
+    """The config that trains a trial with fresh seeds, which follow those that judged the trials.
 
-    Its seeds come after those that the trials were judged by; the number that a report prints for
-    the config's first row, if any, stands beside it.
+    It has one row, named after the trial, with the reported number of the config's first row.
     """
     best = copy.deepcopy(config)
     best.unlock()
@@ -331,3 +87,247 @@ def best_config(config, trial, num_seeds):
     best.claims = best.search = ()
     best.lock()
     return best
+
+
+# The study and its storage.
+
+
+def make_sampler(name, seed, trials):
+    """Optuna's sampler: tree of Parzen estimators, Gaussian process or random (SAMPLERS).
+
+    The same seed draws the same values. Of the study's `trials` a quarter, 2 to 10, are random.
+
+    Raises:
+      ConfigError: gp without PyTorch.
+    """
+    samplers, startup = optuna().samplers, max(2, min(10, trials // 4))
+    if name == 'random':
+        return samplers.RandomSampler(seed=seed)
+    if name == 'gp':
+        if importlib.util.find_spec('torch') is None:
+            raise ConfigError('--sampler=gp needs PyTorch: pip install torch; or --sampler=tpe')
+        return samplers.GPSampler(seed=seed, n_startup_trials=startup)
+    # constant_liar: trials that run side by side draw different values.
+    return samplers.TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
+
+
+def make_pruner(name):
+    """Optuna's pruner, which stops hopeless trials between epochs (PRUNERS)."""
+    pruners = optuna().pruners
+    if name == 'none':
+        return pruners.NopPruner()
+    if name == 'hyperband':
+        return pruners.HyperbandPruner(min_resource=1)
+    return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+
+
+def open_study(config, workdir, storage, pruner):
+    """Opens or creates the study of a config, which several processes may share.
+
+    Args:
+      config: the search's config. The workdir belongs to it (workdirs.acquire). In `storage` the
+        study's name tells configs apart: each has a study of its own there.
+      workdir: folder; holds the study's journal if `storage` is ''.
+      storage: '' or an address such as sqlite:///runs/search/study.db.
+      pruner: Optuna's.
+
+    Raises:
+      ConfigError: the journal or the database cannot be read.
+    """
+    library, journal = optuna(), pathlib.Path(workdir) / 'study.journal'
+    engine = {'connect_args': {'timeout': _SECONDS_LOCKED}} if 'sqlite' in storage else {}
+    try:
+        if storage:
+            name = f'search {_fingerprint(config)}'
+            opened = library.storages.RDBStorage(storage, engine)
+        else:
+            name, opened = 'search', _journal(journal)
+        return library.create_study(
+            study_name=name,
+            storage=opened,
+            pruner=pruner,
+            direction='maximize',
+            load_if_exists=True,
+        )
+    except Exception as error:  # SQLAlchemy and JSON raise errors of many kinds
+        raise ConfigError(
+            f'{storage or journal}: cannot be opened as a study of Optuna '
+            f'({one_line(error.__cause__ or error)}); move it away, or choose another --storage'
+        ) from error
+
+
+def _fingerprint(config):
+    """Twelve hexadecimal digits that tell the settings and spaces of configs apart.
+
+    A field that is off counts as absent, so that a new field does not change older studies.
+    """
+    ignored = {*NOT_COMPARED, *TABLE_ONLY} - {'search'}
+    fields = {
+        path: value
+        for path, value in flatten(plain(config)).items()
+        if value and path not in ignored
+    }
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _journal(path):
+    """Optuna's storage in a file to which every line is written whole or not at all."""
+    storages = optuna().storages
+
+    class Journal(storages.journal.JournalFileBackend):
+        """Optuna's own would go on behind a line that a full disk has cut off."""
+
+        def append_logs(self, logs):
+            lines = [json.dumps(log, separators=(',', ':')) + '\n' for log in logs]
+            with filelock.FileLock(f'{path}.lock'):  # released even if this process is killed
+                files.append_line(path, ''.join(lines).encode())
+
+    return storages.JournalStorage(Journal(str(path)))
+
+
+@contextlib.contextmanager
+def storage_errors():
+    """Turns an error of the study's database into a ConfigError of one line."""
+    try:
+        yield
+    except optuna().exceptions.StorageInternalError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise ConfigError(
+            f'--storage: the study cannot be read or written ({reason}); its finished trials are '
+            'kept, the same command goes on'
+        ) from error
+
+
+# Trials.
+
+
+def ask(study, space, sampler_of):
+    """A new trial and its values: (optuna.Trial, {'section.field': value}).
+
+    Args:
+      study: Optuna's.
+      space: the config's `search` (configs.base.uniform, configs.base.choice).
+      sampler_of: trial's number -> Optuna's sampler, so that processes which share the study, or
+        go on with it, draw different values.
+    """
+    study.sampler = sampler_of(len(study.get_trials(deepcopy=False)))  # gp draws in study.ask
+    trial = study.ask()
+    study.sampler = sampler_of(trial.number)
+    trial.set_user_attr('process', [socket.gethostname(), os.getpid()])
+    change = {}
+    for entry in space:
+        field = entry['field']
+        if 'values' in entry:
+            change[field] = trial.suggest_categorical(field, list(entry['values']))
+        else:
+            suggest = trial.suggest_int if isinstance(entry['low'], int) else trial.suggest_float
+            change[field] = suggest(field, entry['low'], entry['high'], log=entry['log'])
+    return trial, change
+
+
+def tell(study, trial, value, pruned):
+    """Ends a trial: with its value, or as pruned."""
+    state = optuna().trial.TrialState.PRUNED if pruned else None
+    study.tell(trial, None if pruned else value, state)
+
+
+def give_up_dead_trials(study):
+    """Ends the trials of this machine's dead processes, queues them again, returns how many."""
+    states = optuna().trial.TrialState
+    count = 0
+    for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+        if not _is_dead(trial.user_attrs.get('process')):
+            continue
+        try:
+            study.tell(trial.number, state=states.FAIL)
+        except (ValueError, optuna().exceptions.UpdateFinishedTrialError):
+            continue  # another process that has just started did it first
+        count += 1
+        if trial.params:
+            study.enqueue_trial(trial.params)
+    return count
+
+
+def _is_dead(process):
+    """Whether [machine, process number] was a process of this machine and has ended."""
+    if process is None or process[0] != socket.gethostname():
+        return False
+    try:
+        os.kill(process[1], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return process[1] == os.getpid()  # the number was used again, by this process
+
+
+def counts(study):
+    """{'complete', 'pruned', 'running', 'fail', 'waiting'}: how many trials of each."""
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    return {state.name.lower(): states.count(state) for state in optuna().trial.TrialState}
+
+
+def _complete(study):
+    """The complete trials, best first."""
+    states = (optuna().trial.TrialState.COMPLETE,)
+    return sorted(study.get_trials(deepcopy=False, states=states), key=lambda trial: -trial.value)
+
+
+def best(study):
+    """The complete trial with the highest value, None if there is none."""
+    return next(iter(_complete(study)), None)
+
+
+# The table and the figures of a study.
+
+
+def table(study, most=10):
+    """The best complete trials, as Markdown."""
+    trials = _complete(study)[:most]
+    fields = sorted({field for trial in trials for field in trial.params})
+    rows = [
+        (
+            str(trial.number),
+            f'{100 * trial.value:.2f}',
+            *[_shown(trial.params.get(field)) for field in fields],
+        )
+        for trial in trials
+    ]
+    return markdown(('trial', 'validation accuracy, %', *fields), rows)
+
+
+def _shown(value):
+    return f'{value:.4g}' if isinstance(value, float) else str(value)
+
+
+def draw(study, folder):
+    """Writes Optuna's history.svg, importance.svg and parallel.svg into `folder`.
+
+    The last two need two complete trials that differ. Returns the paths of the files.
+    """
+    library = optuna()
+    import matplotlib
+
+    matplotlib.use('agg')
+    import matplotlib.pyplot as plt
+
+    folder, paths = pathlib.Path(folder), []
+    folder.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings(), matplotlib.rc_context({'svg.hashsalt': 'fmnist_jax'}):
+        warnings.simplefilter('ignore', library.exceptions.ExperimentalWarning)
+        warnings.simplefilter('ignore', UserWarning)  # a log axis without room
+        plots = library.visualization.matplotlib
+        evaluator = library.importance.PedAnovaImportanceEvaluator()
+        importance = functools.partial(plots.plot_param_importances, evaluator=evaluator)
+        for name, plot in (
+            ('history', plots.plot_optimization_history),
+            ('importance', importance),
+            ('parallel', plots.plot_parallel_coordinate),
+        ):
+            with contextlib.suppress(ValueError, RuntimeError):  # too few trials to compare
+                figure = plot(study, target_name='validation accuracy').figure
+                figure.set_size_inches(9, 4.8)  # else labels lie on the colour bar
+                paths.append(folder / f'{name}.svg')
+                figure.savefig(paths[-1], bbox_inches='tight', metadata={'Date': None})
+            plt.close('all')
+    return paths

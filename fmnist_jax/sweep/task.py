@@ -1,6 +1,6 @@
-"""Seeds of a row that are trained together: pure training and measuring, then writing.
+"""Seeds of a row that train together: their result line, and how it is kept.
 
-Apart, so that the training can be in another process or on another machine than the writing.
+A task may train in another process, or on another machine, than the one that keeps its result.
 """
 
 import copy
@@ -10,23 +10,30 @@ import jax
 import numpy as np
 
 from fmnist_jax.config.settings import plain, settings_hash
-from fmnist_jax.fit.fit import fit
+from fmnist_jax.fit.checkpoint import Checkpoints
+from fmnist_jax.fit.progress import RowProgress
 from fmnist_jax.models.layers import is_off
 from fmnist_jax.results import arrays as kept_arrays
-from fmnist_jax.results import lines, networks, provenance
+from fmnist_jax.results import lines, networks, provenance, workdirs
 from fmnist_jax.train import calibration
 from fmnist_jax.train.losses import probabilities
 from fmnist_jax.train.optimizers import l2_penalty
+from fmnist_jax.train.step import steps_per_epoch
 
 
 class Task(NamedTuple):
-    """Seeds of a row that are trained together, in this process or another."""
+    """Neighbouring seeds of a row that train together."""
 
     row: dict
-    settings: Any  # the row's, for all its seeds
+    settings: Any  # of the row, for all its seeds
     first: int  # the first seed of this task
-    count: int  # its seeds are neighbours
+    count: int  # how many seeds
     pretrained: Any = None  # pretrained.Pretrained that the seeds start from
+
+    @property
+    def last(self):
+        """The last seed of this task."""
+        return self.first + self.count - 1
 
     @property
     def own(self):
@@ -36,91 +43,106 @@ class Task(NamedTuple):
         return own
 
     @property
+    def variables(self):
+        """The pretrained variables that the seeds start from, or None."""
+        return self.pretrained and self.pretrained.variables
+
+    @property
     def name(self):
-        """The row, with its seeds if they are not all."""
+        """The row's name, with the seeds unless the task has all of the row."""
         if self.count == self.settings.num_seeds:
             return self.row['name']
-        last = self.first + self.count - 1
-        seeds = f'seeds {self.first} to {last}' if self.count > 1 else f'seed {last}'
+        seeds = f'seeds {self.first} to {self.last}' if self.count > 1 else f'seed {self.last}'
         return f'{self.row["name"]} {seeds}'
 
 
 class TaskArrays(NamedTuple):
-    """What is kept of a task beside its result line."""
+    """The arrays of a task that are kept beside its result line."""
 
     probabilities: np.ndarray  # float32 [S, test images, 10]
     variables: dict  # {'params', 'batch_stats'}, numpy [S, ...]
 
 
+def row_progress(name, settings, dataset):
+    """The progress bar of a training with these settings."""
+    num_train = len(dataset.train_labels) - settings.dataset.num_validation
+    return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
+
+
+def open_checkpoints(task, workdir, say):
+    """The checkpoints of a task's seeds, which a run of the same task goes on from."""
+    weights = task.pretrained.source if task.pretrained else {}
+    identity = plain(task.settings) | {
+        'num_seeds': None,  # a row may get more seeds
+        'seeds': [task.first, task.last],
+        'weights': {n: weights[n] for n in ('file', 'sha256', 'fresh') if n in weights},
+    }
+    every, kept = task.settings.checkpoint_epochs, task.settings.checkpoints_kept
+    of_row = workdirs.checkpoint_folder(workdir, task.row['name'])
+    folder = of_row / f'seeds_{task.first}_to_{task.last}'
+    return Checkpoints(folder, identity, provenance.code_commit(), every, kept, say)
+
+
 def _rounded(values, digits=6):
-    """JSON has no NaN: a number that is none becomes null."""
+    """Floats for JSON, which has no NaN: a number that is not finite becomes None."""
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
 
 
-def train_task(task, dataset, layout, cache, progress=None, checkpoints=None):
-    """Trains and tests the seeds of a task; writes nothing.
+def result_line(task, dataset, trained):
+    """A task's result line, without the files of `keep_result`, and its TaskArrays.
 
     Args:
-      task: what to train.
-      dataset: data.Dataset.
-      replicas: placement.Replicas for the task's seeds.
-      cache, progress, checkpoints: see fit.
-
-    Returns:
-      (result line without its files, Arrays).
+      task: Task.
+      dataset: datasets.Dataset that its seeds were trained and tested on.
+      trained: their fit.FitResult.
     """
     settings = task.own
-    variables = task.pretrained and task.pretrained.variables
-    outcome = fit(settings, dataset, layout, cache, progress, variables, checkpoints)
     result = {
         'row': task.row['name'],
         'model': settings.model.name,
         'dataset': settings.dataset.name,
         'seeds': list(range(task.first, task.first + task.count)),
-        **_measured(outcome, dataset.test_labels),
-        **_penalty(settings.optimizer, outcome.variables['params']),
+        **_measured(trained, dataset.test_labels),
+        **_penalty(settings.optimizer, trained.variables['params']),
         'reported': task.row['reported'],
         'also_reported': task.row['also_reported'],
         'train_images': len(dataset.train_labels) - settings.dataset.num_validation,
-        # The row's settings, not this task's: seeds that another task adds belong to the same.
+        # The row's settings, not the task's: other tasks add seeds to the same row.
         'config_hash': settings_hash(task.settings),
         'config': plain(task.settings),
         'pretrained': task.pretrained and task.pretrained.source,
-        **_calibrated(settings, outcome, dataset.test_labels),
-        **provenance.provenance(outcome.layout),
+        **_calibrated(settings, trained, dataset.test_labels),
+        **provenance.provenance(trained.layout),
     }
-    probs = np.asarray(probabilities(outcome.logits, settings.loss))
-    return result, TaskArrays(probs, outcome.variables)
+    probs = np.asarray(probabilities(trained.logits, settings.loss))
+    return result, TaskArrays(probs, trained.variables)
 
 
 def _measured(outcome, labels):
-    """What a result line says of each seed's training and test."""
+    """The fields of a result line about training and test."""
+    last = outcome.last_accuracy
     return {
         'test_accuracy': _rounded(outcome.test_accuracy),
         'test_loss': _rounded(outcome.test_loss),
         'test_images': len(labels),
         'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
         'tested_epoch': outcome.tested_epoch.tolist(),
-        **_of_the_last_epoch(outcome),
+        'last_test_accuracy': [None] * len(outcome.test_loss) if last is None else _rounded(last),
+        'confusion': kept_arrays.confusion(outcome.logits, labels),
         'parameters': outcome.parameters,
         'train_seconds': round(outcome.train_seconds, 2),
         'compile_seconds': round(outcome.compile_seconds, 2),
         'history': outcome.history,
-        **({'resumed': outcome.resumed} if outcome.resumed else {}),
+        'resumed': outcome.resumed,
     }
 
 
 def _penalty(optimizer, params):
-    """What L2 adds to each seed's loss: frameworks that take it as a part of the loss show it."""
+    """The L2 penalty in each seed's loss; Keras prints the loss with it."""
     if is_off(optimizer.l2):
-        return {}
+        return {'l2_penalty': [0.0] * len(jax.tree.leaves(params)[0])}
     penalties = jax.vmap(lambda seed: l2_penalty(optimizer, seed))(params)
     return {'l2_penalty': _rounded(np.asarray(penalties))}
-
-
-def _of_the_last_epoch(outcome):
-    last = outcome.last_accuracy
-    return {} if last is None else {'last_test_accuracy': _rounded(last)}
 
 
 def _calibrated(settings, outcome, labels):
@@ -143,23 +165,28 @@ def _calibrated(settings, outcome, labels):
     return {
         'temperature': temperature and round(temperature, 4),
         'calibration_error': [error(seed) for seed in trained],
-        'calibration_error_tempered': temperature and [error(seed) for seed in tempered],
+        'calibration_error_tempered': [temperature and error(seed) for seed in tempered],
         'ensemble_calibration_error': error(kept_arrays.ensemble(tempered)),
     }
 
 
-def keep(workdir, task, result, arrays, labels):
+def keep_result(workdir, task, result, arrays, labels):
     """Writes the predictions and parameters of a task's seeds, then its result line.
 
-    The line's ensemble is that of all seeds of the row so far, if their predictions are at hand.
+    The line's ensemble is that of all seeds of the row so far, if their predictions exist.
+
+    Args:
+      workdir: pathlib.Path.
+      task, result, arrays: see `result_line`.
+      labels: int [test images].
     """
-    name, seeds = result['row'], result['seeds']
-    mine = [line for line in lines.read(workdir) if line['row'] == name]
-    earlier = [path for line in mine for path in line.get('predictions', ())]
+    name = result['row']
+    earlier = [line for line in lines.read(workdir) if line['row'] == name]
+    paths = [workdir / path for line in earlier for path in line.get('predictions', ())]
     probs = arrays.probabilities
-    file = kept_arrays.save(workdir, f'{name} seeds {seeds[0]} to {seeds[-1]}', probs)
-    if all((workdir / path).is_file() for path in earlier):
-        probs = np.concatenate([*[kept_arrays.load(workdir / p) for p in earlier], probs])
+    file = kept_arrays.save(workdir, f'{name} seeds {task.first} to {task.last}', probs)
+    if all(path.is_file() for path in paths):
+        probs = np.concatenate([*map(kept_arrays.load, paths), probs])
     files = {
         'parameters_file': networks.save(workdir, name, task.own, arrays.variables),
         'predictions': file,

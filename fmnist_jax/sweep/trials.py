@@ -1,33 +1,35 @@
-"""Trials of a search: which can be trained together, and how a group of them is trained."""
+"""Trials of a search: which can train together, and how a group of them trains."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fmnist_jax.config.settings import split_static
+from fmnist_jax.fit.api import fit_trials
 
 
 class Candidate(NamedTuple):
-    """A trial and the settings it asks for."""
+    """A trial and its settings."""
 
     trial: Any  # optuna.Trial
     settings: Any
 
 
 def groups(candidates):
-    """Candidates that one program can train: lists of those that differ in numbers alone."""
-    found = {}
+    """Lists of Candidates that one program can train: they differ in floats alone."""
+    by_program = {}
     for candidate in candidates:
-        found.setdefault(split_static(candidate.settings)[0], []).append(candidate)
-    return list(found.values())
+        by_program.setdefault(split_static(candidate.settings)[0], []).append(candidate)
+    return list(by_program.values())
 
 
 class Watch:
-    """Reports every trial of a group to Optuna after each epoch, and stops the hopeless.
+    """Reports the trials of a group to Optuna after every epoch, and stops hopeless ones.
 
     Args:
-      group: Candidates; seeds: of each; epochs: after the last one a trial is complete, however
-        bad: there is nothing left to save.
+      group: Candidates.
+      seeds: of each trial.
+      epochs: of each trial; after the last epoch no trial is pruned.
     """
 
     def __init__(self, group, seeds, epochs):
@@ -35,38 +37,23 @@ class Watch:
         self.pruned = np.zeros(len(group), bool)
 
     def stop(self, epoch, history):
-        """bool [trials * seeds]: which replicas are to stop after this epoch."""
-        for i, value in enumerate(_by_trial(history['validation_accuracy'][-1], self._seeds)):
-            trial = self._group[i].trial
-            if self.pruned[i] or value is None:  # None: every seed has stopped on its own
+        """bool [trials * seeds]: which seeds stop after this epoch."""
+        accuracies, seeds = history['validation_accuracy'][-1], self._seeds
+        for i, (trial, _) in enumerate(self._group):
+            own = accuracies[i * seeds : (i + 1) * seeds]
+            if self.pruned[i] or all(value is None for value in own):  # no seed trains any more
                 continue
-            trial.report(value, epoch)
+            trial.report(sum(value or 0.0 for value in own) / seeds, epoch)  # 0 if it diverged
             self.pruned[i] = epoch < self._epochs and trial.should_prune()
-        return np.repeat(self.pruned, self._seeds)
-
-
-def _by_trial(accuracies, seeds):
-    """Mean over each trial's seeds; a seed that diverged counts as 0, None if all have stopped."""
-    parts = [accuracies[i : i + seeds] for i in range(0, len(accuracies), seeds)]
-    return [
-        None if all(v is None for v in part) else sum(v or 0.0 for v in part) / seeds
-        for part in parts
-    ]
+        return np.repeat(self.pruned, seeds)
 
 
 def run_group(group, dataset, cache=None, progress=None, pretrained=None):
-    """Trains the trials of a group together.
-
-    Args:
-      group: Candidates that one program can train.
-      dataset: data.Dataset; its test images are not touched.
-      cache, progress, pretrained: see fit.fit.
+    """Trains the trials of a group together, without the test images; arguments as for fit.fit.
 
     Returns:
-      For each trial (mean validation accuracy, per seed, whether it was pruned).
+      A list with (mean validation accuracy, accuracy per seed, whether pruned) of each trial.
     """
-    from fmnist_jax.fit.fit import fit_trials
-
     settings = group[0].settings
     watch = Watch(group, settings.num_seeds, settings.epochs)
     hparams = [split_static(candidate.settings)[1] for candidate in group]

@@ -1,9 +1,9 @@
 """Augmentation and up-scaling on the device: pure (key, images) -> images, under jit and vmap.
 
-Images are float32 [N, H, W, C] in [0, 1]; 0 is the black background, and what comes in from
-outside an image is black. Every image of a batch draws its own random numbers.
-Used by report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip).
-Random erasing is no report's: Zhong et al., Random Erasing Data Augmentation, 2017.
+Images are float32 [N, H, W, C] in [0, 1]; the background, 0, is black, and so are pixels from
+outside an image. Every image of a batch draws its own random numbers.
+Sources: report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip);
+random erasing from Zhong et al., Random Erasing Data Augmentation, 2017.
 """
 
 import jax
@@ -12,22 +12,19 @@ import numpy as np
 
 from fmnist_jax.models.layers import is_off
 
-# Each operation has its own stream, so switching one on or off leaves the others' draws alone.
+# Each operation has its own stream of random numbers: the others do not change if it is off.
 _CROP, _FLIP, _ROTATION, _ERASE = range(4)
 
 
 def augment(key, images, config):
-    """Crops, flips, rotates and erases parts of a batch of training images, in that order.
+    """Crops, flips, rotates and erases training images [N, H, W, C], in that order.
 
     Args:
       key: jax.random key.
       images: [N, H, W, C] float32.
-      config: attributes `crop_padding` (int, pixels, 0 off), `flip` (bool), `rotation` (spread of
-        the angle in radians) and `erase` (probability); of the last two the Python number 0.0 is
-        off, any other may be traced.
-
-    Returns:
-      [N, H, W, C] float32.
+      config: attributes `crop_padding` (int, pixels, 0 is off), `flip` (bool), `rotation` (standard
+        deviation of the angle, radians) and `erase` (probability). The last two may be traced; the
+        Python number 0.0 means off.
     """
     if config.crop_padding:
         images = random_crop(jax.random.fold_in(key, _CROP), images, config.crop_padding)
@@ -41,12 +38,9 @@ def augment(key, images, config):
 
 
 def random_crop(key, images, padding):
-    """Pads with black on every side, then cuts the old size out at a random place per image.
+    """Pads images [N, H, W, C] with black, then crops each to its old size at a random place.
 
-    Args:
-      key: jax.random key.
-      images: [N, H, W, C].
-      padding: pixels, a Python int; all (2 * padding + 1)^2 windows are equally likely.
+    padding: pixels on every side, a Python int; all (2 * padding + 1)^2 places are equally likely.
 
     Raises:
       ValueError: padding is negative.
@@ -64,18 +58,15 @@ def random_crop(key, images, padding):
 
 
 def random_flip(key, images):
-    """Mirrors each of [N, H, W, C] images left to right with probability 1/2."""
+    """Mirrors each image of [N, H, W, C] left to right with probability 1/2."""
     flip = jax.random.bernoulli(key, 0.5, (images.shape[0], 1, 1, 1))
     return jnp.where(flip, images[:, :, ::-1], images)
 
 
 def random_rotation(key, images, spread):
-    """Rotates each image by its own angle from Normal(0, spread).
+    """Rotates each image of [N, H, W, C] by its own angle from Normal(0, spread).
 
-    Args:
-      key: jax.random key.
-      images: [N, H, W, C].
-      spread: standard deviation of the angle in radians (report 000: pi/8, or its root).
+    spread: standard deviation in radians (report 000: pi/8, or its root).
     """
     return rotate(images, spread * jax.random.normal(key, images.shape[:1]))
 
@@ -88,14 +79,13 @@ def rotate(images, angles):
       angles: [N] radians, counter-clockwise (pi / 2 is np.rot90).
     """
     n, height, width, channels = images.shape
-    # An image is a [H, W * C] array and the batch a flat one here, so that one index tells a
-    # value: on a CPU that takes 1.0 ms where an axis for the channels takes 1.7 (128 images).
+    # The batch is one flat array, because gathering by a single index is fastest on a CPU.
     column, channel = jnp.divmod(jnp.arange(width * channels), channels)
     y = (jnp.arange(height) - (height - 1) / 2)[:, None]
     x = (column - (width - 1) / 2)[None, :]
     cos, sin = jnp.cos(angles)[:, None, None], jnp.sin(angles)[:, None, None]
-    # Where each value comes from, [N, H, W * C], in an image with one more black pixel before
-    # it and two behind: whatever lies outside is clipped onto black, and has four neighbours.
+    # Source position of each value, [N, H, W * C], in an image padded with black: one pixel before
+    # and two behind, so that positions outside are clipped to black and have four neighbours.
     source_y = 1 + jnp.clip(cos * y + sin * x + (height - 1) / 2, -1, height)
     source_x = 1 + jnp.clip(cos * x - sin * y + (width - 1) / 2, -1, width)
     padded = jnp.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0))).reshape(-1)
@@ -115,15 +105,10 @@ def rotate(images, angles):
 
 
 def random_erasing(key, images, probability):
-    """Fills a rectangle of each image with noise, with some probability.
+    """Fills a random rectangle of each image of [N, H, W, C] with noise, with a probability.
 
-    As in the paper: an area of 2 to 40 % of the image, sides in a proportion of 0.3 to 3.3 (evenly
-    on a logarithmic scale), anywhere inside, every pixel uniform in [0, 1).
-
-    Args:
-      key: jax.random key.
-      images: [N, H, W, C].
-      probability: that an image loses a part.
+    As in Zhong et al. (2017): the rectangle lies inside the image and covers 2 to 40 % of it; its
+    aspect ratio is log-uniform from 0.3 to 3.3; its pixels are uniform in [0, 1).
     """
     n, height, width, _ = images.shape
     which, shape, noise = jax.random.split(key, 3)
@@ -134,7 +119,7 @@ def random_erasing(key, images, probability):
     wide = jnp.minimum(1, jnp.sqrt(area / proportion))[:, None]
 
     def inside(pixels, part, start):
-        """[N, pixels] bool: whose centres lie in a stretch of `part` of them."""
+        """[N, pixels] bool: pixels whose centres lie in a stretch of length `part`."""
         centres = (jnp.arange(pixels) + 0.5) / pixels
         start = (1 - part) * start[:, None]
         return (centres >= start) & (centres < start + part)
@@ -150,7 +135,7 @@ def resize(images, size):
     Pixel centres lie at half-integers, as in tf.image.resize, Keras and PIL.
 
     Raises:
-      ValueError: size is smaller than the images (those libraries differ on down-scaling).
+      ValueError: size is smaller than the images (the libraries differ on down-scaling).
     """
     _, height, width, _ = images.shape
     if size < max(height, width):
@@ -160,10 +145,9 @@ def resize(images, size):
 
 
 def _bilinear(pixels, size):
-    """How much each of `pixels` counts for each of `size` new ones: float32 [size, pixels].
+    """Weights of the old pixels for each new one: float32 [size, pixels].
 
-    The products that jax.image.resize computes, too; that one cannot be exported to ONNX with the
-    number of images left open.
+    jax.image.resize computes the same, but cannot be exported to ONNX with any number of images.
     """
     centres = ((np.arange(size) + 0.5) * pixels / size - 0.5).clip(0, pixels - 1)
     distances = np.abs(centres[:, None] - np.arange(pixels))

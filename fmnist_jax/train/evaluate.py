@@ -1,4 +1,4 @@
-"""What happens between epochs and at the end: validation, early stopping, the test."""
+"""Validation and early stopping after each epoch, the test at the end; for one seed."""
 
 import jax
 import jax.numpy as jnp
@@ -9,14 +9,14 @@ from fmnist_jax.train.step import Best, model_of, preprocess
 
 
 def predict(config, params, batch_stats, images, indices, share=ALONE):
-    """Logits [n, 10] of the uint8 images at `indices` [n]: all of them, in padded batches."""
+    """Logits [n, 10] of the uint8 images at `indices` [n], computed in padded batches."""
     count = indices.shape[0]
     batch = min(config.eval_batch_size, -(-count // share.parts))
     padded = jnp.pad(indices, (0, -count % (batch * share.parts))).reshape(-1, batch)
 
-    def one_batch(chosen):
+    def one_batch(indices):
         variables = {'params': params, 'batch_stats': batch_stats}
-        inputs = preprocess(images[chosen], config)
+        inputs = preprocess(images[indices], config)
         return model_of(config).apply(variables, inputs, train=False).astype(jnp.float32)
 
     logits = share.collect(jax.lax.map(one_batch, share.take(padded)))
@@ -24,10 +24,10 @@ def predict(config, params, batch_stats, images, indices, share=ALONE):
 
 
 def validate(config, state, indices, images, labels, epoch, share=ALONE):
-    """Validation after an epoch: (State with the best so far and early stopping, Metrics).
+    """Validates after an epoch: (State with the best epoch and early stopping, Metrics).
 
     Args:
-      config: resolved config; `selection` and `patience` say what is kept and when to stop.
+      config: a row's settings; `selection` and `patience` decide about the best and the stop.
       state: State after the epoch.
       indices: [n] int32, the validation images among `images`.
       images, labels: uint8 [N, 28, 28] and int32 [N].
@@ -35,11 +35,11 @@ def validate(config, state, indices, images, labels, epoch, share=ALONE):
       share: the devices that evaluate a part each.
     """
     logits = predict(config, state.params, state.batch_stats, images, indices, share)
-    measured = losses.evaluate(logits, labels[indices], config.loss)
+    metrics = losses.evaluate(logits, labels[indices], config.loss)
     if state.best is None:
-        return state, measured
-    score = -measured.loss if config.selection == 'val_loss' else 1.0 * measured.correct
-    score = score / measured.count
+        return state, metrics
+    score = -metrics.loss if config.selection == 'val_loss' else 1.0 * metrics.correct
+    score = score / metrics.count
     better = (score > state.best.score) & ~state.stopped
     best = jax.tree.map(
         lambda new, old: jnp.where(better, new, old),
@@ -49,23 +49,21 @@ def validate(config, state, indices, images, labels, epoch, share=ALONE):
     stopped = state.stopped
     if config.patience > 0:
         stopped = stopped | (epoch - best.epoch >= config.patience)
-    return state._replace(best=best, stopped=stopped), measured
+    return state._replace(best=best, stopped=stopped), metrics
 
 
 def selected(state):
-    """What is tested: has the `params` and `batch_stats` of the best epoch, or of the last."""
+    """The tested `params` and `batch_stats`: a Best, or the State itself with selection 'last'."""
     return state if state.best is None else state.best
 
 
 def validation_logits(config, state, indices, images, share=ALONE):
-    """The chosen parameters on the validation images: logits [n, 10]."""
+    """Logits [n, 10] of the selected parameters on the validation images."""
     best = selected(state)
     return predict(config, best.params, best.batch_stats, images, indices, share)
 
 
 def test(config, state, images, labels, share=ALONE):
-    """The chosen parameters on the whole test set: (logits [n, 10], Metrics)."""
-    best = selected(state)
-    everything = jnp.arange(images.shape[0])
-    logits = predict(config, best.params, best.batch_stats, images, everything, share)
+    """The selected parameters on the whole test set: (logits [n, 10], Metrics)."""
+    logits = validation_logits(config, state, jnp.arange(images.shape[0]), images, share)
     return logits, losses.evaluate(logits, labels, config.loss)

@@ -1,10 +1,9 @@
-"""The losses of the reports, per image, and the probabilities that go with them."""
+"""The reports' losses per image, the probabilities that go with them, and sums over images."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 
@@ -14,8 +13,8 @@ def softmax_cross_entropy(logits, labels, label_smoothing):
     Args:
       logits: [N, K] float32.
       labels: [N] int, 0 to K - 1.
-      label_smoothing: in [0, 1); the share of the target that is spread evenly over all
-        classes (Szegedy et al. 2016). May be traced.
+      label_smoothing: in [0, 1); part of the target that is spread evenly over all classes
+        (Szegedy et al. 2016). May be traced.
 
     Returns:
       [N] float32, nats.
@@ -26,9 +25,8 @@ def softmax_cross_entropy(logits, labels, label_smoothing):
 def sigmoid_binary_cross_entropy(logits, labels, label_smoothing):
     """Binary cross-entropy of each output against the one-hot label, mean over the outputs.
 
-    The "sigmoid" loss of report 001: torch.nn.BCEWithLogitsLoss averages over outputs as well
-    as images, so its gradient is a tenth of a sum's. Arguments and result as
-    `softmax_cross_entropy`.
+    The "sigmoid" loss of report 001 (torch.nn.BCEWithLogitsLoss, which averages over outputs and
+    images). Arguments and result as for `softmax_cross_entropy`.
     """
     targets = _targets(logits, labels, label_smoothing)
     return optax.sigmoid_binary_cross_entropy(logits, targets).mean(-1)
@@ -44,24 +42,21 @@ LOSSES = {'softmax': softmax_cross_entropy, 'sigmoid': sigmoid_binary_cross_entr
 
 
 def probabilities(logits, loss_name):
-    """What the network says about each class: [N, K] logits -> [N, K] in [0, 1].
+    """The network's probability of each class: [N, K] logits -> [N, K] in [0, 1].
 
-    'softmax' gives rows that sum to 1. 'sigmoid' gives each class's own answer to "is it this
-    one?", which is not normalized: a row may sum to anything from 0 to K.
+    Rows sum to 1 with 'softmax'; with 'sigmoid' each class is a decision of its own, and a row
+    sums to anything from 0 to K.
 
     Raises:
-      ValueError: no loss of that name.
+      ValueError: unknown loss.
     """
     if loss_name not in LOSSES:
         raise ValueError(f'loss={loss_name!r}: expected one of {", ".join(LOSSES)}')
     return jax.nn.softmax(logits) if loss_name == 'softmax' else jax.nn.sigmoid(logits)
 
 
-# Sums over images, so that batches of any size add up to exact means.
-
-
 class Metrics(NamedTuple):
-    """Sums over the images seen."""
+    """Sums over images, so that batches of any size add up to exact means."""
 
     loss: jnp.ndarray  # [] float32, sum of the images' losses
     correct: jnp.ndarray  # [] int32, images whose largest logit is the label's
@@ -69,28 +64,12 @@ class Metrics(NamedTuple):
 
 
 def zeros():
-    """The metrics of no image."""
+    """Metrics of no image."""
     return Metrics(jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
 
 
-def to_lists(sums):
-    """Metrics of numpy [S] as JSON can hold them, to the bit."""
-    return [np.asarray(values).tolist() for values in sums]
-
-
-def from_lists(lists):
-    """Metrics of numpy [S] from what to_lists gave."""
-    loss, correct, count = lists
-    return Metrics(np.float32(loss), np.int32(correct), np.int32(count))
-
-
-def add(a, b):
-    """The metrics of two sets of images together."""
-    return Metrics(a.loss + b.loss, a.correct + b.correct, a.count + b.count)
-
-
 def measure(losses, logits, labels, mask=None):
-    """Metrics of a batch: losses [N], logits [N, 10], labels [N]; mask [N] bool, or all count."""
+    """Metrics of a batch: losses [N], logits [N, 10], labels [N]; mask [N] bool, None for all."""
     if mask is None:
         mask = jnp.ones(labels.shape, bool)
     hits = (logits.argmax(-1) == labels) & mask
@@ -100,5 +79,5 @@ def measure(losses, logits, labels, mask=None):
 
 
 def evaluate(logits, labels, loss):
-    """Metrics of logits [N, 10] by the loss of that name, without label smoothing."""
+    """Metrics of logits [N, 10] under the named loss, without label smoothing."""
     return measure(LOSSES[loss](logits, labels, 0.0), logits, labels)

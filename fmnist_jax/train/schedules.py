@@ -1,6 +1,6 @@
 """Learning-rate schedules: step -> learning rate, as pure functions of a traced step.
 
-Numbers may be traced; the Python number 0.0 is off (off.py).
+Hyper-parameters may be traced; the Python number 0.0 means off.
 """
 
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ def _warmup_cosine(config, peak, steps_per_epoch, epochs):
 
 
 def _triangular(config, peak, steps_per_epoch, epochs):
-    """Linear from 0 to the peak at warmup_epochs, then linear to 0 at the end."""
+    """Linear from 0 to the peak over warmup_epochs, then linear to 0 at the end."""
     warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
     return lambda step: peak * _warmup(step, warmup) * (1 - _progress(step, warmup, total))
 
@@ -45,7 +45,7 @@ def _warmup(step, steps):
 
 
 def _progress(step, start, stop):
-    """0 up to `start`, 1 from `stop` on; a ramp of no length takes one step."""
+    """0 up to `start`, 1 from `stop` on; at least one step apart."""
     return jnp.clip((step - start) / jnp.maximum(stop - start, 1), 0.0, 1.0)
 
 
@@ -67,17 +67,17 @@ def make_schedule(config, learning_rate, steps_per_epoch, epochs):
     """The learning rate of every step.
 
     Args:
-      config: attributes `name` (see SCHEDULES), `decay_rate`, `every_epochs` (int),
+      config: attributes `name` (in SCHEDULES), `decay_rate`, `every_epochs` (int) and
         `warmup_epochs`; each schedule uses its own.
       learning_rate: the constant or largest learning rate.
-      steps_per_epoch: int, optimizer steps in an epoch.
-      epochs: int, length of the whole training; cosine and triangular end there at 0.
+      steps_per_epoch: int.
+      epochs: int, length of the whole training.
 
     Returns:
-      step ([] int32, the first is 0) -> [] float32.
+      Function of step ([] int32, from 0) -> [] float32.
 
     Raises:
-      ValueError: unknown name, or a decay that would be 0 or never come.
+      ValueError: unknown name, or a decay of 0 or every 0 epochs.
     """
     if config.name not in SCHEDULES:
         raise ValueError(f'schedule.name={config.name!r}: expected one of {", ".join(SCHEDULES)}')

@@ -1,11 +1,10 @@
-"""One seed's training step as pure functions: arrays in, arrays out.
+"""One training step of one seed as pure functions: arrays in, arrays out.
 
-Everything here is written for a single seed; `epoch_loop.py` loops over the steps of an epoch,
-`parallel.py` runs that for many seeds. The random numbers of a step depend on (seed, step)
-alone, so a seed gives the same run alone or among others.
+`epoch.py` loops over the steps of an epoch, `fit/mesh.py` runs the loop for many seeds. The random
+numbers of a step depend on (seed, step) alone, so a seed gives the same run alone or among others.
 """
 
-import copy
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,19 +13,18 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmnist_jax.models import frozen, make_model
-from fmnist_jax.models.batch import ALONE, Batch, micro_batch_size
-from fmnist_jax.train import losses as metrics
+from fmnist_jax.models.batch import ALONE, Batch
+from fmnist_jax.train import losses
 from fmnist_jax.train.augment import augment, resize
-from fmnist_jax.train.losses import LOSSES
 from fmnist_jax.train.optimizers import make_optimizer
 from fmnist_jax.train.schedules import make_schedule
 
-# What a seed's random numbers are for; each gets a stream of its own.
-INIT, ORDER, STEP = range(3)
+# Each purpose of a seed's random numbers has its own stream.
+INIT, PERMUTATION, STEP = range(3)
 
 
 class Best(NamedTuple):
-    """What was best on the validation set so far."""
+    """The best parameters on the validation set so far."""
 
     params: Any
     batch_stats: Any
@@ -35,19 +33,24 @@ class Best(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that changes while one seed trains."""
+    """Everything that changes while one seed trains."""
 
     step: jnp.ndarray  # [] int32, optimizer steps done
     params: Any
     batch_stats: Any  # BatchNorm's running averages; an empty dict without BatchNorm
     opt_state: Any
-    best: Best | None  # None when the last epoch is what counts
+    best: Best | None  # None if config.selection is 'last'
     stopped: jnp.ndarray  # [] bool, early stopping has ended this seed
 
 
 def seed_key(seed, purpose):
-    """The random key of a seed ([] int32) for INIT, ORDER or STEP."""
+    """The random key of a seed ([] int32) for INIT, PERMUTATION or STEP."""
     return jax.random.fold_in(jax.random.key(seed), purpose)
+
+
+def step_keys(seed, step):
+    """The random keys of a step: (augmentation's, dropout's)."""
+    return jax.random.split(jax.random.fold_in(seed_key(seed, STEP), step))
 
 
 def steps_per_epoch(config, num_train):
@@ -56,13 +59,13 @@ def steps_per_epoch(config, num_train):
 
 
 def model_of(config):
-    """The network that a resolved config names."""
+    """The network that the settings name."""
     fields = config.model.to_dict()
     return make_model(fields.pop('name'), **fields)
 
 
-def _optimizer(config, num_train):
-    """The optimizer with its schedule over the epochs in which the whole network is trained."""
+def optimizer_of(config, num_train):
+    """The optimizer, with its schedule over the epochs that train the whole network."""
     schedule = make_schedule(
         config.schedule,
         config.optimizer.learning_rate,
@@ -73,10 +76,10 @@ def _optimizer(config, num_train):
 
 
 def preprocess(images, config, key=None, share=ALONE):
-    """uint8 [N, 28, 28] -> inputs [N / share.parts, size, size, channels] of `config.compute`.
+    """uint8 [N, 28, 28] -> inputs [N / share.parts, size, size, channels] of type `config.compute`.
 
-    Pixels to [0, 1]; augmentation if a key is given (training images only); up-scaling; then
-    (x - mean) / std. Done batch by batch on the device: the data set stays uint8.
+    Scales pixels to [0, 1], augments them if a key is given, enlarges the images, then computes
+    (x - mean) / std.
     """
     x = images[..., None].astype(jnp.float32) / 255
     if key is not None:
@@ -92,49 +95,67 @@ def init(config, seed, num_train, pretrained=None):
     """The State before the first step.
 
     Args:
-      config: a resolved config (see configs/base.py); its numbers may be traced.
+      config: a row's settings; the hyper-parameters may be traced.
       seed: [] int32.
-      num_train: training images, for the learning-rate schedule.
-      pretrained: {'params', 'batch_stats'}: what does not start at random, any part of each.
+      num_train: number of training images, for the learning-rate schedule.
+      pretrained: {'params', 'batch_stats'}, any part of each; the rest starts at random.
     """
-    key = seed_key(seed, INIT)
     inputs = preprocess(jnp.zeros((1, 28, 28), jnp.uint8), config)
-    variables = model_of(config).init(key, inputs, train=False)
+    variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
-        flat = flatten_dict(variables) | flatten_dict(pretrained)
-        variables = unflatten_dict(flat)
+        variables = unflatten_dict(flatten_dict(variables) | flatten_dict(pretrained))
     params, batch_stats = variables['params'], variables.get('batch_stats', {})
     best = None
     if config.selection != 'last':
         best = Best(params, batch_stats, jnp.array(-jnp.inf), jnp.array(0, jnp.int32))
-    opt_state = _optimizer(config, num_train).init(params)
+    opt_state = optimizer_of(config, num_train).init(params)
     return State(jnp.array(0, jnp.int32), params, batch_stats, opt_state, best, jnp.array(False))
 
 
-def _loss(params, batch_stats, inputs, labels, batch, key, config):
-    """Sum of the losses of a batch, with (metrics, new batch_stats) beside it."""
+def _loss(params, inputs, labels, batch, key, batch_stats, config):
+    """(sum of a batch's losses, (Metrics, new batch_stats))."""
     variables = {'params': params, 'batch_stats': batch_stats}
     logits, updated = model_of(config).apply(
         variables, inputs, True, batch, rngs={'dropout': key}, mutable=['batch_stats']
     )
     logits = logits.astype(jnp.float32)
-    losses = LOSSES[config.loss](logits, labels, config.label_smoothing)
-    measured = metrics.measure(losses, logits, labels, batch.mask)
-    return measured.loss, (measured, updated.get('batch_stats', {}))
+    per_image = losses.LOSSES[config.loss](logits, labels, config.label_smoothing)
+    metrics = losses.measure(per_image, logits, labels, batch.mask)
+    return metrics.loss, (metrics, updated.get('batch_stats', {}))
+
+
+# On a CPU the activations of this many images stay in the cache. Every part reads the dense kernels
+# once, so a network whose weights are mostly dense takes larger parts.
+_CPU_MICRO_BATCH, _CPU_MICRO_BATCH_DENSE = 8, 16
+_MOSTLY_DENSE = 100  # dense weights per convolution weight, which is used at hundreds of pixels
+
+
+def micro_batch_size(config, params, batch_stats):
+    """Images that go through the network at a time; the whole batch with BatchNorm."""
+    if jax.tree.leaves(batch_stats):
+        return config.batch_size
+    convolutions, dense = (
+        sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim == ndim) for ndim in (4, 2)
+    )
+    wanted = config.micro_batch or config.batch_size
+    if not config.micro_batch and convolutions and jax.default_backend() == 'cpu':
+        mostly_dense = dense > _MOSTLY_DENSE * convolutions
+        wanted = _CPU_MICRO_BATCH_DENSE if mostly_dense else _CPU_MICRO_BATCH
+    divisor = max(k for k in range(1, wanted + 1) if config.batch_size % k == 0)
+    return divisor if 2 * divisor > wanted else config.batch_size
 
 
 def gradient(state, inputs, labels, mask, key, config, share=ALONE):
-    """Gradient of the batch's mean loss, its metrics, and the new batch_stats.
+    """(gradient of the batch's mean loss, Metrics, new batch_stats).
 
-    Without BatchNorm a batch's gradient is the sum of its parts' gradients, so the batch can
-    go through in parts (`micro_batch_size`). mask: [N] bool, images that count, or None.
+    Without BatchNorm the batch goes through in parts of `micro_batch_size`: its gradient is the
+    sum of theirs. mask: [N] bool, images that count; None for all.
     """
-    grad = jax.grad(_loss, has_aux=True)
-    size = micro_batch_size(config, state.params, state.batch_stats)
+    params, batch_stats = state.params, state.batch_stats
+    grad = jax.grad(partial(_loss, config=config, batch_stats=batch_stats), has_aux=True)
+    size = micro_batch_size(config, params, batch_stats)
     if size == config.batch_size:
-        grads, (measured, batch_stats) = grad(
-            *(state.params, state.batch_stats, inputs, labels, Batch(mask, share), key, config)
-        )
+        grads, (metrics, batch_stats) = grad(params, inputs, labels, Batch(mask, share), key)
     else:
         parts = inputs.shape[0] // size
         split = jax.tree.map(lambda a: a.reshape(parts, size, *a.shape[1:]), (inputs, labels, mask))
@@ -142,21 +163,13 @@ def gradient(state, inputs, labels, mask, key, config, share=ALONE):
         def add_part(total, part):
             i, (inputs, labels, mask) = part
             part_key = jax.random.fold_in(key, share.index() * parts + i)
-            grads, (measured, _) = grad(
-                *(state.params, state.batch_stats, inputs, labels, Batch(mask), part_key, config)
-            )
-            return jax.tree.map(jnp.add, total, (grads, measured)), None
+            grads, (metrics, _) = grad(params, inputs, labels, Batch(mask), part_key)
+            return jax.tree.map(jnp.add, total, (grads, metrics)), None
 
-        nothing = (jax.tree.map(jnp.zeros_like, state.params), metrics.zeros())
-        (grads, measured), _ = jax.lax.scan(add_part, nothing, (jnp.arange(parts), split))
-        batch_stats = state.batch_stats
-    grads, measured = share.sum((grads, measured))
-    return jax.tree.map(lambda g: g / measured.count, grads), measured, batch_stats
-
-
-def step_keys(seed, step):
-    """The random keys of a step: (augmentation's, dropout's)."""
-    return jax.random.split(jax.random.fold_in(seed_key(seed, STEP), step))
+        zeros = (jax.tree.map(jnp.zeros_like, params), losses.zeros())
+        (grads, metrics), _ = jax.lax.scan(add_part, zeros, (jnp.arange(parts), split))
+    grads, metrics = share.sum((grads, metrics))
+    return jax.tree.map(lambda g: g / metrics.count, grads), metrics, batch_stats
 
 
 def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE):
@@ -164,27 +177,13 @@ def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE
     augment_key, dropout_key = step_keys(seed, state.step)
     inputs = preprocess(images, config, augment_key, share)
     labels, mask = share.take((labels, mask))
-    grads, measured, batch_stats = gradient(state, inputs, labels, mask, dropout_key, config, share)
-    updates, opt_state = _optimizer(config, num_train).update(grads, state.opt_state, state.params)
-    fixed = frozen(model_of(config), state.params)  # their gradient is zero, weight decay is not
+    grads, metrics, batch_stats = gradient(state, inputs, labels, mask, dropout_key, config, share)
+    optimizer = optimizer_of(config, num_train)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    fixed = frozen(model_of(config), state.params)  # weight decay would move frozen parameters
     updates = jax.tree.map(lambda u, keep: jnp.zeros_like(u) if keep else u, updates, fixed)
     params = optax.apply_updates(state.params, updates)
     state = state._replace(
         step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state
     )
-    return state, measured
-
-
-def head_only(config):
-    """Settings of the first `head_epochs` epochs: every block is frozen, the dense layer learns."""
-    head = copy.deepcopy(config)
-    head.epochs, head.head_epochs = config.head_epochs, 0
-    head.model.frozen_blocks = model_of(config).blocks
-    return head
-
-
-def restart_optimizer(config, state, num_train, now):
-    """With a fresh optimizer, its schedule at the start, if `now` ([] bool) says so."""
-    fresh = _optimizer(config, num_train).init(state.params)
-    opt_state = jax.tree.map(lambda new, old: jnp.where(now, new, old), fresh, state.opt_state)
-    return state._replace(opt_state=opt_state)
+    return state, metrics

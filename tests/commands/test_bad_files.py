@@ -91,18 +91,18 @@ def test_result_lines_are_results_or_named(tmp_path, flips, end):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda a, b: [a, a], "row 'a' do not belong together (seed 0, 1 is there twice)"),
+        (lambda a, b: [a, a], "row 'a' do not belong together (seed 0, 1 occurs twice)"),
         (
             lambda a, b: [a, a | {'seeds': [2, 3], 'config': {'epochs': 3}}],
-            'its lines have other settings: ',
+            'different settings: ',
         ),
-        (lambda a, b: [b | {'seeds': [0]}], 'line 1: not a result line (seeds)'),
-        (lambda a, b: [a | {'test_accuracy': [0.9, 91]}], 'not a result line (test_accuracy)'),
-        (lambda a, b: [a | {'diverged': [0, 1]}], 'line 1: not a result line (diverged)'),
-        (lambda a, b: [b, a | {'history': {'x': [[1.0]]}}], 'line 2: not a result line (history'),
+        (lambda a, b: [b | {'seeds': [0]}], 'line 1: not a result line (wrong seeds)'),
+        (lambda a, b: [a | {'test_accuracy': [0.9, 91]}], 'result line (wrong test_accuracy)'),
+        (lambda a, b: [a | {'diverged': [0, 1]}], 'line 1: not a result line (wrong diverged)'),
+        (lambda a, b: [b, a | {'history': {'x': [[1.0]]}}], 'result line (wrong history of x'),
     ],
 )  # fmt: skip
-def test_wrong_lines_are_told(tmp_path, change, message):
+def test_wrong_lines_are_refused(tmp_path, change, message):
     for result in change(line('a', [0.9, 0.8], seeds=[0, 1]), line('b', [0.9, 0.8])):
         lines.append(tmp_path, result)
     with pytest.raises(ConfigError) as error:

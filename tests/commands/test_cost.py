@@ -10,6 +10,7 @@ from parameter_counts import PARAMETERS
 from fmnist_jax import cost
 from fmnist_jax.models import MODELS, make_model
 from fmnist_jax.models.layers import Dense
+from fmnist_jax.models.operations import layers, multiply_adds
 
 # Report 000's "3239K" and "140K" count the moving averages, two a channel.
 WITH_AVERAGES = {'mobilenet': 3_239_114, 'simplified_mobilenet': 139_722}
@@ -20,7 +21,7 @@ cost_of = functools.cache(cost.network_cost)
 
 def operations(model, image_shape):
     """{kind and name: operations}"""
-    found, _ = cost.layers(model, image_shape)
+    found, _ = layers(model, image_shape)
     return {layer.name: layer.operations for layer in found}
 
 
@@ -56,7 +57,7 @@ def test_pooling_that_rounds_up_reads_every_value():
 
 
 def test_batch_norm_without_a_convolution_is_a_layer():
-    found, _ = cost.layers(make_model('fcn', batch_norm=True, widths=(7,)), (28, 28, 1))
+    found, _ = layers(make_model('fcn', batch_norm=True, widths=(7,)), (28, 28, 1))
     assert [(layer.kind, layer.parameters) for layer in found] == [
         ('Dense', 785 * 7),
         ('BatchNorm', 4 * 7),
@@ -79,7 +80,7 @@ def test_batch_norm_without_a_convolution_is_a_layer():
     ],
 )
 def test_multiply_adds(name, count):
-    assert cost.multiply_adds(make_model(name), (28, 28, 1)) == count
+    assert multiply_adds(make_model(name), (28, 28, 1)) == count
 
 
 class _Depthwise(nn.Module):
@@ -91,19 +92,22 @@ class _Depthwise(nn.Module):
     def __call__(self, x, train):
         kernel = self.param(self.name_of_kernel, nn.initializers.ones, (3, 3, 1, x.shape[-1]))
         return jax.lax.conv_general_dilated(
-            *(x, kernel, (2, 2), 'VALID'),
+            x,
+            kernel,
+            (2, 2),
+            'VALID',
             dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
             feature_group_count=x.shape[-1],
         )
 
 
 def test_multiply_adds_of_a_depthwise_convolution_with_stride():
-    assert cost.multiply_adds(_Depthwise(), (9, 7, 5)) == 4 * 3 * 9 * 5
+    assert multiply_adds(_Depthwise(), (9, 7, 5)) == 4 * 3 * 9 * 5
 
 
 def test_a_kernel_that_would_not_be_counted_is_an_error():
     with pytest.raises(ValueError, match='weights: a kernel whose operations are not counted'):
-        cost.multiply_adds(_Depthwise('weights'), (9, 7, 5))
+        multiply_adds(_Depthwise('weights'), (9, 7, 5))
 
 
 class _Watched(nn.Module):
@@ -117,4 +121,4 @@ class _Watched(nn.Module):
 
 def test_no_image_is_made_to_count_its_operations():
     """One of 30,000x30,000 would take 11 GB."""
-    assert cost.multiply_adds(_Watched(), (5,)) == 10
+    assert multiply_adds(_Watched(), (5,)) == 10

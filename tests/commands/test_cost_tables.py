@@ -1,7 +1,6 @@
-"""What fmnist_jax.cost prints: report 000's tables to the digit, what they leave unexplained."""
+"""What fmnist_jax.cost prints: report 000's tables to the digit."""
 
 import json
-import math
 
 import pytest
 from parameter_counts import PARAMETERS
@@ -9,9 +8,7 @@ from test_cost import cost_of
 
 from fmnist_jax import cost
 from fmnist_jax.config import schema
-from fmnist_jax.models import MODELS, make_model
-from fmnist_jax.models.mobilenet import SMALLEST
-from fmnist_jax.report import cost_tables
+from fmnist_jax.models import MODELS
 
 # Report 000, Table 1: layer / stride, shape, input size, operations. (A dropout has no input
 # size there and its keep probability under "shape".)
@@ -58,30 +55,7 @@ def test_the_overview_and_the_note_on_the_report(capsys, monkeypatch):
     assert lines['simple_cnn'][-2:] == ['73K', '5.6M']
     assert lines['mobilenet'][:4] == ['56×56×3', '3,239,114', '3,217,226', '27,452,800']
     assert lines['cnn_2'][-2:] == ['', '']
-    # Hand count of the convolutions at 56x56; 'SAME' leaves 4x4 and 2x2 of 7x7 instead of 3x3, 1x1.
-    assert "Keras' padding 27,441,536 at 56×56" in text
-    assert "TensorFlow's 'SAME' 42,471,552 at 56×56" in text
-    assert "Keras' padding 12,650,624 at 56×56" in text
-    assert 'give both with one padding: none' in text
-    # All with 'SAME': the first convolution leaves 71 or 72, then 36, 18, 9 and 5.
-    would = 'they would at 141×141, 142×142, 143×143, 144×144'
-    assert f'So the formulas do not give 242M at 56×56; {would}' in text
-    assert 'So the formulas do not give 93M at 56×56; they would at 149×149, 150×150' in text
-
-
-@pytest.mark.parametrize('name', ['mobilenet', 'simplified_mobilenet'])
-def test_other_image_sizes_are_reckoned_as_the_network_has_them(name):
-    """Keras' padding is what our MobileNets have; 50 gives odd sides at every other stride."""
-    at_56, at_50 = cost_of(name), cost.layers(make_model(name), (50, 50, 3))[0]
-    convolutions = sum(layer.operations for layer in at_50 if 'Conv2D' in layer.kind)
-    assert cost_tables.convolution_operations(at_56, 50, math.floor) == convolutions
-    assert cost_tables.convolution_operations(at_56, 50, math.ceil) > convolutions
-
-
-def test_a_figure_is_compared_to_its_last_digit():
-    assert cost_tables.is_figure('5.6M', 5_590_432) and cost_tables.is_figure('93M', 93_499_999)
-    assert not cost_tables.is_figure('5.6M', 5_500_000)
-    assert not cost_tables.is_figure('93M', 92_400_000)
+    assert 'sides of 141 to 144 and of 149 to 153 pixels' in text
 
 
 def test_json_is_all_of_the_output(capsys):
@@ -120,20 +94,9 @@ def test_wrong_input_is_told_in_one_line(arguments, message, capsys):
 
 
 def test_image_sizes_are_those_that_can_be_trained():
-    _, most = schema._WHOLE['dataset.image_size']
-    assert range(SMALLEST, most + 1) == cost_tables.SIZES
-
-
-def test_the_conclusion_follows_the_image_size():
-    """At 143x143 the report's number comes out with TensorFlow's padding, though not with ours."""
-    large = cost_of('mobilenet') | {'input': (143, 143, 3)}
-    assert cost_tables.unexplained([large])[-1] == (
-        '  So the formulas give 242M at 141×141, 142×142, 143×143, 144×144'
-    )
-    never = large | {'reported': {'parameters': '3239K', 'operations': '1M'}}
-    assert cost_tables.unexplained([never])[-1].endswith('they would at no size from 32 to 512')
+    assert schema._WHOLE['dataset.image_size'][1] == cost.LARGEST
 
 
 def test_flops_that_cannot_be_counted_are_left_out():
-    text = cost_tables.network(cost_of('simple_cnn') | {'flops': None})
+    text = cost.network_table(cost_of('simple_cnn') | {'flops': None})
     assert '73,146 of them trainable.' in text and 'FLOPs' not in text

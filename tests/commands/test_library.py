@@ -9,14 +9,12 @@ import sys
 
 import numpy as np
 import pytest
-from settings_for_tests import small_settings
 from trained_for_tests import DATASET
 
 import fmnist_jax
 from fmnist_jax import library
 from fmnist_jax.data import datasets
-from fmnist_jax.errors import ConfigError, DataError
-from fmnist_jax.models.pretrained import Pretrained
+from fmnist_jax.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 TOUR = ROOT / 'experiments' / 'tour.ipynb'
@@ -62,7 +60,7 @@ def test_settings_come_from_defaults_rows_and_changes():
 
 def test_seeds_are_trained_and_asked():
     settings = fmnist_jax.make_settings(TINY)
-    outcome = fmnist_jax.fit_seeds(settings, DATASET)
+    outcome = fmnist_jax.fit_seeds(settings, DATASET, progress=None)
     probs = fmnist_jax.predict_images(settings, outcome.variables, DATASET.test_images)
     assert probs.shape == (2, 37, 10)
     accuracy = (probs.argmax(-1) == DATASET.test_labels).mean(-1)
@@ -70,48 +68,6 @@ def test_seeds_are_trained_and_asked():
     flat = fmnist_jax.predict_images(settings, outcome.variables, DATASET.test_images, 1e6)
     np.testing.assert_allclose(flat, 0.1, atol=1e-4)
     assert fmnist_jax.ensemble(probs).shape == (37, 10)
-
-
-def test_mistakes_are_told_before_training():
-    with pytest.raises(DataError, match='num_validation is 200'):
-        library.fit_seeds(small_settings(dataset__num_validation=200), DATASET)
-
-
-SMALL_MOBILENET = {
-    'model.name': 'mobilenet',
-    'model.blocks': 1,
-    'model.width_multiplier': 0.25,
-    'dataset.image_size': 32,
-    'dataset.channels': 3,
-    'pretrained': 'imagenet',
-    'epochs': 2,
-}
-
-
-def small_mobilenet(**change):
-    small = {name: value for name, value in TINY.items() if name != 'model.widths'}
-    return library.make_settings(small | SMALL_MOBILENET | change)
-
-
-def test_pretrained_weights_are_taken_as_load_gives_them_or_their_variables(monkeypatch):
-    monkeypatch.setattr(library, 'fit', lambda *_, progress, pretrained: pretrained)
-    variables = {'params': {'conv1': {'kernel': np.ones((3, 3, 3, 8))}}, 'batch_stats': {}}
-    for given in (variables, Pretrained(variables, {'file': 'x.h5'})):
-        found = library.fit_seeds(small_mobilenet(), DATASET, pretrained=given)
-        assert found is variables
-        with pytest.raises(ConfigError, match='config.head_epochs=1 freezes conv1_bn, conv_dw_1'):
-            library.fit_seeds(small_mobilenet(head_epochs=1), DATASET, pretrained=given)
-
-
-@pytest.mark.parametrize('given', [None, 'weights.h5', {'conv1': 1}, library])
-def test_what_are_no_pretrained_weights_is_told_with_how_to_get_them(given):
-    settings = small_mobilenet()
-    told = 'config.pretrained=.imagenet.: give the weights, too' if given is None else 'expected'
-    with pytest.raises(ConfigError, match=told) as caught:
-        library.fit_seeds(settings, DATASET, pretrained=given)
-    message = str(caught.value)
-    assert 'pretrained.load(train.model_of(settings), (32, 32, 3))' in message
-    assert '\n' not in message
 
 
 def test_readmes_example_runs(monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Photos and IDX files as the networks' images."""
 
 import gzip
+import warnings
 
 import numpy as np
 import pytest
@@ -27,12 +28,12 @@ def saved(folder, picture, name='a.png', **options):
 
 def extent(image, background=0):
     """(first row, last row, first column, last column) that differ from the background."""
-    there = np.abs(image.astype(int) - background) > 80  # edges are soft
-    rows, columns = np.flatnonzero(there.any(1)), np.flatnonzero(there.any(0))
+    differs = np.abs(image.astype(int) - background) > 80  # edges are soft
+    rows, columns = np.flatnonzero(differs.any(1)), np.flatnonzero(differs.any(0))
     return tuple(int(k) for k in (rows[0], rows[-1], columns[0], columns[-1]))
 
 
-def test_an_image_of_the_data_set_comes_as_it_is(tmp_path):
+def test_an_image_of_the_data_set_is_not_changed(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     picture[[0, -1]] = picture[:, [0, -1]] = 0
     for name in ('a.png', 'a.bmp'):
@@ -48,7 +49,7 @@ def test_a_photo_is_made_square_without_being_squashed(tmp_path):
     assert image[0, 0] == 30 and image[-1, -1] == 30 and image[12, 12] == 210
 
 
-def test_light_backgrounds_are_inverted_if_not_told_otherwise(tmp_path):
+def test_light_backgrounds_are_inverted_by_default(tmp_path):
     light = saved(tmp_path, item((28, 28), (10, 20, 10, 20), 250, 40))
     dark = saved(tmp_path, item((28, 28), (10, 20, 10, 20), 5, 215), 'b.png')
     np.testing.assert_array_equal(photos.read(light), photos.read(dark))
@@ -76,7 +77,7 @@ def test_colours_transparency_turns_and_16_bits(tmp_path):
     np.testing.assert_allclose(photos.read(colour).astype(int), expected.astype(int), atol=8)
     wide = saved(tmp_path, Image.fromarray(grey.astype(np.uint16) * 257), 'c.png')
     np.testing.assert_array_equal(photos.read(wide), expected)
-    # A dark item on nothing: nothing is white, and inverted to black.
+    # A dark item on a transparent background.
     alpha = np.stack([255 - grey] * 3 + [np.where(grey > 0, 255, 0).astype(np.uint8)], -1)
     np.testing.assert_array_equal(photos.read(saved(tmp_path, alpha, 'd.png')), expected)
     corner = item((28, 28), (0, 8, 0, 8), 0, 200)
@@ -86,9 +87,91 @@ def test_colours_transparency_turns_and_16_bits(tmp_path):
     np.testing.assert_array_equal(photos.read(turned)[0], corner[::-1, ::-1])
 
 
+def transparent(item_tone, around=0, opacity=255):
+    """A photo [28, 28] of a rectangle on a transparent background of the tone `around`."""
+    mask = item((28, 28), (10, 20, 6, 16), 0, opacity)
+    tone = np.where(mask > 0, item_tone, around).astype(np.uint8)
+    return np.stack([tone, tone, tone, mask], -1)
+
+
+@pytest.mark.parametrize('around', [0, 255])
+def test_what_is_opaque_is_the_item_and_the_rest_is_background(tmp_path, around):
+    expected = item((28, 28), (10, 20, 6, 16), 0, 200)
+    light = saved(tmp_path, transparent(200, around))
+    dark = saved(tmp_path, transparent(55, around), 'b.png')
+    for read in (photos.read(light), photos.read(light, 'no'), photos.read(dark)):
+        np.testing.assert_array_equal(read[0], expected)
+    np.testing.assert_allclose(photos.read(dark, 'no')[0] * (200 / 55), expected)
+    half = photos.read(saved(tmp_path, transparent(200, around, 51), 'c.png'))
+    np.testing.assert_array_equal(half[0], expected // 5)
+
+
+def test_a_transparent_photo_is_centred_by_its_opacity(tmp_path):
+    picture = transparent(200)
+    picture[10:20, 6:10, :3] = 0  # a part of the item is as dark as the background
+    (image,) = photos.read(saved(tmp_path, picture), centre=True)
+    assert (image[:, :10] == 0).all() and (image[:, 13:] == 200).all()
+    nothing = saved(tmp_path, np.zeros((28, 28, 4), np.uint8), 'b.png')
+    assert (photos.read(nothing, centre=True) == 0).all()
+
+
+def test_transparent_spots_within_an_opaque_border_are_white(tmp_path):
+    dark = item((28, 28), (10, 20, 10, 20), 255, 40)
+    opacity = item((28, 28), (0, 2, 0, 2), 255, 0)  # a corner
+    picture = np.stack([dark * (opacity > 0)] * 3 + [opacity], -1)
+    expected = photos.read(saved(tmp_path, dark))
+    np.testing.assert_array_equal(photos.read(saved(tmp_path, picture, 'b.png')), expected)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'scale'),
+    [('int32', 1), ('uint16', 1), ('float32', 1), ('float32', 1 / 255), ('uint16', 257)],
+)
+def test_numbers_of_more_than_8_bits_are_scaled_by_their_range(tmp_path, dtype, scale):
+    grey = item((28, 28), (10, 20, 10, 20), 0, 200)
+    grey[10, 10] = 255
+    picture = (grey.astype(float) * scale).astype(dtype)
+    path = saved(tmp_path, Image.fromarray(picture), 'a.tiff')
+    np.testing.assert_array_equal(photos.read(path)[0], grey)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'values'),
+    [('int32', (0, 70000)), ('int32', (-1, 255)), ('float32', (0, 300)), ('float32', (0, np.nan))],
+)
+def test_numbers_of_another_range_are_refused(tmp_path, dtype, values):
+    picture = np.resize(np.array(values, dtype), (28, 28))
+    with pytest.raises(DataError, match='a.tiff: its values are .*; expected 0 to 255'):
+        photos.read(saved(tmp_path, Image.fromarray(picture), 'a.tiff'))
+
+
+def test_a_large_photo_gives_no_warning_and_a_huge_one_is_refused(tmp_path, monkeypatch):
+    path = saved(tmp_path, item())
+    expected = photos.read(path)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 4000)  # Pillow warns beyond this
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        np.testing.assert_array_equal(photos.read(path), expected)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 2000)  # and refuses twice as many
+    with pytest.raises(DataError, match=r'a.png: too many pixels \(.*6000 pixels.*; scale it'):
+        photos.read(path)
+
+
+def test_a_heic_photo_is_named(tmp_path):
+    path = tmp_path / 'a.heic'
+    path.write_bytes(b'\0\0\0\x18ftypheic' + bytes(100))
+    with pytest.raises(DataError, match='a.heic: a HEIC photo; convert it to PNG or JPEG'):
+        photos.read(path)
+
+
+def test_a_url_is_no_photo():
+    with pytest.raises(DataError, match='https://host/a.png: a URL is not a file; download it'):
+        photos.read('https://host/a.png')
+
+
 @pytest.mark.parametrize('pack', [gzip.compress, bytes], ids=['gz', 'plain'])
-def test_idx_files_are_taken_as_they_are(tmp_path, pack):
-    images = np.random.default_rng(0).integers(200, 256, (3, 28, 28))  # light, and yet
+def test_idx_files_are_not_inverted_by_default(tmp_path, pack):
+    images = np.random.default_rng(0).integers(200, 256, (3, 28, 28))  # all light
     path = tmp_path / 'images'
     path.write_bytes(pack(idx(images)))
     np.testing.assert_array_equal(photos.read(path), images)
@@ -110,7 +193,7 @@ def test_idx_files_are_taken_as_they_are(tmp_path, pack):
         (idx(np.zeros((2, 28, 28)))[:-5], 'no holds 1563 values'),
     ],
 )
-def test_what_is_no_image_is_named(tmp_path, content, message):
+def test_files_that_are_no_images_are_named(tmp_path, content, message):
     path = tmp_path / 'no'
     if content == 'cut':
         content = saved(tmp_path, item()).read_bytes()[:-60]
@@ -127,7 +210,7 @@ def test_a_folder_is_no_image(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['fashion_mnist', 'mnist'])
-def test_the_background_is_told_in_every_test_image(data_dir, name):
+def test_the_background_is_dark_in_every_test_image(data_dir, name):
     """What the docstring of photos._background says."""
     for picture in datasets.load(name, data_dir).test_images:
         assert photos._background(picture) < 127.5

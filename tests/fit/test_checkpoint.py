@@ -130,10 +130,11 @@ def test_checkpoints_from_before_steps_were_kept_go_on(
     settings, uninterrupted, tmp_path, monkeypatch
 ):
     facts, new = checkpoint._facts, ('steps', 'measured')
-    monkeypatch.setattr(
-        *(checkpoint, '_facts'),
-        lambda *args: {name: v for name, v in facts(*args).items() if name not in new},
-    )
+
+    def older(*args):
+        return {name: value for name, value in facts(*args).items() if name not in new}
+
+    monkeypatch.setattr(checkpoint, '_facts', older)
     with pytest.raises(Stop):
         run(settings, checkpoints(tmp_path / 'row'), stop_after=3)
     monkeypatch.undo()
@@ -172,8 +173,7 @@ def test_damage_to_any_file_ends_in_the_same_result(settings, uninterrupted, sto
     like = None
     files = [path for path in (stopped / '15').rglob('*') if path.is_file()]
     layout = mesh.arrange(settings.num_seeds, devices=jax.local_devices()[:1])
-    whole = checkpoints(stopped)._complete()
-    assert {path.name for path in whole} >= {'10', '15'}
+    assert {path.name for path in stopped.glob('[0-9]*')} >= {'10', '15'}
     template = small_state(settings, layout)
     expected = checkpoints(stopped).restore(template)
     for number, (file, how) in enumerate(itertools.product(files, ('truncated', 'flipped'))):

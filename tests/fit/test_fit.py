@@ -1,5 +1,7 @@
 """All seeds of a row: the same run in every layout, stopping, divergence, what is tested."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -65,23 +67,29 @@ def test_the_same_seeds_give_the_same_bits():
 
 def test_the_same_seeds_give_the_same_bytes_of_parameters():
     """Compiled and trained twice, with everything random switched on."""
-    mine = small_settings(
-        **{'model__name': 'tuned_cnn', 'model__widths': (4, 4), 'model__dense': 8},
-        **{'model__dropout': 0.2, 'augment__flip': True, 'augment__rotation': 0.3},
-        **{'optimizer__name': 'adam', 'optimizer__learning_rate': 0.01, 'num_seeds': 2},
+    settings = small_settings(
+        model__name='tuned_cnn',
+        model__widths=(4, 4),
+        model__dense=8,
+        model__dropout=0.2,
+        augment__flip=True,
+        augment__rotation=0.3,
+        optimizer__name='adam',
+        optimizer__learning_rate=0.01,
+        num_seeds=2,
     )
     layout = mesh.arrange(2, devices=cores(2))
     trained = []
     for _ in range(2):
-        _, hparams = split_static(mine)
+        _, hparams = split_static(settings)
         hparams = {path: np.float32(value) for path, value in hparams.items()}
-        arrays = compile.place(mine, DATASET, layout)
-        compiled = compile.compile_programs(mine, hparams, layout, arrays)
+        data = compile.place(settings, DATASET, layout)
+        compiled = compile.compile_programs(settings, hparams, layout, data)
         seeds = mesh.shard(layout, np.arange(2, dtype=np.int32))
-        state = compiled.init(hparams, seeds, arrays.pretrained)
-        data_ = (arrays.train_indices, arrays.train)
+        state = compiled.init(hparams, seeds, data.pretrained)
+        metrics, numbers = compile.no_metrics(layout), np.int32([1, 0, 5])
         state, _ = compiled.train_steps(
-            *(hparams, state, compile.no_metrics(layout), seeds, *data_, *np.int32([1, 0, 5]))
+            hparams, state, metrics, seeds, data.train_indices, data.train, *numbers
         )
         trained.append([np.array(leaf).tobytes() for leaf in jax.tree.leaves(state)])
     assert trained[0] == trained[1]
@@ -132,6 +140,25 @@ def test_a_diverging_seed_is_a_result():
     outcome = run_fit(small_settings(optimizer__learning_rate=1e30))
     assert not np.isfinite(outcome.test_loss).all()
     assert None in outcome.history['train_loss'][-1]
+
+
+@pytest.mark.parametrize('rate', [0.0, 0.1])
+def test_any_number_of_hparams_trains(rate):
+    """Two hyper-parameters, the seeds and no pretrained weights: as many leaves as arguments."""
+    settings = small_settings(optimizer__learning_rate=rate, num_seeds=2, epochs=1)
+    count = 2 if rate == 0 else 3
+    assert len(split_static(settings)[1]) == count
+    result = run_fit(settings, devices=cores(1))
+    assert np.isfinite(result.test_loss).all()
+
+
+def test_a_result_prints_as_one_line_for_people():
+    result = run_fit(small_settings(num_seeds=2, epochs=1))
+    numbers = r'test accuracy \d+\.\d\d % ± \d+\.\d\d \(standard deviation\), trained in \d+\.\d s'
+    assert re.fullmatch(rf'FitResult\(2 seeds, 1 epoch, {numbers}\)', str(result))
+    alone = run_fit(small_settings(num_seeds=1))
+    assert repr(alone).startswith('FitResult(1 seed, 2 epochs, test accuracy ')
+    assert '±' not in repr(alone)
 
 
 def test_rows_that_differ_in_numbers_share_a_program():

@@ -16,7 +16,7 @@ SETTINGS = small_settings(num_seeds=4, epochs=1, batch_size=80, eval_batch_size=
 
 
 class Notes:
-    """A progress that keeps what it is told."""
+    """A progress that keeps its notes."""
 
     def __init__(self):
         self.said = []
@@ -113,10 +113,10 @@ def test_more_seeds_than_the_memory_holds_are_refused_before_anything_runs(monke
     monkeypatch.setenv(memory.VARIABLE, str(30 * each))
     message = f'config.num_seeds=1000: .*at most {30 * len(jax.local_devices())} fit'
     with pytest.raises(ConfigError, match=message):
-        compile.make_layout(many)
+        mesh.make_layout(many)
     monkeypatch.setenv(memory.VARIABLE, str(each - 1))
     with pytest.raises(ConfigError, match='choose a smaller config.model'):
-        compile.make_layout(many)
+        mesh.make_layout(many)
 
 
 @pytest.mark.parametrize('text', ['many', '-1', '0', 'nan', 'inf'])

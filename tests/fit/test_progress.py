@@ -20,8 +20,8 @@ def train(stream):
     history = {'train_loss': [], 'validation_accuracy': []}
     for epoch in (1, 2):
         for _ in range(2):
-            measured = Metrics(np.array([8.0, 4.0]), np.array([1, 2]), np.array([4, 4]))
-            progress.steps(2, measured)
+            metrics = Metrics(np.array([8.0, 4.0]), np.array([1, 2]), np.array([4, 4]))
+            progress.steps(2, metrics)
         history['train_loss'].append([1.0, None])  # a diverged or stopped seed
         history['validation_accuracy'].append([0.5, 0.7])
         progress.epoch(epoch, history)
@@ -41,7 +41,8 @@ def test_lines_elsewhere():
     lines = train(io.StringIO()).splitlines()
     assert len(lines) == 2
     assert lines[0].startswith('relu: epoch 1/2 loss 1.000 validation 60.00% ')
-    assert lines[1].endswith('at most 0 s left')
+    assert lines[0].endswith(' 0 s, at most 0 s left')
+    assert lines[1] == 'relu: epoch 2/2 loss 1.000 validation 60.00% 0 s'  # nothing is left
 
 
 def test_a_resumed_run_counts_its_own_time(capsys, monkeypatch):

@@ -24,8 +24,8 @@ def uninterrupted():
 
 @pytest.fixture
 def one_step_a_call(monkeypatch):
-    monkeypatch.setattr('fmnist_jax.fit.epochs._STEPS_PER_CALL', 1)
-    monkeypatch.setattr('fmnist_jax.fit.epochs._SECONDS_PER_CALL', 0)
+    monkeypatch.setattr('fmnist_jax.fit.fit._STEPS_PER_CALL', 1)
+    monkeypatch.setattr('fmnist_jax.fit.fit._SECONDS_PER_CALL', 0)
 
 
 @pytest.mark.parametrize('steps', [1, 5, 7, 20])
@@ -52,15 +52,15 @@ def test_ctrl_c_keeps_the_sums_of_a_seed_that_diverged(tmp_path, one_step_a_call
 
 
 def test_a_second_ctrl_c_acts_at_once():
-    with pytest.raises(KeyboardInterrupt), checkpoint.noted() as came:
+    with pytest.raises(KeyboardInterrupt), checkpoint.catch_signals() as interrupted:
         signal.raise_signal(signal.SIGINT)
-        assert came()
+        assert interrupted()
         signal.raise_signal(signal.SIGINT)
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with checkpoint.noted() as came:
+    with checkpoint.catch_signals() as interrupted:
         signal.raise_signal(signal.SIGINT)
-        assert not came()
+        assert not interrupted()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

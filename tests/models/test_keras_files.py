@@ -1,6 +1,7 @@
-"""The process that reads a Keras file, whatever the user's own script looks like."""
+"""The process that reads a Keras file does not depend on the user's script or folder."""
 
 import builtins
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 from fmnist_jax.models import keras_files
 
 KERNEL = np.arange(27, dtype=np.float32).reshape(3, 3, 3, 1)
-# No `if __name__ == '__main__'`: a process that imported it again would start another, and so on.
+# No `if __name__ == '__main__'`: multiprocessing would run it again without end.
 SCRIPT = """
 import sys
 from fmnist_jax.models import keras_files
@@ -44,10 +45,25 @@ def test_a_script_without_a_guard_runs_once(file, tmp_path, way):
 def test_a_path_may_be_relative_and_the_folder_may_have_modules_of_any_name(
     file, tmp_path, monkeypatch
 ):
-    """The process starts elsewhere: a json.py beside the user's file is not the one it imports."""
+    """A json.py beside the user's file is not imported."""
     (tmp_path / 'json.py').write_text('raise SystemExit(3)')
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(keras_files.read(file.name, {})['conv1']['kernel'], KERNEL)
+
+
+def test_the_process_does_not_import_jax(file, monkeypatch):
+    """It would take seconds."""
+    outputs, run = [], subprocess.run
+
+    def keep(*args, **settings):
+        outputs.append(run(*args, **settings))
+        return outputs[-1]
+
+    monkeypatch.setattr(subprocess, 'run', keep)
+    monkeypatch.setenv('PYTHONPROFILEIMPORTTIME', '1')  # lists imports on stderr
+    keras_files.read(file, {})
+    imports = re.findall(r'[\w.]+$', outputs[0].stderr.decode(), re.MULTILINE)
+    assert 'h5py' in imports and 'jax' not in imports
 
 
 def test_a_file_that_may_not_be_opened_is_named(file, monkeypatch):
@@ -59,7 +75,7 @@ def test_a_file_that_may_not_be_opened_is_named(file, monkeypatch):
         keras_files.read(file, {})
 
 
-def test_a_crash_of_the_library_is_told(file, monkeypatch):
+def test_a_crash_of_the_library_is_reported(file, monkeypatch):
     ended = subprocess.CompletedProcess([], -11, b'', b'')
     monkeypatch.setattr(subprocess, 'run', lambda *_, **__: ended)
     with pytest.raises(keras_files.WeightsError, match='the HDF5 library ended by signal 11'):

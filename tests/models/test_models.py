@@ -9,17 +9,25 @@ import pytest
 from absl.testing import parameterized
 from parameter_counts import PARAMETERS
 
-from fmnist_jax.models import MODELS, make_model, model_fields
+from fmnist_jax.models import MODELS, make_model, model_fields, variable_shapes
 
 
-def images_for(name, count):
-    """Zeros of the shape that a model is made for."""
-    side, channels = (56, 3) if 'mobilenet' in name else (28, 1)
-    return jnp.zeros((count, side, side, channels))
+def image_shape(name):
+    """The shape of the images that the reports use for a model."""
+    return (56, 56, 3) if 'mobilenet' in name else (28, 28, 1)
 
 
-def initialize(model, count=2, name=''):
-    return model.init(jax.random.key(0), images_for(name, count), train=False)
+def initialize(model):
+    return model.init(jax.random.key(0), jnp.zeros((2, 28, 28, 1)), train=False)
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+def test_variable_shapes_are_those_of_init(dtype):
+    model = make_model('cnn_4')
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1), dtype), train=False)
+    chex.assert_trees_all_equal_shapes_and_dtypes(
+        variable_shapes(model, (28, 28, 1), dtype), variables
+    )
 
 
 def test_every_model_has_a_parameter_count():
@@ -28,7 +36,7 @@ def test_every_model_has_a_parameter_count():
 
 @pytest.mark.parametrize('name', PARAMETERS)
 def test_parameter_count(name):
-    variables = jax.eval_shape(lambda: initialize(make_model(name), name=name))
+    variables = variable_shapes(make_model(name), image_shape(name))
     assert sum(p.size for p in jax.tree.leaves(variables['params'])) == PARAMETERS[name]
 
 
@@ -36,8 +44,8 @@ def test_parameter_count(name):
     ('name', 'count'), [('mobilenet', 3_239_114), ('simplified_mobilenet', 139_722)]
 )
 def test_parameter_count_with_moving_averages(name, count):
-    """Report 000 counts them, too: 3239K and 140K in Table 2."""
-    variables = jax.eval_shape(lambda: initialize(make_model(name), name=name))
+    """Report 000's Table 2 counts them: 3239K and 140K."""
+    variables = variable_shapes(make_model(name), image_shape(name))
     assert sum(p.size for p in jax.tree.leaves(variables)) == count
 
 
@@ -63,8 +71,8 @@ class ForwardTest(chex.TestCase):
 @pytest.mark.parametrize('name', MODELS)
 def test_output_shape_of_every_model(name):
     model = make_model(name)
-    variables = jax.eval_shape(lambda: initialize(model, name=name))
-    images = images_for(name, 5)
+    variables = variable_shapes(model, image_shape(name))
+    images = jnp.zeros((5, *image_shape(name)))
     logits = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
     assert logits.shape == (5, 10) and logits.dtype == jnp.float32
 
@@ -88,9 +96,8 @@ def test_output_shape_of_every_model(name):
     ],
 )
 def test_fields_change_the_network(name, fields, count):
-    images = jnp.zeros((2, 56, 56, 1) if 'mobilenet' in name else (2, 28, 28, 1))
-    model = make_model(name, **fields)
-    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    side = 56 if 'mobilenet' in name else 28
+    variables = variable_shapes(make_model(name, **fields), (side, side, 1))
     assert sum(p.size for p in jax.tree.leaves(variables['params'])) == count
 
 
@@ -130,6 +137,6 @@ def test_unknown_name_and_field_are_named():
         make_model('lenet5', widths=(3,))
 
 
-def test_an_empty_field_keeps_the_models_own_value():
+def test_a_field_of_none_keeps_the_models_default():
     assert make_model('lenet5', activation=None) == make_model('lenet5')
     assert model_fields('ann')['dropout'] == 0.5

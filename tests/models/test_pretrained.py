@@ -12,7 +12,7 @@ from keras.src.legacy.saving import legacy_h5_format
 from keras_for_tests import KERAS_WARNINGS, theirs
 
 from fmnist_jax.data import datasets
-from fmnist_jax.models import make_model, pretrained
+from fmnist_jax.models import make_model, pretrained, variable_shapes
 from fmnist_jax.models.fused_norm import values
 
 PARTIAL = ROOT.parent / 'shared' / 'weights' / 'mobilenet_1_0_224_tf_no_top.partial.h5'
@@ -58,8 +58,7 @@ def our_variables(file, **fields):
     """The network and its variables, everything but the dense layer from the file."""
     model = make_model('mobilenet', **fields)
     loaded = pretrained.load(model, (64, 64, 3), file).variables
-    images = jnp.zeros((1, 64, 64, 3))
-    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    shapes = variable_shapes(model, (64, 64, 3))
     dense = shapes['params']['Dense_0']
     loaded['params']['Dense_0'] = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), dense)
     assert jax.tree.map(jnp.shape, loaded) == jax.tree.map(lambda leaf: leaf.shape, shapes)
@@ -67,12 +66,14 @@ def our_variables(file, **fields):
 
 
 def our_features(model, variables, images, train=False):
-    """(what every layer gives after its activation, new batch statistics)."""
+    """({layer: its output after the activation}, new batch statistics)."""
 
-    @jax.jit  # compiled whole, not operation by operation
+    @jax.jit
     def layers_and_statistics(variables, images):
         _, updated = model.apply(
-            *(variables, images, train),
+            variables,
+            images,
+            train,
             rngs={'dropout': jax.random.key(0)},
             capture_intermediates=True,
             mutable=['intermediates', 'batch_stats'],
@@ -87,8 +88,8 @@ def our_features(model, variables, images, train=False):
 def their_features(network, images, names=LAYERS):
     outputs = [network.get_layer(f'{name}_relu').output for name in names]
     model = keras.Model(network.input, outputs)
-    found = jax.jit(lambda images: model(images, training=False))(images)
-    return dict(zip(names, map(np.asarray, found), strict=True))
+    features = jax.jit(lambda images: model(images, training=False))(images)
+    return dict(zip(names, map(np.asarray, features), strict=True))
 
 
 def random_images(side, count=2):
@@ -103,8 +104,8 @@ def test_every_layout_gives_the_networks_weights(theirs, file):
         np.testing.assert_array_equal(variables['params'][name]['kernel'], kernel)
         norm = variables['params'][name]['norm'], variables['batch_stats'][name]['norm']
         ours = norm[0]['scale'], norm[0]['bias'], norm[1]['mean'], norm[1]['var']
-        for mine, keras_ in zip(ours, theirs.get_layer(f'{name}_bn').get_weights(), strict=True):
-            np.testing.assert_array_equal(mine, keras_)
+        for array, want in zip(ours, theirs.get_layer(f'{name}_bn').get_weights(), strict=True):
+            np.testing.assert_array_equal(array, want)
 
 
 @pytest.mark.parametrize('side', [56, 64, 224])
@@ -114,7 +115,7 @@ def test_features_are_keras_block_by_block(theirs, tmp_path, side):
     model, variables = our_variables(tmp_path / 'mobilenet.weights.h5')
     ours, _ = our_features(model, variables, images)
     for name, features in their_features(theirs, images).items():
-        assert features.std() > 1e-3  # it says something
+        assert features.std() > 1e-3  # not constant
         np.testing.assert_allclose(ours[name], features, atol=1e-4, rtol=1e-4, err_msg=name)
 
 
@@ -129,14 +130,14 @@ def test_batch_statistics_move_as_keras_do(theirs, tmp_path):
     theirs.load_weights(tmp_path / 'before.weights.h5')
     for name, (mean, variance) in after.items():
         before = variables['batch_stats'][name]['norm']
-        assert np.abs(mean - before['mean']).max() > 1e-4  # they did move
+        assert np.abs(mean - before['mean']).max() > 1e-4
         np.testing.assert_allclose(ours[name]['norm']['mean'], mean, atol=1e-4, rtol=1e-4)
         np.testing.assert_allclose(ours[name]['norm']['var'], variance, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.skipif(not PARTIAL.is_file(), reason='no published weights beside the project')
 def test_published_weights_on_real_images(data_dir):
-    """All but the last pointwise convolution, on garments."""
+    """All layers but the last pointwise convolution, whose weights the file lacks."""
     network = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(56, 56, 3))
     with h5py.File(PARTIAL) as opened:
         for layer in network.layers:
@@ -151,7 +152,7 @@ def test_published_weights_on_real_images(data_dir):
     loaded = pretrained.load(model, (56, 56, 3), PARTIAL, FRESH)
     assert loaded.source['fresh'] == sorted(FRESH) and loaded.source['file'] == PARTIAL.name
     assert 'conv_pw_13' not in loaded.variables['batch_stats']
-    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    shapes = variable_shapes(model, (56, 56, 3))
     zeros = flatten_dict(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes))
     variables = unflatten_dict(zeros | flatten_dict(loaded.variables))
     ours, _ = our_features(model, variables, images)
@@ -192,11 +193,11 @@ def test_odd_widths_are_rounded_as_keras_does(tmp_path):
     our_variables(tmp_path / 'narrow.weights.h5', width_multiplier=0.35)
 
 
-def test_a_shorter_network_takes_its_part_and_the_classifier_is_left(with_top, tmp_path):
+def test_a_shorter_network_reads_its_own_layers_and_not_the_classifier(with_top, tmp_path):
     with_top.save_weights(tmp_path / 'top.weights.h5')
     model = make_model('mobilenet', blocks=2, width_multiplier=0.25)
-    found = pretrained.load(model, (56, 56, 3), tmp_path / 'top.weights.h5').variables
+    variables = pretrained.load(model, (56, 56, 3), tmp_path / 'top.weights.h5').variables
     names = {'conv1', 'conv_dw_1', 'conv_pw_1', 'conv_dw_2', 'conv_pw_2'}
-    assert found['params'].keys() == found['batch_stats'].keys() == names
+    assert variables['params'].keys() == variables['batch_stats'].keys() == names
     kernel = with_top.get_layer('conv_pw_2').get_weights()[0]
-    np.testing.assert_array_equal(found['params']['conv_pw_2']['kernel'], kernel)
+    np.testing.assert_array_equal(variables['params']['conv_pw_2']['kernel'], kernel)

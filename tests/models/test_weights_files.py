@@ -1,4 +1,4 @@
-"""Files of Keras weights that lack something or are none: told, and what may be lacking."""
+"""Keras files that lack layers or are no weights: the messages, and what may be absent."""
 
 import h5py
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 from keras.src.legacy.saving import legacy_h5_format
 from keras_for_tests import KERAS_WARNINGS, theirs
 
+from fmnist_jax.errors import DataError
 from fmnist_jax.models import make_model, pretrained
 from fmnist_jax.models.pretrained import WeightsError
 
@@ -97,15 +98,15 @@ def test_an_extra_layer_named_as_fresh_is_ignored(theirs, tmp_path):
     ('content', 'message'),
     [
         (None, 'cannot be read: No such file or directory'),
-        (b'', 'is empty'),
+        (b'', 'cannot be read as Keras weights (it is no HDF5 file)'),
         (b'not hdf5 at all', 'cannot be read as Keras weights (it is no HDF5 file)'),
         ('half', 'truncated file'),
         ('nothing', "it holds nothing, expected an attribute 'layer_names' or a group 'layers'"),
-        ('folder', 'is a folder, not the .h5 file in it'),
+        ('folder', 'cannot be read: Is a directory'),
     ],
 )
 def test_files_that_are_no_weights(theirs, tmp_path, content, message):
-    """The user's own file is never to be deleted; the one that we downloaded is."""
+    """The message never advises to delete the user's own file."""
     path = tmp_path / 'x.h5'
     if content == 'half':
         whole = _without(tmp_path, theirs).read_bytes()
@@ -118,8 +119,8 @@ def test_files_that_are_no_weights(theirs, tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(WeightsError) as caught:
         pretrained.load(make_model('mobilenet'), (56, 56, 3), path)
-    told, advice = str(caught.value).split('; ')
-    assert told.startswith(str(path)) and message in told and '\n' not in told
+    problem, advice = str(caught.value).split('; ')
+    assert problem.startswith(str(path)) and message in problem and '\n' not in problem
     assert (
         advice == 'name another file with --pretrained=FILE, or leave the flag out to download it'
     )
@@ -131,6 +132,12 @@ def test_a_damaged_download_is_to_be_deleted(tmp_path):
     path.write_bytes(b'not hdf5 at all')
     with pytest.raises(WeightsError, match=f'{path} .*; delete it, and the next run downloads'):
         pretrained.load(make_model('mobilenet'), (56, 56, 3), cache_dir=tmp_path)
+
+
+def test_a_url_is_no_file_of_weights():
+    url = 'https://host/weights.h5'
+    with pytest.raises(DataError, match=f'{url}: a URL is not a file; download it first'):
+        pretrained.load(make_model('mobilenet'), (56, 56, 3), url)
 
 
 def test_another_width_has_no_published_file():

@@ -73,7 +73,7 @@ def test_a_margin_is_a_fraction(tmp_path, margin, capsys):
     claims = [{'text': 't', 'comparisons': [['a', 'b', margin]]}]
     fill(tmp_path, line('a'), line('b'), claims=claims)
     assert report.main([str(tmp_path)]) == 2
-    assert 'perhaps a margin between 0 and 1' in capsys.readouterr().err
+    assert 'an optional margin between 0 and 1' in capsys.readouterr().err
 
 
 def test_claims_are_exported_unrounded(tmp_path):

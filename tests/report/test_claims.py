@@ -39,7 +39,7 @@ def test_sides_are_weights_of_rows():
         ({'comparisons': [['adam', 'sgd']]}, "KeyError('text')"),
         ({'text': 't', 'comparisons': []}, 'expected a text and comparisons'),
         ({'text': 't', 'comparisons': [['adam']]}, 'expected a text and comparisons'),
-        ({'text': 't', 'comparisons': [['adam', ['sgd', 'adam']]]}, 'both of them rows, or both'),
+        ({'text': 't', 'comparisons': [['adam', ['sgd', 'adam']]]}, 'both sides rows or both'),
         ({'text': 't', 'comparisons': [[['adam', 'sgd', 'adam'], ['sgd', 'adam']]]}, 'gains'),
         ({'text': 't', 'comparisons': [['adam', 3]]}, 'expected a text and comparisons'),
         ({'text': 't', 'comparisons': [['adm', 'sgd']]}, "'adm' matches none of the rows adam"),
@@ -105,10 +105,8 @@ def test_a_reversed_comparison_refutes_a_claim_that_is_not_run_in_full(tmp_path)
 def test_wins_are_those_of_the_claims_direction(tmp_path):
     overlapping = [0.904, 0.907, 0.910]
     share = (1 + 2 + 2.5) / 12  # each one's: of HIGH's 0.90, 0.905, 0.91 and 0.92
-    claim = outcomes(
-        *(tmp_path, ['b', 'a'], ['a', 'b'], [['c', 'a'], ['c', 'b']], ['*', 'a']),
-        **{'a': HIGH, 'b': overlapping, 'c': LOW},
-    )
+    comparisons = (['b', 'a'], ['a', 'b'], [['c', 'a'], ['c', 'b']], ['*', 'a'])
+    claim = outcomes(tmp_path, *comparisons, a=HIGH, b=overlapping, c=LOW)
     wins = [comparison.wins for comparison in claim.comparisons]
     np.testing.assert_allclose(wins[:3], [share, 1 - share, share])
     assert wins[3] is None

@@ -21,58 +21,58 @@ def row(name='a', accuracies=(0.90, 0.91, 0.92), **more):
     return rows.from_result(line(name, accuracies, **more))
 
 
-def panels(drawing):
-    return [axes for axes in drawing.figure.axes if axes.get_visible()]
+def panels(figure):
+    return [axes for axes in figure.plot.axes if axes.get_visible()]
 
 
 @pytest.mark.parametrize('number', [1, 2, 5, 35])
 def test_one_panel_for_each_row(number):
     table = [row(f'row_{k}', history=history()) for k in range(number)]
-    drawing, svg = draw(learning_curves, table, 'accuracy')
-    assert len(panels(drawing)) == number
+    figure, svg = draw(learning_curves, table, 'accuracy')
+    assert len(panels(figure)) == number
     assert {f'row_{k}' for k in range(number)} | {'training', 'validation'} <= set(texts(svg))
-    assert f'of {number} rows' in drawing.alt
+    assert f'of {number} rows' in figure.alt
 
 
 def test_lines_are_means_over_the_seeds_that_have_a_number():
     curves = history(epochs=3, seeds=3)
     curves['validation_accuracy'] = [[0.5, 0.6, 0.7], [0.6, None, 0.8], [NAN, None, None]]
-    drawing, _ = draw(learning_curves, [row(history=curves)], 'accuracy')
-    validation = {x.get_label(): x.get_ydata() for x in drawing.figure.axes[0].lines}['validation']
+    figure, _ = draw(learning_curves, [row(history=curves)], 'accuracy')
+    validation = {x.get_label(): x.get_ydata() for x in figure.plot.axes[0].lines}['validation']
     np.testing.assert_allclose(validation, [0.6, 0.7, NAN])
-    assert drawing.alt.endswith('a with 70.00 %.')
+    assert figure.alt.endswith('a with 70.00 %.')
 
 
 def test_losses_that_explode_are_cut_off_and_told():
     curves = history(seeds=1)
-    drawing, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
-    assert 'cut off' not in drawing.caption
+    figure, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
+    assert 'cut off' not in figure.caption
     curves['train_loss'] = [[1e30], [0.7], [None]]
-    drawing, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
-    assert 'above 5 are cut off' in drawing.caption
-    assert drawing.figure.axes[0].get_ylim()[1] < 10
+    figure, _ = draw(learning_curves, [row('a', [0.9], history=curves)], 'loss')
+    assert 'above 5 are cut off' in figure.caption
+    assert figure.plot.axes[0].get_ylim()[1] < 10
 
 
 def test_curves_without_numbers():
     with style.look():
         assert learning_curves([row(), row(history={}), rows.Row('c', 0.5)], 'loss') is None
     nothing = {'train_loss': [[None] * 3], 'train_accuracy': [[NAN] * 3]}
-    drawing, svg = draw(learning_curves, [row(history=nothing)], 'accuracy')
-    assert 'no numbers' in texts(svg) and len(panels(drawing)) == 1
+    figure, svg = draw(learning_curves, [row(history=nothing)], 'accuracy')
+    assert 'no numbers' in texts(svg) and len(panels(figure)) == 1
     only_train = {'train_accuracy': [[0.5] * 3], 'train_loss': [[0.5] * 3]}
-    drawing, svg = draw(learning_curves, [row(history=only_train)], 'accuracy')
+    figure, svg = draw(learning_curves, [row(history=only_train)], 'accuracy')
     assert 'validation' not in texts(svg)
 
 
 def test_a_perfect_accuracy_can_be_drawn():
-    drawing, _ = draw(learning_curves, [row('a', [1.0], history=history(1, 1, 1.0))], 'accuracy')
-    assert np.isfinite(drawing.figure.axes[0].get_ylim()).all()
+    figure, _ = draw(learning_curves, [row('a', [1.0], history=history(1, 1, 1.0))], 'accuracy')
+    assert np.isfinite(figure.plot.axes[0].get_ylim()).all()
 
 
 @pytest.mark.parametrize('start', [0.1, 0.55, 0.8])
 def test_accuracies_have_ticks(start):
-    drawing, svg = draw(learning_curves, [row(history=history(2, 3, start))], 'accuracy')
-    low, high = drawing.figure.axes[0].get_ylim()
+    figure, svg = draw(learning_curves, [row(history=history(2, 3, start))], 'accuracy')
+    low, high = figure.plot.axes[0].get_ylim()
     ticks = [float(text) for text in texts(svg) if re.fullmatch(r'[\d.]{2,}', text)]
     assert len(ticks) >= 3 and all(low <= tick / 100 <= high for tick in ticks)
 
@@ -82,7 +82,7 @@ def test_a_damaged_history_is_named(damaged):
     result = line('a', history={'train_accuracy': [[0.5] * 3]})
     good = rows.from_result(result)
     result['history'] = {'train_loss': damaged}
-    with pytest.raises(ConfigError, match="row 'a': a damaged result line"):
+    with pytest.raises(ConfigError, match="row 'a': a damaged line"):
         arrays(good)
 
 
@@ -105,15 +105,15 @@ def test_each_data_set_has_an_axis_of_its_own():
         row(f'row_{k}', dataset=kind, history=history(1, 3, start))
         for k, (kind, start) in enumerate(zip(kinds, starts, strict=True))
     ]
-    drawing, _ = draw(learning_curves, table, 'accuracy')
-    limits = [axes.get_ylim() for axes in panels(drawing)]
+    figure, _ = draw(learning_curves, table, 'accuracy')
+    limits = [axes.get_ylim() for axes in panels(figure)]
     assert all(limits[k] == limits[0] for k in (1, 2, 5, 6)) and limits[4] == limits[3]
     assert limits[0][1] < 0.7 and limits[3][0] > 0.9
     # Four panels in a line: numbers at its left, and where the data set is another.
-    assert [bool(labels(axes)) for axes in panels(drawing)] == [1, 0, 0, 1, 1, 1, 0]
-    assert 'All panels of a data set have the same axes (mnist: row_3, row_4);' in drawing.caption
-    drawing, _ = draw(learning_curves, table[:3], 'accuracy')
-    assert 'All panels have the same axes;' in drawing.caption
+    assert [bool(labels(axes)) for axes in panels(figure)] == [1, 0, 0, 1, 1, 1, 0]
+    assert 'All panels of a data set have the same axes (mnist: row_3, row_4);' in figure.caption
+    figure, _ = draw(learning_curves, table[:3], 'accuracy')
+    assert 'All panels have the same axes;' in figure.caption
 
 
 @pytest.mark.parametrize('number', [1, 4])
@@ -123,8 +123,8 @@ def test_labels_of_ticks_do_not_touch(quantity, lowest, number):
     values = [[[2.0], [lowest]], [[0.1], [1 - lowest]]][quantity == 'accuracy']
     curves = {f'{part}_{quantity}': values for part in ('train', 'validation')}
     table = [row(f'row_{k}', [0.9], history=curves) for k in range(number)]
-    drawing, _ = draw(learning_curves, table, quantity)
-    boxes = [label.get_window_extent() for label in labels(panels(drawing)[0])]
+    figure, _ = draw(learning_curves, table, quantity)
+    boxes = [label.get_window_extent() for label in labels(panels(figure)[0])]
     assert len(boxes) >= 3
     for lower, upper in itertools.pairwise(sorted(boxes, key=lambda box: box.y0)):
         assert upper.y0 > lower.y1
@@ -137,8 +137,8 @@ def test_a_panel_whose_curves_lie_outside_says_so():
         row('exploded', [0.9], history=losses([90.0, 80.0], [70.0, NAN])),
         row('vanished', [0.9], history=losses([1e-5, 0.0], [1e-5, 1e-6])),
     ]
-    drawing, _ = draw(learning_curves, table, 'loss')
-    written = [[text.get_text() for text in axes.texts] for axes in panels(drawing)]
+    figure, _ = draw(learning_curves, table, 'loss')
+    written = [[text.get_text() for text in axes.texts] for axes in panels(figure)]
     assert written == [[], [], ['all above 5'], ['all below 0.001']]
-    drawing, svg = draw(learning_curves, table[2:3], 'loss')
-    assert 'all above 5' in texts(svg) and 'above 5 are cut off' in drawing.caption
+    figure, svg = draw(learning_curves, table[2:3], 'loss')
+    assert 'all above 5' in texts(svg) and 'above 5 are cut off' in figure.caption

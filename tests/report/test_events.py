@@ -95,7 +95,7 @@ def test_learning_rates_by_hand():
     assert learning_rates(rows.from_result(line('a'))) is None  # too old to hold the images
     assert learning_rates(rows.Row('a', 0.5)) is None
     for damage in ({'batch_size': 0}, {'schedule__name': 'x'}, {'schedule': None}):
-        with pytest.raises(ConfigError, match="row 'a': a damaged result line"):
+        with pytest.raises(ConfigError, match="row 'a': a damaged line"):
             rates(**damage)
 
 

@@ -27,14 +27,14 @@ def row(name='a', accuracies=(0.90, 0.91, 0.92), **more):
 
 def test_accuracy_by_row():
     table = [row('a'), row('b', [0.2, 0.21], reported=0.25), row('c', reported=None)]
-    drawing, svg = draw(accuracy_by_row, [*table, rows.Row('d', 0.88), rows.Row('e', None)])
+    figure, svg = draw(accuracy_by_row, [*table, rows.Row('d', 0.88), rows.Row('e', None)])
     shown = texts(svg)
     assert shown[shown.index('a') :][:4] == ['a', 'b', 'c', 'd']
     assert 'e' not in shown  # neither number
     assert 'consistent' in shown and 'not run yet' in shown
-    assert '◂ ours 20.50, report 25.00' in shown and 'axis is cut' in drawing.caption
-    assert 'Our best on the test images is a with 91.00 %. The' in drawing.alt
-    axes = drawing.figure.axes[0]
+    assert '◂ ours 20.50, report 25.00' in shown and 'axis is cut' in figure.caption
+    assert 'Our best on the test images is a with 91.00 %. The' in figure.alt
+    axes = figure.plot.axes[0]
     diamonds = [
         x.get_xdata()[0] for x in axes.lines if x.get_marker() == 'D' and len(x.get_xdata())
     ]
@@ -46,8 +46,8 @@ def test_accuracy_by_row():
 
 def test_the_best_of_each_data_set_is_named():
     easy = row('easy', [0.98, 0.99], dataset='mnist')
-    drawing, _ = draw(accuracy_by_row, [row('a'), row('b', [0.8, 0.81]), easy])
-    assert 'is a with 91.00 % (fashion_mnist), easy with 98.50 % (mnist). The' in drawing.alt
+    figure, _ = draw(accuracy_by_row, [row('a'), row('b', [0.8, 0.81]), easy])
+    assert 'is a with 91.00 % (fashion_mnist), easy with 98.50 % (mnist). The' in figure.alt
 
 
 def thin(axes):
@@ -61,16 +61,15 @@ def test_what_decides_the_verdict_is_drawn():
         row('b', [0.9225, 0.9175, 0.92], reported=None),
         row('c', [0.9]),
     ]
-    drawing, svg = draw(accuracy_by_row, table)
-    axes = drawing.figure.axes[0]
+    figure, svg = draw(accuracy_by_row, table)
+    axes = figure.plot.axes[0]
     # Three seeds: 4.30 (Student's t) times the deviation times the root of 1 + 1/3.
     half = 4.3027 * 0.5 * np.sqrt(4 / 3)
-    np.testing.assert_allclose(
-        *(thin(axes), [[91 - half, 91 + half], [92 - half / 2, 92 + half / 2]]), atol=1e-3
-    )
-    assert 'one more seed, 95 %' in texts(svg) and 'which decides the verdict' in drawing.caption
+    expected = [[91 - half, 91 + half], [92 - half / 2, 92 + half / 2]]
+    np.testing.assert_allclose(thin(axes), expected, atol=1e-3)
+    assert 'one more seed, 95 %' in texts(svg) and 'which decides the verdict' in figure.caption
     low, high = axes.get_xlim()
-    assert low < 91 - half and 91 + half < high and 'goes on beyond' not in drawing.caption
+    assert low < 91 - half and 91 + half < high and 'goes on beyond' not in figure.caption
     widths = {len(x.get_xdata()): x.get_linewidth() for x in axes.lines if x.get_marker() == '|'}
     bar = next(x for x in axes.lines if x.get_marker() == 'None')
     assert bar.get_linewidth() > 2 * widths[2] and bar.get_zorder() >= 2
@@ -78,24 +77,24 @@ def test_what_decides_the_verdict_is_drawn():
 
 def test_wide_intervals_do_not_squeeze_the_other_rows():
     narrow = row('narrow', [0.9195, 0.92, 0.9205], reported=None)
-    drawing, _ = draw(accuracy_by_row, [row('two', [0.90, 0.92], reported=None), narrow])
-    axes = drawing.figure.axes[0]
+    figure, _ = draw(accuracy_by_row, [row('two', [0.90, 0.92], reported=None), narrow])
+    axes = figure.plot.axes[0]
     assert thin(axes)[0][0] < 80 < 100 < thin(axes)[0][1]
     low, high = axes.get_xlim()
-    assert low > 86 and high < 96 and 'goes on beyond the axis' in drawing.caption
+    assert low > 86 and high < 96 and 'goes on beyond the axis' in figure.caption
     far_down = row('far_down', [0.2, 0.8], reported=None)  # is not drawn at all
-    drawing, _ = draw(accuracy_by_row, [far_down, narrow])
-    axes = drawing.figure.axes[0]
+    figure, _ = draw(accuracy_by_row, [far_down, narrow])
+    axes = figure.plot.axes[0]
     assert len(thin(axes)) == 1 and axes.get_xlim()[1] < 93.5
-    assert 'goes on beyond' not in drawing.caption
+    assert 'goes on beyond' not in figure.caption
 
 
 def test_accuracy_without_seeds_or_with_one():
     with style.look():
         assert accuracy_by_row([rows.Row('a', 0.9)]) is None
         assert accuracy_by_row([row('a', [None, None])]) is None
-    drawing, svg = draw(accuracy_by_row, [row('a', [0.5], reported=None)])
-    assert 'a' in texts(svg) and 'cut' not in drawing.caption
+    figure, svg = draw(accuracy_by_row, [row('a', [0.5], reported=None)])
+    assert 'a' in texts(svg) and 'cut' not in figure.caption
 
 
 def test_long_names_are_broken_at_their_joints():
@@ -112,7 +111,7 @@ def test_the_same_numbers_give_the_same_file(tmp_path):
     first, second = (draw(learning_curves, table, 'loss')[1] for _ in range(2))
     assert first == second
     assert 'sgd_0.00123' in texts(first)  # coordinates are rounded, texts are not
-    assert not re.search(r' d="[^"]*\d\.\d{3}', first)
+    assert not re.search(r' d="[^"]*\d\.\d{2}', first)
     assert '<dc:date>' not in first
 
 
@@ -144,7 +143,7 @@ def test_command_writes_figures_and_says_so(tmp_path, capsys):
     stems = ['accuracy', 'curves_accuracy', 'curves_loss']
     written = sorted(f'{stem}.{ending}' for stem in stems for ending in ('png', 'svg'))
     assert sorted(path.name for path in (tmp_path / 'figures').iterdir()) == written
-    assert all(name in said for name in written) and 'left out confusion matrix' in said
+    assert all(name in said for name in written) and 'left out confusion matrix: no row' in said
     assert (tmp_path / 'figures' / 'accuracy.png').read_bytes().startswith(b'\x89PNG')
 
 

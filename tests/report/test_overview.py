@@ -7,8 +7,7 @@ from report_for_tests import cells, fill, line
 
 from experiments import scorecard
 from fmnist_jax import report
-from fmnist_jax.report.overview import not_run as tables_not_run
-from fmnist_jax.report.overview import read
+from fmnist_jax.report.overview import read, tables_not_run
 from fmnist_jax.report.rows import not_run, verdict_counts
 
 ROOT = pathlib.Path(__file__).parent.parent.parent

@@ -2,28 +2,20 @@
 
 import csv
 
-import numpy as np
 import pytest
 from report_for_tests import cells, fill, line
-from small_files import bare_environment, small
 
 from fmnist_jax import report
 from fmnist_jax.report import csv as csv_file
 from fmnist_jax.report import page, rows
-from fmnist_jax.results import arrays, lines
-
-__all__ = ['bare_environment', 'small']  # fixtures
-
+from fmnist_jax.report.tables import rows_text
 
 # --- the table --------------------------------------------------------------------------------
 
 
 def test_table():
-    text = report.table(
-        [line('a'), line('b', [0.5], reported=None)],
-        'Title',
-        missing=[{'name': 'c', 'reported': 0.25}],
-    )
+    run = [rows.from_result(line('a')), rows.from_result(line('b', [0.5], reported=None))]
+    text = rows_text('Title', [*run, rows.Row('c', 0.25)])
     assert text.splitlines()[0] == 'Title on fashion_mnist'
     heading, a, b, c = cells(text)
     assert heading[:4] == ['row', 'report', 'seeds', 'ours: mean ± sd']
@@ -120,31 +112,7 @@ def test_calibration_is_shown_before_and_after_the_temperature(tmp_path):
     assert 'calibration' not in report.table([line('c')], 'Title')
 
 
-# --- ensembles of older lines -----------------------------------------------------------------
-
-
-def older(workdir):
-    """A line without its ensemble, and its predictions for 20 images.
-
-    Each seed is wrong on two of them; the ensemble only on the one where both are.
-    """
-    answers = np.stack([np.arange(20) % 10] * 2)
-    answers[0, [0, 2]] = 9
-    answers[1, [1, 2]] = 9
-    probs = np.eye(10)[answers] * 0.8
-    probs[[0, 1], [0, 1]] *= 0.5  # less sure where only one is wrong
-    path = arrays.save(workdir, 'a', probs)
-    return line('a', [0.9, 0.9], predictions=path)
-
-
-def test_ensemble_of_an_older_line(tmp_path, small, monkeypatch):
-    fill(tmp_path / 'w')
-    lines.append(tmp_path / 'w', older(tmp_path / 'w'))
-    (row, *_) = rows.read(tmp_path / 'w', small.parent)[1]
-    assert row.ensemble == 19 / 20
-    text = report.workdir_table(tmp_path / 'w')
-    assert 'ensemble' not in cells(text)[0] and 'not in any' in text  # no labels at hand
-    monkeypatch.setenv('FMNIST_DATA_DIR', str(small.parent))
-    text = report.workdir_table(tmp_path / 'w')
-    assert dict(zip(*cells(text)[:2], strict=True))['ensemble'] == '95.00'
-    assert 'not in any' not in text
+def test_an_older_line_without_its_ensemble(tmp_path):
+    fill(tmp_path, line('a'))
+    text = report.workdir_table(tmp_path)
+    assert 'ensemble' not in cells(text)[0] and 'not in any row' in text

@@ -32,12 +32,12 @@ def test_report_command(tmp_path, capsys):
 def test_mistakes_get_one_line(tmp_path, capsys):
     fill(tmp_path / 'new')
     fill(tmp_path / 'done', line('a', [0.9, 0.91], predictions='x.npz'))
-    (tmp_path / 'done' / 'x.npz').write_text('PK')
+    (tmp_path / 'done' / 'x.npz').write_text('PK')  # damaged predictions
     for arguments, message in (
         (['nowhere'], 'nowhere: no such folder'),
         (['new'], 'new: no result lines there (results.jsonl), nor in its folders'),
         (['done', '--csv=none/rows.csv'], 'none/rows.csv'),
-        (['done', '--data_dir=none'], 'none/fashion_mnist/t10k-labels'),
+        (['done', '--data_dir=none', '--html'], 'none/fashion_mnist/t10k-labels'),
     ):
         folder, *flags = arguments
         flags = [flag.replace('none', str(tmp_path / 'none')) for flag in flags]
@@ -54,9 +54,8 @@ def test_csv(tmp_path):
     assert report.main([str(tmp_path), f'--csv={tmp_path}/rows.csv']) == 0
     with open(tmp_path / 'rows.csv', newline='', encoding='utf-8') as file:
         written = list(csv.DictReader(file))
-    assert [row['workdir'] + row['row'] for row in written] == [
-        *('onea', 'oneb', 'onec', 'twoa', 'twob', 'twoc')
-    ]
+    names = [row['workdir'] + row['row'] for row in written]
+    assert names == ['onea', 'oneb', 'onec', 'twoa', 'twob', 'twoc']
     a, b, c = written[:3]
     assert (a['mean'], a['seeds'], a['reported_seconds_per_epoch']) == ('0.91', '2', '7')
     assert [a[f'accuracy_seed_{k}'] for k in (0, 3, 4, 5)] == ['', '0.9', '', '0.92']

@@ -1,4 +1,4 @@
-"""Trained parameters: those that were tested, kept whole, read back or refused in one line."""
+"""Trained parameters: the tested ones are written whole, read back, or refused in one line."""
 
 import errno
 import json
@@ -33,7 +33,7 @@ def layout(settings):
     ],
     ids=['last', 'best'],
 )
-def test_the_parameters_of_an_outcome_are_those_that_were_tested(change):
+def test_fit_returns_the_parameters_that_it_tested(change):
     settings = small_settings(**change)
     outcome = fit(settings, DATASET, layout(settings))
     test = seed_logits(settings, outcome.variables, DATASET.test_images)
@@ -47,20 +47,20 @@ def test_the_parameters_of_an_outcome_are_those_that_were_tested(change):
 
 
 @pytest.mark.parametrize('on_test', [False, True])
-def test_without_images_held_out_nothing_is_validated_in_the_end(on_test):
-    """The test images are no validation set for a temperature that is judged by them."""
+def test_without_a_validation_set_there_are_no_validation_logits(on_test):
+    """A temperature may not be fitted on the test images that judge it."""
     settings = small_settings(dataset__num_validation=0, dataset__validate_on_test=on_test)
     assert fit(settings, DATASET, layout(settings)).validation is None
 
 
-def test_every_seed_of_a_row_is_kept_and_found(trained):
+def test_the_networks_of_all_seeds_of_a_row_are_read(trained):
     networks = kept_networks.of_row(trained, 'a row/1')
     assert networks.seeds == (0, 1, 2) and networks.class_names[9] == 'Ankle boot'
     assert networks.result['parameters_file'] == [
         'parameters/a_row_1_seeds_0_to_1.safetensors',
         'parameters/a_row_1_seeds_2_to_2.safetensors',
     ]
-    # The networks that are found have the accuracy that their lines tell.
+    # The networks have the accuracy of their result lines.
     logits = seed_logits(networks.settings, networks.variables, DATASET.test_images)
     accuracies = (logits.argmax(-1) == DATASET.test_labels).mean(-1)
     np.testing.assert_allclose(accuracies, networks.result['test_accuracy'], atol=1e-6)
@@ -75,7 +75,7 @@ def test_every_seed_of_a_row_is_kept_and_found(trained):
         networks.seed(3)
 
 
-def test_a_file_says_what_it_holds(trained):
+def test_a_file_has_metadata(trained):
     path = trained / 'parameters' / 'a_row_1_seeds_0_to_1.safetensors'
     with safetensors.safe_open(path, 'np') as file:
         about, names = file.metadata(), set(file.keys())
@@ -143,7 +143,7 @@ def test_parameters_of_another_network_are_refused(trained, tmp_path):
         kept_networks.load(path)
 
 
-def test_what_is_not_there_is_told(trained, tmp_path):
+def test_a_missing_row_or_file_is_named(trained, tmp_path):
     with pytest.raises(ConfigError, match='no result lines there'):
         kept_networks.of_row(tmp_path, 'a')
     with pytest.raises(
@@ -151,15 +151,14 @@ def test_what_is_not_there_is_told(trained, tmp_path):
     ):
         kept_networks.of_row(trained, 'b')
     lines.append(tmp_path, line('a'))
-    with pytest.raises(ConfigError, match="the row 'a' is older than kept parameters"):
+    with pytest.raises(ConfigError, match="the row 'a' has no file of parameters"):
         kept_networks.of_row(tmp_path, 'a')
     lines.append(tmp_path, line('c', parameters_file='parameters/c.safetensors', temperature=1.5))
     with pytest.raises(DataError, match='parameters/c.safetensors: no such file'):
         kept_networks.of_row(tmp_path, 'c')
 
 
-def test_seeds_that_join_an_older_row_count_alone(tmp_path):
-    """The row's first line was written before parameters were kept."""
+def test_a_line_without_a_file_of_parameters_joins_a_line_with_one(tmp_path):
     more = {'history': {}, 'predictions': 'p', 'seeds': [0]}
     lines.append(tmp_path, line('a', [0.9], **more, ensemble_calibration_error=0.2))
     kept = {'parameters_file': 'q', 'temperature': 1.5, 'calibration_error': [0.1]}
@@ -167,5 +166,6 @@ def test_seeds_that_join_an_older_row_count_alone(tmp_path):
     lines.append(tmp_path, line('a', [0.8], **more | {'seeds': [1]}, **kept))
     (row,) = lines.read(tmp_path)
     assert row['test_accuracy'] == [0.9, 0.8]
-    assert (row['parameters_file'], row['temperature']) == (['q'], [1.5])
-    assert not {'calibration_error', 'ensemble_calibration_error'} & row.keys()  # not of all seeds
+    assert (row['parameters_file'], row['temperature']) == ([None, 'q'], [None, 1.5])
+    assert row['calibration_error'] == [None, 0.1]
+    assert row['ensemble_calibration_error'] is None  # of all seeds together it is unknown

@@ -62,6 +62,17 @@ def test_another_number_of_labels_is_refused():
         arrays.ensemble_accuracy(probs([1, 2], [1, 2]), np.zeros(3))
 
 
+def test_confusion_matrices_by_hand():
+    labels = np.array([0, 0, 0, 9])
+    right, wrong = probs([0, 0, 1, 9], [0, 0, 1, 1])
+    counts = np.zeros((10, 10), int)
+    counts[0, 0], counts[0, 1], counts[9, 9] = 2, 1, 1
+    diverged = np.full_like(right, np.nan)
+    first, second, third = arrays.confusion(np.stack([right, wrong, diverged]), labels)
+    assert first == counts.tolist() and third is None
+    assert second[9] == [0, 1] + [0] * 8 and [sum(row) for row in second] == counts.sum(1).tolist()
+
+
 def test_labels_at_hand(small, tmp_path, monkeypatch, no_download):
     expected = np.arange(20) % 10
     assert arrays.labels_at_hand('fashion_mnist') is None

@@ -1,4 +1,4 @@
-"""Result lines: whole, refused when they are another config's."""
+"""Result lines are read back whole; a workdir of another config is refused."""
 
 import importlib
 import json
@@ -16,15 +16,31 @@ from fmnist_jax.results import lines, workdirs
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
-def test_lines_come_back_as_they_were(tmp_path):
+def test_lines_are_read_as_they_were_written(tmp_path):
     assert lines.read(tmp_path) == []
-    lines.append(tmp_path, line('a'))
-    lines.append(tmp_path, line('b'))
-    assert lines.read(tmp_path) == [line('a'), line('b')]
+    written = [lines.completed(line(name)) for name in 'ab']
+    for result in written:
+        lines.append(tmp_path, result)
+    files = {'predictions': [], 'parameters_file': [None], 'temperature': [None]}
+    assert lines.read(tmp_path) == [result | files for result in written]
 
 
-def test_lines_with_other_seeds_of_a_row_come_as_one(tmp_path):
-    """Where seeds stopped at different epochs, None stands for the epochs that were not run."""
+def test_a_field_that_an_older_line_lacks_is_null(tmp_path):
+    lines.append(tmp_path, line('a', [0.9, 0.8]))
+    (result,) = lines.read(tmp_path)
+    for name in ('confusion', 'l2_penalty', 'last_test_accuracy', 'calibration_error_tempered'):
+        assert result[name] == [None, None]
+    assert result['ensemble_accuracy'] is None and result['device'] == {}
+    older = line('b')
+    del older['test_images']
+    lines.append(tmp_path, older)
+    message = r'results.jsonl, line 2: not a result line \(no test_images\); mend or delete'
+    with pytest.raises(ConfigError, match=message):
+        lines.read(tmp_path)
+
+
+def test_lines_of_a_row_are_joined(tmp_path):
+    """Seeds may stop at different epochs: None stands for epochs that a seed did not run."""
     history = {'train_loss': [[0.5, 0.6], [0.3, None]]}
     more = {'seeds': [0, 1], 'diverged': [False, True], 'history': history, 'predictions': 'p'}
     lines.append(tmp_path, line('a', [0.9, 0.1], compile_seconds=1.5, **more))
@@ -33,7 +49,7 @@ def test_lines_with_other_seeds_of_a_row_come_as_one(tmp_path):
     more['history'] = {'train_loss': [[0.7], [0.4], [0.2]]}
     lines.append(tmp_path, line('a', [0.8], compile_seconds=2.0, **more))
     first, second = lines.read(tmp_path)
-    assert second == line('b')
+    assert second['row'] == 'b' and second['seeds'] == [0, 1, 2]
     assert (first['seeds'], first['test_accuracy']) == ([0, 1, 2], [0.9, 0.1, 0.8])
     assert first['diverged'] == [False, True, False]
     assert (first['train_seconds'], first['compile_seconds']) == (24.6, 3.5)
@@ -44,7 +60,7 @@ def test_lines_with_other_seeds_of_a_row_come_as_one(tmp_path):
 
 
 def test_lines_of_a_row_are_ordered_by_their_seeds(tmp_path):
-    """On a cluster the first seeds may come last; the last line has the ensemble of all."""
+    """On a cluster the first seeds may finish last; the last line has the ensemble of all."""
     line_of = {'history': {'train_loss': [[0.5]]}, 'diverged': [False], 'ensemble_accuracy': 0.5}
     for seed, count in ((2, 1), (0, 2), (1, 3)):
         own = {'seeds': [seed], 'predictions': f'{seed}.npz', 'ensemble_seeds': count}
@@ -70,12 +86,49 @@ def test_an_ensemble_counts_for_a_row_only_if_all_seeds_are_in_it(tmp_path):
     assert joined(tmp_path / 'own', 1) is None
 
 
+def matrix(*diagonal):
+    """A confusion matrix with these numbers on its diagonal; class 0 has two images more."""
+    rows = [[0] * 10 for _ in range(10)]
+    for k, count in enumerate(diagonal):
+        rows[k][k] = count
+    rows[0][1] += 2
+    return rows
+
+
+def test_confusion_matrices_of_a_row_are_joined(tmp_path):
+    right = matrix(*[3] * 10)
+    other = matrix(5, *[3] * 9)
+    other[0][1] = 0
+    first = {'seeds': [0, 1], 'diverged': [False, True], 'confusion': [right, None]}
+    lines.append(tmp_path, line('a', [0.9, 0.1], test_images=32, **first))
+    lines.append(tmp_path, line('a', [1.0], test_images=32, seeds=[2], confusion=[other]))
+    (row,) = lines.read(tmp_path)
+    assert row['confusion'] == [right, None, other]
+
+
+@pytest.mark.parametrize(
+    ('confusion', 'message'),
+    [
+        ([matrix(*[3] * 10)], 'wrong confusion'),  # one matrix for two seeds
+        ([matrix(*[3] * 10), matrix(*[3] * 10)[:9]], 'wrong confusion'),
+        ([matrix(*[3] * 10), matrix(*[3.0] * 10)], 'wrong confusion'),
+        ([matrix(*[3] * 10), matrix(*[-3] * 10)], 'wrong confusion'),
+        ([matrix(*[3] * 10), matrix(2, 4, *[3] * 8)], 'do not sum to the test images'),
+        ([matrix(*[4] * 10), None], 'do not sum to the test images'),
+    ],
+)
+def test_a_damaged_confusion_matrix_is_refused(tmp_path, confusion, message):
+    lines.append(tmp_path, line('a', [0.9, 0.8], test_images=32, confusion=confusion))
+    with pytest.raises(ConfigError, match=f'line 1: not a result line .*{message}'):
+        lines.read(tmp_path)
+
+
 def test_seeds_of_other_weights_do_not_join_a_row(tmp_path):
-    source = {'file': 'a.h5', 'sha256': 'ab', 'fresh': ['conv_pw_13']}
+    source = {'file': 'a.h5', 'ported_sha256': 'ab', 'fresh_in_network': ['conv_pw_13']}
     lines.append(tmp_path, line('a', pretrained=source))
     (row,) = lines.read(tmp_path)
     workdirs.check_pretrained(tmp_path, row, dict(source))
-    for other in (source | {'sha256': 'cd'}, source | {'fresh': []}):
+    for other in (source | {'ported_sha256': 'cd'}, source | {'fresh_in_network': []}):
         with pytest.raises(ConfigError, match='give the same --pretrained and --fresh'):
             workdirs.check_pretrained(tmp_path, row, other)
 
@@ -169,12 +222,14 @@ COMMITTED = [
 
 @pytest.mark.parametrize('folder', COMMITTED, ids=lambda folder: folder.name)
 def test_committed_results_go_on_with_todays_config(folder, tmp_path):
-    """Fields that are younger than a folder's results do not shut it."""
+    """A field of the settings that is newer than a row does not refuse the row."""
     config = importlib.import_module(f'configs.{folder.name}').get_config()
     shutil.copy(folder / 'config.json', tmp_path)
     workdirs.acquire(tmp_path, config)
     rows = {row['name']: row for row in config.rows}
-    for result in lines.read(folder):
+    for text in (folder / 'results.jsonl').read_text().splitlines():
+        result = json.loads(text)
+        assert lines.completed(result).keys() == result.keys()  # migrated: no field is missing
         settings = resolve(config, rows[result['row']])
         workdirs.check_row(folder, result, settings, settings_hash(settings))
     config.compute = 'bfloat16'
@@ -182,7 +237,7 @@ def test_committed_results_go_on_with_todays_config(folder, tmp_path):
         workdirs.acquire(tmp_path, config)
 
 
-def test_a_workdir_is_one_process_own(tmp_path):
+def test_only_one_process_holds_the_lock(tmp_path):
     with (
         workdirs.lock(tmp_path / 'run'),
         pytest.raises(ConfigError, match='run: another process is writing there; wait'),

@@ -1,11 +1,14 @@
 """A table on a Ray cluster of two machines (processes here), one of which dies on the way."""
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import jax
@@ -16,11 +19,12 @@ from settings_for_tests import small_dataset
 from configs import base
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import compile
+from fmnist_jax.fit.fit import fit
+from fmnist_jax.fit.mesh import make_layout
 from fmnist_jax.results import arrays as kept_arrays
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.sweep import experiment, ray_cluster
-from fmnist_jax.sweep.task import Task, train_task
+from fmnist_jax.sweep.task import Task, result_line
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 DATASET = small_dataset()
@@ -33,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:os.fork')  # Ray starts its mach
 @pytest.fixture(scope='module')
 def machines():
     """A Cluster whose first machine has one core; dead ones are noticed within seconds."""
-    pytest.importorskip('ray', reason="pip install -e '.[ray]'")
+    pytest.importorskip('ray', reason='pip install ray')
     quiet = {'RAY_USAGE_STATS_ENABLED': '0', 'RAY_AUTH_MODE': 'disabled'}
     quiet['PYTHONPATH'] = str(ROOT)
     quiet['XLA_FLAGS'] = os.environ['FMNIST_TEST_XLA_FLAGS']  # the same bits as in this process
@@ -68,6 +72,12 @@ def small_config(epochs=2):
 
 def run(config, workdir, executor):
     return experiment.run(config, config.rows, workdir, lambda name: DATASET, executor=executor)
+
+
+def train_on_one_device(task, cache):
+    """(result line, TaskArrays) of a task trained in this process."""
+    layout = make_layout(task.own, jax.local_devices()[:1])
+    return result_line(task, DATASET, fit(task.own, DATASET, layout, cache))
 
 
 def kill_in_the_middle(machines, victim, monkeypatch):
@@ -106,16 +116,14 @@ def test_a_machine_that_dies_loses_no_row_and_changes_no_number(
         files = [kept_arrays.load(tmp_path / path) for path in result['predictions']]
         for seed in (0, 1):  # alone on one device, as each task was: the same bits
             task = Task(row, settings, seed, 1)
-            layout = compile.make_layout(task.own, jax.local_devices()[:1])
-            expected, arrays = train_task(task, DATASET, layout, cache)
+            expected, arrays = train_on_one_device(task, cache)
             assert [result['test_loss'][seed]] == expected['test_loss']
             history = result['history']['train_loss']
             assert [[epoch[seed]] for epoch in history] == expected['history']['train_loss']
             np.testing.assert_array_equal(files[seed], arrays.probabilities.astype(np.float16))
         assert result['ensemble_accuracy'] is not None  # of both seeds, whichever came last
     # Both seeds of a row together on one machine: the same up to rounding.
-    layout = compile.make_layout(settings, jax.local_devices()[:1])
-    together, _ = train_task(Task(row, settings, 0, 2), DATASET, layout, cache)
+    together, _ = train_on_one_device(Task(row, settings, 0, 2), cache)
     np.testing.assert_allclose(result['test_loss'], together['test_loss'], rtol=1e-3)
 
 
@@ -132,7 +140,9 @@ def test_a_machine_whose_jax_sees_no_gpu_is_named(machines, tmp_path):
 
 
 def test_room_that_no_machine_has_is_refused(machines):
-    refused = pytest.raises(ConfigError, match='--cpu_devices=3: a task finds no room; the larg')
+    refused = pytest.raises(
+        ConfigError, match='--cpu_devices=3: no machine has room for a task; the larg'
+    )
     with refused, ray_cluster.connect(machines.address, cpu_devices=3):
         pass
 
@@ -145,14 +155,45 @@ def test_room_that_no_machine_has_is_refused(machines):
         ('10.0.0.7:port', '--cluster=10.0.0.7:port: expected HOST:PORT'),
     ],
 )
-def test_an_address_without_a_cluster_is_told_at_once(address, message):
+def test_an_address_without_a_cluster_is_refused_at_once(address, message):
+    pytest.importorskip('ray', reason='pip install ray')
     with pytest.raises(ConfigError, match=message), ray_cluster.connect(address):
         pass
 
 
-def test_without_ray_the_extra_is_named(monkeypatch):
+@pytest.mark.parametrize(
+    ('answer', 'message'),
+    [(None, 'refused'), (b'', 'timed out'), (b'HTTP/1.1 400 Bad', 'the port is not of Ray')],
+)
+def test_auto_refuses_a_cluster_that_has_ended(answer, message, tmp_path, monkeypatch):
+    """Ray keeps its last cluster's address; the port may be of another program by now."""
+    pytest.importorskip('ray', reason='pip install ray')
+    monkeypatch.setattr(ray_cluster, '_SECONDS_TO_ANSWER', 0.5)
+    monkeypatch.delenv('RAY_ADDRESS', raising=False)
+    monkeypatch.setenv('RAY_TMPDIR', str(tmp_path))
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = 1 if answer is None else server.getsockname()[1]
+        (tmp_path / 'ray').mkdir()
+        (tmp_path / 'ray' / 'ray_current_cluster').write_text(f'127.0.0.1:{port}')
+
+        def serve():
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(ConnectionError):
+                connection.sendall(answer)
+                while connection.recv(100):  # until the client goes
+                    pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        if answer is not None:
+            thread.start()
+        expected = rf'^--cluster=auto \(127.0.0.1:{port} by .*no Ray cluster answers.*{message}'
+        with pytest.raises(ConfigError, match=expected), ray_cluster.connect('auto'):
+            pass
+
+
+def test_without_ray_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
-    with pytest.raises(ConfigError, match=r"needs Ray: pip install -e '.\[ray\]'"):
+    with pytest.raises(ConfigError, match=r'needs Ray: pip install ray$'):
         ray_cluster.connect('auto').__enter__()
 
 

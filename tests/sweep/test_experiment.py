@@ -38,7 +38,7 @@ def test_tasks_are_the_seeds_that_a_row_lacks(have, most, expected):
         assert task.name == names.get((task.first, task.count), task.name)
 
 
-SOURCE = {'file': 'a.h5', 'sha256': 'ab', 'fresh': []}
+SOURCE = {'file': 'a.h5', 'ported_sha256': 'ab', 'fresh_in_network': []}
 MOBILENET = {
     'model.name': 'simplified_mobilenet',
     'pretrained': 'imagenet',
@@ -66,7 +66,13 @@ def planned(workdir, source, named, num_seeds=1):
     load_pretrained.named = named
     dataset = small_dataset()
     tasks = experiment.plan(
-        *(config, [row], workdir, lambda name: dataset, load_pretrained, lambda text: None)
+        config,
+        [row],
+        workdir,
+        lambda name: dataset,
+        load_pretrained,
+        say=lambda text: None,
+        executor=experiment.Executor(experiment.run_here),
     )
     return tasks, len(loaded)
 
@@ -75,7 +81,7 @@ def test_a_finished_row_is_held_against_weights_that_the_user_names(tmp_path):
     assert planned(tmp_path, SOURCE, named=False) == ([], 0)  # nothing is fetched for nothing
     assert planned(tmp_path, SOURCE, named=True) == ([], 1)
     with pytest.raises(ConfigError, match="the seeds of 'a' started from .* give the same --pretr"):
-        planned(tmp_path, SOURCE | {'sha256': 'cd'}, named=True)
+        planned(tmp_path, SOURCE | {'ported_sha256': 'cd'}, named=True)
     (task,), count = planned(tmp_path, SOURCE, named=False, num_seeds=2)
     assert (task.first, task.pretrained.source, count) == (1, SOURCE, 1)
 
@@ -96,7 +102,7 @@ def test_a_line_holds_the_penalty_of_each_seed(tmp_path):
     l2 = {'optimizer.l2': 0.02, 'optimizer.l2_on': 'dense'}
     train(tmp_path, 2, with_l2=l2, without={})
     with_l2, without = lines.read(tmp_path)
-    assert 'l2_penalty' not in without
+    assert without['l2_penalty'] == [0.0, 0.0]
     tensors = networks.of_row(tmp_path, 'with_l2').variables['params']
     kernels = [layer['kernel'] for layer in tensors.values()]
     expected = [0.01 * sum((kernel[seed] ** 2).sum() for kernel in kernels) for seed in range(2)]

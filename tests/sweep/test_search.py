@@ -1,10 +1,12 @@
 """The search: trials trained together, judged by validation alone, shared and resumed."""
 
+import copy
 import json
 import os
 import pathlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +22,7 @@ optuna = pytest.importorskip('optuna')
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG = """
 from configs import base
-from configs.base import among, between
+from configs.base import choice, uniform
 
 def get_config():
     config = base.get_config()
@@ -31,9 +33,9 @@ def get_config():
     config.model.widths = (8,)
     config.dataset.name = 'synthetic'
     config.search = (
-        between('optimizer.learning_rate', 0.001, 1.0, log=True),
-        between('model.dropout', 0.1, 0.5),
-        among('batch_size', 128, 256),
+        uniform('optimizer.learning_rate', 0.001, 1.0, log=True),
+        uniform('model.dropout', 0.1, 0.5),
+        choice('batch_size', 128, 256),
     )
     return config
 """
@@ -54,9 +56,10 @@ def test_what_a_flag_sets_is_not_searched(capsys):
 def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
     """After three trials, one of eight learns from them, one of fifty is still random."""
     space = (base.uniform('optimizer.learning_rate', 0.001, 1.0, log=True),)
-    drawn = []
+    config, drawn = base.get_config(), []
     for name in ('tpe', 'random'):
-        made = study.open_study(tmp_path / name, f'sqlite:///{tmp_path}/{name}.db', None)
+        config.seed = len(drawn)
+        made = study.open_study(config, tmp_path, f'sqlite:///{tmp_path}/study.db', None)
         for _ in range(4):
             trial, change = study.ask(
                 made, space, lambda n, s=name: study.make_sampler(s, n, count)
@@ -107,25 +110,69 @@ def test_the_best_trial_gets_fresh_seeds():
     assert best.rows[0]['reported'] == 0.9291
 
 
-def test_a_journal_that_is_none_is_named(tmp_path):
-    (tmp_path / 'study.journal').write_text('nothing\\n' * 3)
-    with pytest.raises(ConfigError, match='study.journal: not a study of Optuna'):
-        study.open_study(tmp_path, '', study.make_pruner('none'))
+def test_a_file_that_is_no_journal_is_named(tmp_path):
+    (tmp_path / 'study.journal').write_text('nothing\n' * 3)
+    with pytest.raises(ConfigError, match='study.journal: cannot be opened as a study of Optuna'):
+        study.open_study(None, tmp_path, '', None)
 
 
-def test_the_lock_of_a_killed_process_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, '_STALE_LOCK_SECONDS', 3)
+def test_a_line_that_a_full_disk_cut_off_costs_no_trial(tmp_path):
+    for number in range(3):
+        made = study.open_study(None, tmp_path, '', None)
+        assert study.counts(made)['complete'] == number
+        study.tell(made, made.ask(), 0.9, pruned=False)
+        with open(tmp_path / 'study.journal', 'ab') as journal:
+            journal.write(b'{"op_code":5,"worker_id":"72')
+
+
+def test_the_lock_file_of_a_killed_process_blocks_nobody(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # with a relative workdir, as most are
     os.mkdir('runs')
-    study.open_study('runs', '', None)
-    killed = study._journal('runs/study.journal')
-    killed._lock.acquire()  # and never released
-    study.open_study('runs', '', None).ask()
-    assert not os.path.lexists('runs/study.journal.lock')
+    pathlib.Path('runs/study.journal.lock').touch()
+    study.open_study(None, 'runs', '', None).ask()
+
+
+def test_configs_that_share_a_storage_have_a_study_each(tmp_path):
+    storage = f'sqlite:///{tmp_path}/study.db'
+    config = base.get_config()
+    config.search = (base.uniform('optimizer.learning_rate', 0.001, 1.0, log=True),)
+    made = study.open_study(config, tmp_path / 'a', storage, None)
+    study.tell(made, made.ask(), 0.9, pruned=False)
+
+    def has_the_trial(**changes):
+        changed = copy.deepcopy(config)
+        changed.unlock()
+        changed.update(changes)
+        found = study.open_study(changed, tmp_path / 'b', storage, None)
+        return study.best(found) is not None
+
+    assert has_the_trial() and has_the_trial(title='Another title', num_seeds=9, a_new_field=0)
+    assert not has_the_trial(epochs=7)
+    assert not has_the_trial(search=(base.uniform('optimizer.learning_rate', 0.1, 1.0),))
+
+
+def test_a_locked_database_is_one_line_and_its_trial_runs_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, '_SECONDS_LOCKED', 0.1)
+    config = base.get_config()
+    space = (base.uniform('optimizer.learning_rate', 0.001, 1.0),)
+
+    def ask(made):
+        return study.ask(made, space, lambda number: study.make_sampler('random', number, 4))
+
+    made = study.open_study(config, tmp_path, f'sqlite:///{tmp_path}/study.db', None)
+    trial, change = ask(made)
+    other = sqlite3.connect(tmp_path / 'study.db')
+    other.execute('BEGIN EXCLUSIVE')
+    message = '^--storage: the study cannot be read or written .*database is locked.*goes on$'
+    with pytest.raises(ConfigError, match=message), study.storage_errors():
+        study.tell(made, trial, 0.9, pruned=False)
+    other.rollback()
+    assert study.give_up_dead_trials(made) == 1
+    assert ask(made)[1] == change
 
 
 def test_a_dead_trial_that_another_process_gave_up_is_left_alone(tmp_path, monkeypatch):
-    made = study.open_study(tmp_path, '', None)
+    made = study.open_study(None, tmp_path, '', None)
     trial = made.ask()
 
     def quicker(process):
@@ -167,7 +214,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     first = command('--trials=40', '--together=3', '--best_seeds=0')
     deadline = time.monotonic() + 120
     journal = folder / 'study.journal'
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and first.poll() is None:
         if journal.exists() and '"values"' in journal.read_text():  # a trial is told
             break
         time.sleep(0.05)
@@ -177,7 +224,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     pair = [command('--trials=14', '--together=3', '--best_seeds=2') for _ in range(2)]
     texts = [process.communicate(timeout=500) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], '\n'.join(err for _, err in texts)
-    made = study.open_study(folder, '', None)
+    made = study.open_study(None, folder, '', None)
     have = study.counts(made)
     assert have['complete'] + have['pruned'] == max(14, done) and have['running'] == 0
     rates = [trial.params['optimizer.learning_rate'] for trial in made.trials if trial.values]
@@ -189,7 +236,9 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     assert sum('best trial, fresh seeds' in out for out, _ in texts) >= 1
     assert (folder / 'search.md').read_text().count('\n|') > 3
     assert {p.stem for p in (folder / 'figures').glob('*.svg')} == {
-        *('history', 'importance', 'parallel')
+        'history',
+        'importance',
+        'parallel',
     }
     # A convolutional one: looking at its shapes asks JAX for the devices.
     wrong = command('--trials=14', '--config.epochs=3', '--config.model.name=tuned_cnn')
@@ -200,7 +249,7 @@ def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
 def test_the_committed_search_is_what_its_study_says(tmp_path):
     folder = ROOT / 'experiments' / 'cnn2_search'
     shutil.copy(folder / 'study.journal', tmp_path)
-    made = study.open_study(tmp_path, '', None)
+    made = study.open_study(None, tmp_path, '', None)
     assert study.table(made) in (folder / 'search.md').read_text()
     best = json.loads((folder / 'best' / 'results.jsonl').read_text().splitlines()[0])
     number = study.best(made).number

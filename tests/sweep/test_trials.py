@@ -7,7 +7,8 @@ from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.config.settings import split_static
 from fmnist_jax.fit import mesh
-from fmnist_jax.fit.fit import fit, fit_trials
+from fmnist_jax.fit.api import fit_trials
+from fmnist_jax.fit.fit import fit
 from fmnist_jax.sweep import study, trials
 
 optuna = pytest.importorskip('optuna')
@@ -55,7 +56,7 @@ def test_groups_hold_what_one_program_can_train():
 
 
 def test_a_hopeless_trial_is_pruned(tmp_path):
-    made = study.open_study(tmp_path, '', study.make_pruner('median'))
+    made = study.open_study(None, tmp_path, '', study.make_pruner('median'))
     for _ in range(6):
         trial = made.ask()
         for epoch in range(1, 4):

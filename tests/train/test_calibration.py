@@ -77,5 +77,9 @@ def test_a_result_line_has_both_errors(tmp_path):
         assert len(held_out[name]) == 2 and all(0 < error < 1 for error in held_out[name])
     assert 0 < held_out['ensemble_calibration_error'] < 1
     assert held_out['calibration_error'] != held_out['calibration_error_tempered']
-    assert none['temperature'] == [None] and none['calibration_error_tempered'] is None
+    assert none['temperature'] == [None] and none['calibration_error_tempered'] == [None, None]
     assert None in diverging['calibration_error']
+    for seed, matrix in enumerate(held_out['confusion']):
+        right = sum(matrix[k][k] for k in range(10))
+        assert round(right / held_out['test_images'], 6) == held_out['test_accuracy'][seed]
+    assert diverging['confusion'] == [None, None]

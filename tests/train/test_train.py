@@ -10,7 +10,6 @@ import pytest
 from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.data import datasets
-from fmnist_jax.models import batch as share
 from fmnist_jax.train import epoch, evaluate, losses
 from fmnist_jax.train import step as steps
 
@@ -23,10 +22,10 @@ def first_epoch(settings, seed=3, cuts=(0, 5)):
     indices = jnp.asarray(datasets.split(100, 20, seed)[0])
     state = steps.init(settings, seed, len(indices))
     run = jax.jit(lambda *args: epoch.train_steps(settings, *args))
-    measured = losses.zeros()
+    metrics = losses.zeros()
     for start, stop in itertools.pairwise(cuts):
-        state, measured = run(state, measured, seed, indices, IMAGES, LABELS, 1, start, stop)
-    return state, measured
+        state, metrics = run(state, metrics, seed, indices, IMAGES, LABELS, 1, start, stop)
+    return state, metrics
 
 
 class StepTest(chex.TestCase):
@@ -38,7 +37,7 @@ class StepTest(chex.TestCase):
         def step(state, images, labels):
             return steps.train_step(state, 0, images, labels, None, settings, 80)
 
-        after, measured = self.variant(step)(state, IMAGES[:16], LABELS[:16])
+        after, metrics = self.variant(step)(state, IMAGES[:16], LABELS[:16])
         inputs = IMAGES[:16, :, :, None].astype(jnp.float32) / 255
 
         def mean_loss(params):
@@ -49,28 +48,28 @@ class StepTest(chex.TestCase):
             lambda p, g: p - 0.1 * g, state.params, jax.grad(mean_loss)(state.params)
         )
         chex.assert_trees_all_close(after.params, expected, atol=1e-6)
-        np.testing.assert_allclose(measured.loss / 16, mean_loss(state.params), rtol=1e-5)
-        assert int(measured.count) == 16 and int(after.step) == 1
+        np.testing.assert_allclose(metrics.loss / 16, mean_loss(state.params), rtol=1e-5)
+        assert int(metrics.count) == 16 and int(after.step) == 1
 
 
 @pytest.mark.parametrize('model', ['fcn', 'lenet5'])
 def test_scan_epoch_equals_python_loop(model):
     widths = (12,) if model == 'fcn' else None
     settings = small_settings(model__name=model, model__widths=widths, model__dropout=0.3)
-    at_once, measured = first_epoch(settings)
+    at_once, metrics = first_epoch(settings)
     step_by_step, same = first_epoch(settings, cuts=(0, 1, 2, 3, 4, 5))
     chex.assert_trees_all_equal(at_once, step_by_step)  # not only close
-    chex.assert_trees_all_equal(measured, same)
-    assert int(measured.count) == 80
+    chex.assert_trees_all_equal(metrics, same)
+    assert int(metrics.count) == 80
 
 
 def test_smaller_last_batch_is_trained_on_exactly():
     settings = small_settings(batch_size=48, optimizer__learning_rate=0.1)
-    state, measured = first_epoch(settings, cuts=(0, 2))
-    assert int(measured.count) == 80
+    state, metrics = first_epoch(settings, cuts=(0, 2))
+    assert int(metrics.count) == 80
     before, _ = first_epoch(settings, cuts=(0, 1))
     indices = jnp.asarray(datasets.split(100, 20, 3)[0])
-    key = jax.random.fold_in(steps.seed_key(3, steps.ORDER), 1)
+    key = jax.random.fold_in(steps.seed_key(3, steps.PERMUTATION), 1)
     rest = indices[jnp.argsort(jax.random.bits(key, (80,)))][48:]
     expected, _ = steps.train_step(
         before, 3, IMAGES[rest], LABELS[rest], None, small_settings(batch_size=32), 80
@@ -94,10 +93,10 @@ def test_gradient_in_parts_is_the_gradient(count):
         compiled = jax.jit(lambda *args: steps.gradient(*args, settings))
         return compiled(state, inputs[:count], LABELS[:count], mask, key)
 
-    whole, measured, _ = gradient(16, mask, batch)
+    whole, metrics, _ = gradient(16, mask, batch)
     summed, same, _ = gradient(16, mask, parts)
     chex.assert_trees_all_close(whole, summed, atol=1e-6)
-    chex.assert_trees_all_close(measured, same, rtol=1e-5)
+    chex.assert_trees_all_close(metrics, same, rtol=1e-5)
     alone = gradient(count, None, batch)[0]
     chex.assert_trees_all_close(whole, alone, atol=1e-6)
 
@@ -116,9 +115,10 @@ def test_gradient_in_parts_is_the_gradient(count):
     ],
 )
 def test_micro_batch_size(change, size):
-    settings = small_settings(**{'model__widths': None} | change)
+    change = {'model__widths': None} | change
+    settings = small_settings(**change)
     state = jax.eval_shape(lambda: steps.init(settings, 0, 80))
-    assert share.micro_batch_size(settings, state.params, state.batch_stats) == size
+    assert steps.micro_batch_size(settings, state.params, state.batch_stats) == size
 
 
 def test_padded_evaluation_covers_every_image():
@@ -137,10 +137,10 @@ def test_padded_evaluation_covers_every_image():
 def test_bfloat16_computes_less_exactly_with_float32_parameters(model):
     widths = (12,) if model == 'fcn' else None
     common = {'model__name': model, 'model__widths': widths, 'optimizer__learning_rate': 0.01}
-    exact, measured = first_epoch(small_settings(**common))
+    exact, metrics = first_epoch(small_settings(**common))
     rough, same = first_epoch(small_settings(**common, compute='bfloat16'))
     chex.assert_trees_all_equal_dtypes(exact, rough)  # all that is kept is float32
-    assert int(measured.count) == int(same.count)
-    np.testing.assert_allclose(same.loss, measured.loss, rtol=0.02)
+    assert int(metrics.count) == int(same.count)
+    np.testing.assert_allclose(same.loss, metrics.loss, rtol=0.02)
     differences = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), exact.params, rough.params)
     assert 0 < max(jax.tree.leaves(differences)) < 0.05

@@ -23,13 +23,13 @@ def settings(**change):
     return small_settings(**mobilenet | change)
 
 
-def trained(mine, epochs):
+def trained(tiny, epochs):
     """(State before, State after) of seed 0; steps outside any compiled loop."""
     indices = jnp.arange(32)
     images, labels = jnp.asarray(DATASET.train_images), jnp.asarray(DATASET.train_labels)
-    state = before = step.init(mine, 0, len(indices))
+    state = before = step.init(tiny, 0, len(indices))
     for epoch in range(1, epochs + 1):
-        phase = step.head_only(mine) if epoch <= mine.head_epochs else mine
+        phase = epoch_steps.head_only(tiny) if epoch <= tiny.head_epochs else tiny
         steps = jax.jit(lambda state, epoch, phase=phase: epoch_steps.train_steps(
             phase, state, metrics.zeros(), 0, indices, images, labels, epoch, 0, 2
         )[0])  # fmt: skip
@@ -75,21 +75,21 @@ def test_frozen_batch_norm_keeps_its_own_and_trains_the_kernels():
 
 def test_a_frozen_layer_normalizes_by_its_running_averages():
     """So a batch's other images do not change what it gives in training."""
-    mine = settings(model__frozen_blocks=2, model__dropout=0.0)
-    state = step.init(mine, 0, 32)
+    tiny = settings(model__frozen_blocks=2, model__dropout=0.0)
+    state = step.init(tiny, 0, 32)
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
     images = jax.random.uniform(jax.random.key(0), (4, 32, 32, 3))
-    model = step.model_of(mine)
+    model = step.model_of(tiny)
     logits, _ = model.apply(variables, images, True, mutable=['batch_stats'])
     np.testing.assert_allclose(logits, model.apply(variables, images, False), atol=1e-5)
 
 
 def test_the_head_learns_first_then_all_of_it_with_a_fresh_optimizer():
-    mine = settings(head_epochs=1, epochs=2, optimizer__name='adam', optimizer__l2=0.0)
-    start, middle = trained(mine, 1)
+    tiny = settings(head_epochs=1, epochs=2, optimizer__name='adam', optimizer__l2=0.0)
+    start, middle = trained(tiny, 1)
     params, statistics = moved(start, middle)
     assert params == {'Dense_0'} and statistics == set()
-    _, end = trained(mine, 2)
+    _, end = trained(tiny, 2)
     params, statistics = moved(middle, end)
     assert params == ALL | {'Dense_0'} and statistics == ALL
     counts = [
@@ -100,11 +100,11 @@ def test_the_head_learns_first_then_all_of_it_with_a_fresh_optimizer():
 
 
 def test_the_phases_run_in_the_compiled_loop_as_step_by_step():
-    mine = settings(head_epochs=1, epochs=2, dataset__num_validation=20)
+    tiny = settings(head_epochs=1, epochs=2, dataset__num_validation=20)
     layout = mesh.arrange(1, devices=jax.local_devices()[:1])
-    outcome = fit(mine, DATASET, layout)
+    outcome = fit(tiny, DATASET, layout)
     # What is kept of a network with batch norm is the network that was tested.
-    logits = seed_logits(mine, outcome.variables, DATASET.test_images)
+    logits = seed_logits(tiny, outcome.variables, DATASET.test_images)
     np.testing.assert_allclose(logits, outcome.logits, atol=1e-4)
     whole = settings(epochs=2, dataset__num_validation=20)
     other = fit(whole, DATASET, layout)
@@ -114,15 +114,15 @@ def test_the_phases_run_in_the_compiled_loop_as_step_by_step():
 
 
 def test_pretrained_layers_take_the_place_of_random_ones():
-    mine = settings()
-    fresh = step.init(mine, 0, 32)
+    tiny = settings()
+    fresh = step.init(tiny, 0, 32)
     kernel = jnp.full(fresh.params['conv1']['kernel'].shape, 0.25)
     mean = jnp.full(fresh.batch_stats['conv_dw_1']['norm']['mean'].shape, 3.0)
     given = {
         'params': {'conv1': {'kernel': kernel}},
         'batch_stats': {'conv_dw_1': {'norm': {'mean': mean}}},
     }
-    state = step.init(mine, 0, 32, given)
+    state = step.init(tiny, 0, 32, given)
     np.testing.assert_array_equal(state.params['conv1']['kernel'], kernel)
     np.testing.assert_array_equal(state.batch_stats['conv_dw_1']['norm']['mean'], mean)
     assert moved(fresh, state) == ({'conv1'}, {'conv_dw_1'})

@@ -1,53 +1,36 @@
-"""All figures of a workdir: drawn once, for files and for the page."""
+"""All figures of a workdir, for files and for the page."""
 
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.accuracy import accuracy_by_row
 from fmnist_jax.report.figures.curves import learning_curves
-from fmnist_jax.report.figures.mistakes import (
-    best_predicted,
-    class_accuracy,
-    confusion,
-    surest_mistakes,
-)
-from fmnist_jax.results import arrays
+from fmnist_jax.report.figures.mistakes import class_accuracy, confusion, surest_mistakes
 
 
 def draw(rows, workdir, data_dir=None):
-    """([Drawing], [why another is left out]) of a workdir.
-
-    Nothing is fetched: figures that need predictions, labels or images that are not at hand are
-    left out.
+    """([Figure], [why another one is left out]) of a workdir. Fetches nothing.
 
     Args:
-      rows: its rows.Row, in its order.
+      rows: its [Row], in its order.
       workdir: its folder.
-      data_dir: where the test images and labels are (`predictions.labels_at_hand`).
+      data_dir: folder of the test images and labels (`arrays.labels_at_hand`).
 
     Raises:
       ConfigError: a damaged result line.
       DataError: damaged predictions, labels or images.
     """
     with style.look():
-        drawn = [accuracy_by_row(rows)]
-        drawn += [learning_curves(rows, quantity) for quantity in ('accuracy', 'loss')]
-        left_out = []
-        if drawn[0] is None:
-            left_out.append('accuracy by row: no row has an accuracy')
-        if drawn[1] is None and drawn[2] is None:
-            left_out.append('learning curves: no row has a history')
-        predicted, why_not = best_predicted(rows, workdir, data_dir)
-        if predicted is None:
-            left_out.append(f'confusion matrix, accuracy by class, mistakes: {why_not}')
-        else:
-            drawn += [confusion(predicted), class_accuracy(predicted)]
-            dataset = next(row.dataset for row in rows if row.name == predicted.name)
-            images = arrays.images_at_hand(dataset, data_dir)
-            if images is None:
-                left_out.append(f'mistakes: the test images of {dataset} are not at hand')
-            else:
-                drawn.append(surest_mistakes(predicted, images))
-    return [drawing for drawing in drawn if drawing is not None], left_out
+        mistakes, why_not = surest_mistakes(rows, workdir, data_dir)
+        figures = {
+            'accuracy by row: no row has an accuracy': accuracy_by_row(rows),
+            'learning curves, accuracy: no row has a history': learning_curves(rows, 'accuracy'),
+            'learning curves, loss: no row has a history': learning_curves(rows, 'loss'),
+            'confusion matrix: no row has its counts (older result lines)': confusion(rows),
+            'accuracy by class: no row has its counts (older result lines)': class_accuracy(rows),
+            f'mistakes: {why_not}': mistakes,
+        }
+    drawn = [figure for figure in figures.values() if figure is not None]
+    return drawn, [reason for reason, figure in figures.items() if figure is None]
 
 
 def write(workdir, data_dir=None, endings=('.svg',)):
@@ -57,12 +40,12 @@ def write(workdir, data_dir=None, endings=('.svg',)):
       ConfigError, DataError: as `draw` and `rows.read`.
       OSError: a file cannot be written.
     """
-    _, rows = table_rows.read(workdir, data_dir)
-    drawings, left_out = draw(rows, workdir, data_dir)
+    _, rows = table_rows.read(workdir)
+    figures, left_out = draw(rows, workdir, data_dir)
     folder = workdir / 'figures'
     folder.mkdir(exist_ok=True)
-    paths = [folder / f'{d.name}{ending}' for d in drawings for ending in endings]
-    for drawing in drawings:
+    paths = [folder / f'{figure.name}{ending}' for figure in figures for ending in endings]
+    for figure in figures:
         for ending in endings:
-            style.save(drawing.figure, folder / f'{drawing.name}{ending}')
+            style.save(figure.plot, folder / f'{figure.name}{ending}')
     return paths, left_out

@@ -1,226 +1,250 @@
-"""What the best network gets wrong: confusions, accuracy by class, its surest mistakes."""
+"""What the best row gets wrong: confusions, accuracy by class, its surest mistakes."""
 
 import pathlib
-from typing import NamedTuple
 
 import numpy as np
 
 from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import DataError
+from fmnist_jax.markdown import percent
 from fmnist_jax.report.figures import style
-from fmnist_jax.report.figures.style import Drawing, per_cent
+from fmnist_jax.report.figures.style import Figure
+from fmnist_jax.report.rows import damaged
 from fmnist_jax.results import arrays
-
-# Whose mistakes the figures show, the best network's, and what is counted of them.
-
-
-class Predicted(NamedTuple):
-    """A row's test predictions of the seeds that have finite ones."""
-
-    name: str
-    classes: tuple  # their names
-    probabilities: np.ndarray  # float32 [S, N, 10]
-    labels: np.ndarray  # int32 [N]
-
-    def confusion(self):
-        """How often each class (first axis) was taken for each: shares [10, 10] over all seeds.
-
-        NaN for a class of which there is no test image.
-        """
-        size = len(self.classes)
-        counts = np.zeros((size, size))
-        for chosen in self.probabilities.argmax(-1):
-            np.add.at(counts, (self.labels, chosen), 1)
-        with np.errstate(invalid='ignore'):
-            return counts / counts.sum(1, keepdims=True)
-
-    def by_class(self):
-        """Accuracy of every seed on every class: [S, 10], NaN for a class without images."""
-        right = self.probabilities.argmax(-1) == self.labels
-        columns = [right[:, self.labels == k] for k in range(len(self.classes))]
-        missing = np.full(len(right), np.nan)
-        return np.stack([c.mean(1) if c.size else missing for c in columns], 1)
-
-    def surest_mistakes(self, number):
-        """(image, predicted class, probability) of the mean prediction's mistakes, surest first."""
-        mean = self.probabilities.mean(0, dtype=np.float64)
-        chosen, chance = mean.argmax(-1), mean.max(-1)
-        wrong = np.flatnonzero(chosen != self.labels)
-        order = wrong[np.argsort(-chance[wrong], kind='stable')][:number]
-        return [(int(i), int(chosen[i]), float(chance[i])) for i in order]
-
-
-def best_predicted(rows, workdir, data_dir=None):
-    """(Predicted of the most accurate row whose predictions are at hand, why there is none).
-
-    Args:
-      rows: rows.Row of a workdir.
-      workdir: where their predictions lie.
-      data_dir: where the test labels are, see `predictions.labels_at_hand`.
-
-    Raises:
-      DataError: damaged predictions or labels.
-    """
-    done = [row for row in rows if row.accuracy.count]
-    if not done:
-        return None, 'no row has been run'
-    for row in sorted(done, key=lambda row: -row.accuracy.mean):
-        paths = [pathlib.Path(workdir) / file for file in row.result.get('predictions') or ()]
-        if not paths or not all(path.is_file() for path in paths):
-            continue
-        labels = arrays.labels_at_hand(row.dataset, data_dir)
-        if labels is None:
-            return None, f'the test labels of {row.dataset} are not at hand (see --data_dir)'
-        probs = np.concatenate([arrays.load(path) for path in paths]).astype(np.float32)
-        classes = CLASS_NAMES[row.dataset]
-        if probs.shape[1:] != (len(labels), len(classes)):
-            raise DataError(
-                f'{paths[0]}: predictions of shape {list(probs.shape)}, expected '
-                f'[seeds, {len(labels)}, {len(classes)}]; delete it, tables do without'
-            )
-        finite = np.isfinite(probs).all((1, 2))
-        if finite.any():
-            return Predicted(row.name, classes, probs[finite], labels), None
-    return None, "no row's test predictions are at hand (predictions/ is left out of git)"
-
 
 _LINES, _COLUMNS = 4, 6  # of images, at most
 
 
-def confusion(predicted):
-    """The Drawing of a confusion matrix. To be called within `style.look`."""
-    shares = 100 * predicted.confusion()
-    size = len(predicted.classes)
-    figure = style.new(5.6)
-    axes = figure.add_subplot(aspect='equal')
-    _shade(axes, shares)
-    axes.set_xlim(-0.5, size - 0.5)
-    axes.set_ylim(size - 0.5, -0.5)
-    axes.set_xticks(range(size), predicted.classes, rotation=40, ha='right', rotation_mode='anchor')
-    axes.set_yticks(range(size), predicted.classes)
+def _by_accuracy(rows):
+    """The rows with an accuracy, the best first."""
+    run = [row for row in rows if row.accuracy.count]
+    return sorted(run, key=lambda row: -row.accuracy.mean)
+
+
+def best_counts(rows):
+    """(Row, int [S, 10, 10]) of the best row with confusion counts; (None, None) without one.
+
+    The counts are of test images: [seed, true class, predicted class].
+
+    Raises:
+      ConfigError: a damaged line.
+    """
+    for row in _by_accuracy(rows):
+        counts = [count for count in row.result.get('confusion') or () if count is not None]
+        if counts:
+            try:
+                array = np.array(counts, int)
+                if array.shape[1:] != (10, 10):
+                    raise ValueError(f'confusion has shape {array.shape}')
+            except (TypeError, ValueError) as error:
+                raise damaged(row.name, error) from error
+            return row, array
+    return None, None
+
+
+def _rates(counts, axis):
+    """Fraction of the diagonal in each sum over `axis`; NaN for an empty sum."""
+    with np.errstate(invalid='ignore'):
+        return np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis)
+
+
+def confusion(rows):
+    """The Figure of the best row's confusion matrix with precision and recall; None without counts.
+
+    To be called within `style.look`.
+    """
+    row, counts = best_counts(rows)
+    if row is None:
+        return None
+    total = counts.sum(0)
+    with np.errstate(invalid='ignore'):
+        fractions = total / total.sum(1, keepdims=True)
+    names = CLASS_NAMES[row.dataset]
+    size = len(names)
+    title = f'Confusion matrix of the best row, {row.name}'
+    plot = style.new(5.9, title, left=1.1, bottom=0.95)
+    axes = plot.add_subplot(aspect='equal', anchor='NW')
+    for (true, predicted), fraction in np.ndenumerate(fractions):
+        _square(axes, true, predicted, fraction)
+    for k, (recall, precision) in enumerate(zip(_rates(total, 1), _rates(total, 0), strict=True)):
+        axes.text(size + 0.1, k, percent(recall), ha='center', va='center', fontsize=style.SMALL)
+        axes.text(k, size + 0.1, percent(precision), ha='center', va='center', fontsize=style.SMALL)
+    axes.set_xlim(-0.5, size + 0.7)
+    axes.set_ylim(size + 0.5, -0.5)
+    ticks = [*range(size), size + 0.1]
+    axes.set_xticks(ticks, [*names, 'recall'], rotation=40, ha='right', rotation_mode='anchor')
+    axes.set_yticks(ticks, [*names, 'precision'])
     axes.tick_params(length=0)
     axes.grid(False)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
-    apart = np.nan_to_num(np.where(np.eye(size, dtype=bool), 0, shares))
-    true, chosen = np.unravel_index(apart.argmax(), apart.shape)
-    names = predicted.classes
+    mistakes = np.nan_to_num(np.where(np.eye(size, dtype=bool), 0, fractions))
+    true, predicted = np.unravel_index(mistakes.argmax(), mistakes.shape)
     alt = (
-        f'Confusion matrix of {predicted.name}. The most frequent mistake: {names[true]} taken '
-        f'for {names[chosen]}, {apart[true, chosen]:.1f} % of its images.'
+        f'Confusion matrix of {row.name}. The most frequent mistake: {names[true]} taken '
+        f'for {names[predicted]}, {100 * mistakes[true, predicted]:.1f} % of its images.'
     )
     caption = (
-        f'Row {predicted.name}, {_seeds(predicted)}: of the test images of each true class, how '
-        'many per cent were taken for each class. Below 0.05 left blank. Shades grow with the '
-        'square root.'
+        f'Row {row.name}, {_seeds(counts)}: of the test images of each true class, the per cent '
+        'taken for each class. Below 0.05 left blank. Shades grow with the square root. Recall: '
+        'of the images of a class, the per cent taken for it. Precision: of the images taken for '
+        'a class, the per cent that belong to it.'
     )
-    return Drawing('confusion', 'Confusion matrix of the best row', caption, alt, figure)
+    return Figure('confusion', title, caption, alt, plot)
 
 
-def _shade(axes, shares):
-    """A square with its number for every share, in %, of a confusion matrix."""
+def _square(axes, true, predicted, fraction):
+    """A shaded square with its number; the square root shows one image in a hundred."""
     from matplotlib.patches import Rectangle
 
-    for (true, chosen), share in np.ndenumerate(shares):
-        if not share >= 0.05:  # what would be shown as 0.0, and NaN
-            continue
-        # The square root shows one image in a hundred.
-        corner, depth = (chosen - 0.5, true - 0.5), np.sqrt(share / 100)
-        axes.add_patch(Rectangle(corner, 1, 1, fc=style.BLUE, alpha=depth, lw=0))
-        axes.text(
-            *(chosen, true, f'{share:.1f}'),
-            **{'ha': 'center', 'va': 'center', 'fontsize': 7.5},
-            color=style.PAPER if depth > 0.6 else style.INK,
-        )
+    if not fraction >= 0.0005:  # would show 0.0; or NaN
+        return
+    depth = np.sqrt(fraction)
+    corner = (predicted - 0.5, true - 0.5)
+    axes.add_patch(Rectangle(corner, 1, 1, fc=style.BLUE, alpha=depth, lw=0))
+    axes.text(
+        predicted,
+        true,
+        f'{100 * fraction:.1f}',
+        ha='center',
+        va='center',
+        fontsize=style.SMALL,
+        color=style.PAPER if depth > 0.6 else style.INK,
+    )
 
 
-def _seeds(predicted):
-    count = len(predicted.probabilities)
-    return f'{count} seeds together' if count > 1 else 'one seed'
+def _seeds(seeds):
+    return f'{len(seeds)} seeds together' if len(seeds) > 1 else 'one seed'
 
 
-def class_accuracy(predicted):
-    """The Drawing of accuracy by class over seeds. To be called within `style.look`."""
-    seeds = 100 * predicted.by_class()
+def class_accuracy(rows):
+    """The Figure of the best row's accuracy by class over seeds; None without counts.
+
+    To be called within `style.look`.
+    """
+    row, counts = best_counts(rows)
+    if row is None:
+        return None
+    seeds = 100 * _rates(counts, 2)  # [S, 10]
     means = seeds.mean(0)
     order = [k for k in np.argsort(-means, kind='stable') if not np.isnan(means[k])]
-    figure = style.new(0.6 + 0.29 * len(order))
-    axes = figure.add_subplot()
+    names = [CLASS_NAMES[row.dataset][k] for k in order]
+    title = f'Accuracy by class of the best row, {row.name}'
+    plot = style.new(0.9 + 0.29 * len(order), title, style.width_of(names), right=0.6, top=0.32)
+    axes = plot.add_subplot()
+    place = axes.get_yaxis_transform()
+    ring = {'ms': 3, 'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7}
     for y, k in enumerate(order):
         low, high = seeds[:, k].min(), seeds[:, k].max()
         axes.plot([low, high], [y, y], '-', color=style.BLUE, lw=1.6, solid_capstyle='butt')
-        axes.plot(
-            *(seeds[:, k], [y + 0.3] * len(seeds), 'o'),
-            **{'ms': 3, 'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7},
-        )
+        axes.plot(seeds[:, k], [y + 0.3] * len(seeds), 'o', **ring)
         axes.plot(means[k], y, 'o', ms=5, color=style.BLUE)
-        axes.text(
-            *(1.01, y, f'{means[k]:.1f}'),
-            **{'transform': axes.get_yaxis_transform(), 'va': 'center', 'fontsize': 7.5},
-        )
-    axes.set_yticks(range(len(order)), [predicted.classes[k] for k in order])
+        text = f'{means[k]:.1f}'
+        axes.text(1.01, y, text, transform=place, va='center', fontsize=style.SMALL)
+    axes.set_yticks(range(len(order)), names)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.tick_params(axis='y', length=0)
     axes.grid(axis='y', visible=False)
     axes.spines['left'].set_visible(False)
     axes.set_xlabel('accuracy on the test images of the class in %')
-    names = predicted.classes
+    best, worst = means[order[0]], means[order[-1]]
     alt = (
-        f'Accuracy by class of {predicted.name}: best {names[order[0]]} with '
-        f'{per_cent(means[order[0]] / 100)}, worst {names[order[-1]]} with '
-        f'{per_cent(means[order[-1]] / 100)}.'
+        f'Accuracy by class of {row.name}: best {names[0]} with {best:.2f} %, worst {names[-1]} '
+        f'with {worst:.2f} %.'
     )
     caption = (
-        f'Row {predicted.name}. Dots: mean over seeds, given at the right, with a line from the '
+        f'Row {row.name}. Dots: mean over seeds, given at the right, with a line from the '
         'lowest to the highest seed. Rings: the single seeds.'
     )
-    return Drawing('class_accuracy', 'Accuracy by class of the best row', caption, alt, figure)
+    return Figure('class_accuracy', title, caption, alt, plot)
 
 
-def surest_mistakes(predicted, images):
-    """The Drawing of the mistakes made with most confidence; None if nothing is wrong.
+def _best_predictions(rows, workdir, data_dir):
+    """(Row, probabilities float32 [S, N, 10], labels [N]) of the best row; or (None, why, None)."""
+    for row in _by_accuracy(rows):
+        paths = [pathlib.Path(workdir) / file for file in row.result.get('predictions') or ()]
+        if not paths or not all(path.is_file() for path in paths):
+            continue
+        labels = arrays.labels_at_hand(row.dataset, data_dir)
+        if labels is None:
+            return None, f'the test labels of {row.dataset} are not at hand (see --data_dir)', None
+        probs = np.concatenate([arrays.load(path) for path in paths]).astype(np.float32)
+        if probs.shape[1:] != (len(labels), 10):
+            raise DataError(
+                f'{paths[0]}: predictions of shape {list(probs.shape)}, expected '
+                f'[seeds, {len(labels)}, 10]; delete it, tables do without'
+            )
+        finite = np.isfinite(probs).all((1, 2))
+        if finite.any():
+            return row, probs[finite], labels
+    return None, "no row's test predictions are at hand (predictions/ is left out of git)", None
+
+
+def surest(probs, labels, number):
+    """(image, predicted class, probability) of the mean prediction's mistakes, surest first.
+
+    Args:
+      probs: [S, N, 10].
+      labels: int [N].
+      number: at most so many.
+    """
+    mean = probs.mean(0, dtype=np.float64)
+    predicted, confidence = mean.argmax(-1), mean.max(-1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-confidence[wrong], kind='stable')][:number]
+    return [(int(i), int(predicted[i]), float(confidence[i])) for i in wrong]
+
+
+def surest_mistakes(rows, workdir, data_dir=None):
+    """(Figure of the mistakes made with most confidence or None, why there is none).
 
     To be called within `style.look`.
 
     Args:
-      predicted: Predicted.
-      images: uint8 [N, 28, 28], the test images.
+      rows: [Row] of a workdir.
+      workdir: folder of its predictions.
+      data_dir: folder of the test images and labels (`arrays.labels_at_hand`).
 
     Raises:
-      DataError: not as many images as labels.
+      DataError: damaged predictions, labels or images.
     """
-    if len(images) != len(predicted.labels):
-        raise DataError(f'{len(images)} test images, but {len(predicted.labels)} test labels')
-    wrong = predicted.surest_mistakes(_LINES * _COLUMNS)
+    row, probs, labels = _best_predictions(rows, workdir, data_dir)
+    if row is None:
+        return None, probs
+    images = arrays.images_at_hand(row.dataset, data_dir)
+    if images is None:
+        return None, f'the test images of {row.dataset} are not at hand'
+    if len(images) != len(labels):
+        raise DataError(f'{len(images)} test images, but {len(labels)} test labels')
+    wrong = surest(probs, labels, _LINES * _COLUMNS)
     if not wrong:
-        return None
-    figure = _sheet(predicted, images, wrong)
-    names = predicted.classes
-    count = len(predicted.probabilities)
-    mean = f'mean probability of {count} seeds' if count > 1 else 'probability of the one seed'
-    i, chosen, chance = wrong[0]
+        return None, f'row {row.name} makes none'
+    names = CLASS_NAMES[row.dataset]
+    title = f'Wrong with most confidence: the best row, {row.name}'
+    plot = _sheet(title, images, [(i, names[k], p, names[labels[i]]) for i, k, p in wrong])
+    mean = f'mean probability of {len(probs)} seeds' if len(probs) > 1 else 'one seed'
+    i, predicted, confidence = wrong[0]
     alt = (
-        f'The {len(wrong)} test images that {predicted.name} gets wrong with most confidence. The '
-        f'first: test image {i}, {names[predicted.labels[i]]} taken for {names[chosen]} with '
-        f'{100 * chance:.1f} %.'
+        f'The {len(wrong)} test images that {row.name} gets wrong with most confidence. The '
+        f'first: test image {i}, {names[labels[i]]} taken for {names[predicted]} with '
+        f'{100 * confidence:.1f} %.'
     )
     caption = (
-        f'Row {predicted.name}: above each image the predicted class with its probability ({mean}) '
+        f'Row {row.name}: above each image the predicted class with its probability ({mean}) '
         'and the true class, surest first.'
     )
-    return Drawing('mistakes', 'Wrong with most confidence', caption, alt, figure)
+    return Figure('mistakes', title, caption, alt, plot), ''
 
 
-def _sheet(predicted, images, wrong):
-    """The figure with an image for each of the mistakes that Predicted.surest_mistakes gives."""
+def _sheet(title, images, wrong):
+    """A plot with an image for each (image, predicted class, its probability, true class)."""
     lines = -(-len(wrong) // _COLUMNS)
-    figure = style.new(1.55 * lines)
-    grid = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+    plot = style.new(0.35 + 1.5 * lines, title, left=0.1, right=0.1, top=0.65, bottom=0.1)
+    spaces = {'wspace': 0.1, 'hspace': 0.45}
+    grid = plot.subplots(lines, _COLUMNS, squeeze=False, gridspec_kw=spaces).ravel()
     for axes in grid:
         axes.set_axis_off()
-    names = predicted.classes
-    for axes, (i, chosen, chance) in zip(grid, wrong, strict=False):
+    for axes, (i, predicted, confidence, true) in zip(grid, wrong, strict=False):
         axes.imshow(images[i], cmap='gray', vmin=0, vmax=255, interpolation='nearest')
-        text = f'{names[chosen]} {100 * chance:.1f} %\ntrue: {names[predicted.labels[i]]}'
-        axes.set_title(text, fontsize=7, pad=3)
-    return figure
+        axes.set_title(f'{predicted} {100 * confidence:.1f} %\ntrue: {true}', fontsize=7, pad=3)
+    return plot

@@ -1,7 +1,8 @@
-"""One look for all figures, and the same SVG, byte for byte, for the same numbers.
+"""One look for all figures; the same numbers give the same SVG, byte for byte.
 
-Colours are told apart in greyscale by shape or dashes as well. Blue and orange are of Okabe and
-Ito's palette for colour-blind readers (2008).
+Shapes and dashes tell the colours apart in greyscale, too. Blue and orange are from Okabe and Ito's
+palette for colour-blind readers (2008). Margins are fixed, in inches: to measure texts would draw
+every figure twice.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 INK, MUTED, RULE, PAPER = '#1f2328', '#646c76', '#dfe3e8', '#ffffff'
 BLUE, ORANGE = '#0072b2', '#d55e00'
 WIDTH = 7.2  # inches, of every figure
+LINE = 0.14  # inches, the height of a line of text
+SMALL = 7.5  # points
 
 _STYLE = {
     'axes.edgecolor': MUTED,
@@ -34,7 +37,7 @@ _STYLE = {
     'legend.fontsize': 8.5,
     'legend.frameon': False,
     'lines.linewidth': 1.4,
-    'svg.fonttype': 'none',  # text stays text: small files that can be searched and read aloud
+    'svg.fonttype': 'none',  # text stays text: smaller files, which can be searched
     'svg.hashsalt': 'fmnist_jax',
     'text.color': INK,
     'text.parse_math': False,  # a $ in a row's name is a $
@@ -47,9 +50,19 @@ _STYLE = {
 }
 
 
+class Figure(NamedTuple):
+    """A plot with its words."""
+
+    name: str  # stem of its file
+    title: str
+    caption: str  # what is drawn, and how to read it
+    alt: str  # what it shows, for readers who cannot see it
+    plot: Any  # matplotlib's Figure
+
+
 @contextlib.contextmanager
 def look():
-    """Everything drawn and saved within has this look, whatever the user's matplotlibrc says."""
+    """Draws and saves with this look, whatever the user's matplotlibrc says."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -58,60 +71,32 @@ def look():
         yield
 
 
-def new(height):
-    """An empty figure, `height` in inches; to be called within `look`."""
-    from matplotlib.figure import Figure  # without pyplot: no window, no list of open figures
+def new(height, title, left=0.6, right=0.15, top=0.4, bottom=0.45):
+    """An empty matplotlib Figure with its title; sizes in inches. To be called within `look`."""
+    from matplotlib.figure import Figure as Plot  # without pyplot: no window
 
-    return Figure(figsize=(WIDTH, height), layout='constrained')
-
-
-def _shorter(match):
-    """A path's coordinates with two decimals: a hundredth of a point is below a pixel."""
-    numbers = re.sub(r'\d+\.\d{3,}', lambda number: f'{float(number[0]):.2f}', match[2])
-    return f' {match[1]}="{numbers}"'
+    plot = Plot(figsize=(WIDTH, height))
+    plot.subplots_adjust(left / WIDTH, bottom / height, 1 - right / WIDTH, 1 - top / height)
+    plot.text(0.006, 1 - 0.06 / height, title, va='top', fontsize=9.5, weight='bold')
+    return plot
 
 
-def in_tags(change, text):
-    """Applies a function to every tag of an SVG; its texts, escaped, stay as they are."""
-    return re.sub(r'<[^>]*>', lambda tag: change(tag[0]), text)
+def legend(plot, *handles_and_labels, **options):
+    """A legend below the title, at the left of the whole plot."""
+    anchor = (0, 1 - 0.22 / plot.get_figheight())
+    plot.legend(
+        *handles_and_labels, loc='upper left', bbox_to_anchor=anchor, borderaxespad=0, **options
+    )
 
 
-def svg(figure):
-    """The figure as the text of an SVG file."""
-    file = io.StringIO()
-    with look():
-        figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None})
-    return in_tags(lambda tag: re.sub(r' (d|x|y)="([^"]*)"', _shorter, tag), file.getvalue())
-
-
-def save(figure, path):
-    """Writes the figure as the file's ending says: .svg or .png.
-
-    Raises:
-      OSError: the file cannot be written.
-    """
-    if path.suffix == '.svg':
-        path.write_text(svg(figure), encoding='utf-8')
-        return
-    with look():
-        figure.savefig(path, dpi=200, metadata={'Software': None})
-
-
-# What a figure is for those who show it.
-
-
-class Drawing(NamedTuple):
-    """A figure with its words."""
-
-    name: str  # stem of its file
-    title: str
-    caption: str  # what is drawn, and how to read it
-    alt: str  # what it shows, for those who cannot see it
-    figure: Any  # matplotlib's Figure
+def width_of(names, points=8):
+    """Inches that the longest line of `names` may take at the left of an axis."""
+    longest = max(len(line) for name in names for line in name.split('\n'))
+    return 0.2 + longest * 0.64 * points / 72
 
 
 def wrapped(name, width):
-    """A row's name in lines of at most `width` characters, broken after _, - or a space if any."""
+    """A row's name in lines of at most `width` characters, broken after _, - or a space."""
     lines = []
     while len(name) > width:
         cut = max(name.rfind(separator, 0, width) for separator in '_- ,') + 1
@@ -121,33 +106,70 @@ def wrapped(name, width):
     return '\n'.join([*lines, name])
 
 
-def per_cent(fraction):
-    """0.9094 -> '90.94 %'."""
-    return f'{100 * fraction:.2f} %'
-
-
-def best_in_words(entries, choose=max, show=per_cent):
-    """'a with 91.00 %'; of several data sets 'a with 98.40 % (mnist), b with 91.00 % (…)'.
+def best_in_words(entries, show, choose=max):
+    """'a with 91.00 %'; for several data sets 'a with 98.40 % (mnist), b with 91.00 % (…)'.
 
     Args:
-      entries: (data set, number, row's name) of each row, at least one.
-      choose: max or min.
+      entries: [(data set, number, row's name)], at least one.
       show: number -> its text.
+      choose: max or min.
     """
     best = {}
     for dataset in dict.fromkeys(dataset for dataset, _, _ in entries):
-        mine = [(number, name) for of, number, name in entries if of == dataset]
-        number, name = choose(mine, key=lambda pair: pair[0])
+        pairs = [(number, name) for of, number, name in entries if of == dataset]
+        number, name = choose(pairs, key=lambda pair: pair[0])
         best[dataset] = f'{name} with {show(number)}'
     if len(best) == 1:
         return next(iter(best.values()))
     return ', '.join(f'{words} ({dataset})' for dataset, words in best.items())
 
 
-# An SVG file's text as part of an HTML page: the page's colours, ids of its own, an alt text.
+# Files.
 
-# Colours become the page's, which are others where the reader prefers a dark one.
-_COLOURS = {
+
+def _change_tags(change, svg):
+    """Applies a function to every tag of an SVG; its texts are escaped and stay as they are."""
+    return re.sub(r'<[^>]*>', lambda tag: change(tag[0]), svg)
+
+
+def _smaller(svg):
+    """The SVG without unused ids and with coordinates to a tenth of a point."""
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+
+    def coordinates(match):
+        numbers = re.sub(r'\d+\.\d+', lambda number: f'{float(number[0]):.1f}', match[2])
+        numbers = re.sub(r'\s*([MLQCz])\s*', r'\1', numbers)
+        return f' {match[1]}="{numbers}"'
+
+    def change(tag):
+        tag = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else '', tag)
+        return re.sub(r' (d|x|y|transform)="([^"]*)"', coordinates, tag)
+
+    return re.sub(r'>\s+<', '><', _change_tags(change, svg))
+
+
+def svg(plot):
+    """The text of an SVG file."""
+    file = io.StringIO()
+    with look():
+        plot.savefig(file, format='svg', metadata={'Date': None, 'Creator': None})
+    return _smaller(file.getvalue())
+
+
+def save(plot, path):
+    """Writes a plot as .svg or .png.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    if path.suffix == '.svg':
+        path.write_text(svg(plot), encoding='utf-8')
+        return
+    with look():
+        plot.savefig(path, dpi=200, metadata={'Software': None})
+
+
+_COLOURS = {  # the page has other colours in dark mode
     INK: 'var(--ink)',
     MUTED: 'var(--muted)',
     RULE: 'var(--rule)',
@@ -158,20 +180,18 @@ _COLOURS = {
 
 
 def inline(svg, prefix, label):
-    """The <svg> element for a page.
+    """The <svg> element for a page, with the page's colours.
 
     Args:
-      svg: text of a file that `style.svg` made.
-      prefix: of all ids, which are unique in a page that holds many figures.
-      label: what the figure shows, for those who cannot see it.
+      svg: text of a file from `svg`.
+      prefix: of all ids, which must be unique in the page.
+      label: the alternative text.
     """
     svg = svg[svg.index('<svg') :]
-    svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
-    svg = re.sub(r'<style.*?</style>', '', svg, flags=re.DOTALL)  # would hold for the whole page
+    svg = re.sub(r'<metadata>.*?</metadata>|<style.*?</style>', '', svg, flags=re.DOTALL)
     width, height = re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()
 
     def change(tag):
-        """A tag with the page's colours and names of its own in place of matplotlib's."""
         if tag.startswith('<svg'):
             label_text = html.escape(label)
             return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label_text}">'
@@ -181,4 +201,4 @@ def inline(svg, prefix, label):
         tag = re.sub(r' id="', f' id="{prefix}-', tag)
         return re.sub(r'(href="#|url\(#)', rf'\g<1>{prefix}-', tag)
 
-    return in_tags(change, svg)
+    return _change_tags(change, svg)

@@ -21,9 +21,9 @@ DATASET = small_dataset()  # 80 training images: 5 steps an epoch
 
 
 def run(mode='auto', dataset=DATASET, devices=2, **change):
-    mine = small_settings(debug_nans=True, **change)
-    layout = mesh.arrange(mine.num_seeds, mode, devices=jax.local_devices()[:devices])
-    return fit(mine, dataset, layout)
+    tiny = small_settings(debug_nans=True, **change)
+    layout = mesh.arrange(tiny.num_seeds, mode, devices=jax.local_devices()[:devices])
+    return fit(tiny, dataset, layout)
 
 
 def message(*args, **change):
@@ -33,19 +33,19 @@ def message(*args, **change):
     return str(error.value)
 
 
-def first_step_that_is_not_finite(mine):
+def first_step_that_is_not_finite(tiny):
     """The step of epoch 1, counted from 1, by brute force, of seed 0."""
-    indices = jnp.asarray(datasets.split(100, mine.dataset.num_validation, 0)[0])
+    indices = jnp.asarray(datasets.split(100, tiny.dataset.num_validation, 0)[0])
     images, labels = map(jnp.asarray, DATASET[:2])
-    state = steps.init(mine, 0, len(indices))
+    state = steps.init(tiny, 0, len(indices))
     step = jax.jit(
         lambda state, i: epoch.train_steps(
-            *(mine, state, losses.zeros(), 0, indices, images, labels, 1, i, i + 1)
+            tiny, state, losses.zeros(), 0, indices, images, labels, 1, i, i + 1
         )
     )
     for i in range(5):
-        state, measured = step(state, i)
-        if not all(np.isfinite(x).all() for x in jax.tree.leaves((state.params, measured))):
+        state, metrics = step(state, i)
+        if not all(np.isfinite(x).all() for x in jax.tree.leaves((state.params, metrics))):
             return i + 1
     return None
 
@@ -71,12 +71,12 @@ def test_the_layer_whose_activation_is_not_finite_is_named(monkeypatch):
     monkeypatch.setitem(
         layers.ACTIVATIONS, 'relu', lambda x: x / 0 if x.shape[-1] == 64 else jax.nn.relu(x)
     )
-    mine = small_settings(
+    tiny = small_settings(
         model__name='cnn_4', model__widths=None, model__activation='relu', batch_size=2
     )
-    state = jax.jit(lambda: steps.init(mine, 0, 80))()
-    inputs = steps.preprocess(jnp.asarray(DATASET.train_images[:2]), mine)
-    (name,) = debug_nans._layers(mine, state, inputs, None, jax.random.key(0))
+    state = jax.jit(lambda: steps.init(tiny, 0, 80))()
+    inputs = steps.preprocess(jnp.asarray(DATASET.train_images[:2]), tiny)
+    (name,) = debug_nans._layers(tiny, state, inputs, None, jax.random.key(0))
     assert name == 'ConvNorm_1, behind Pool_0'
 
 
@@ -98,30 +98,30 @@ def test_a_gradient_that_is_not_finite_is_named(monkeypatch):
 
 
 def test_only_the_seed_that_goes_wrong_is_named(monkeypatch):
-    keep = debug_nans.keep
+    copy = debug_nans.copy
 
     def spoiled(layout, state):
         """The second seed's parameters are not finite from the start."""
-        kept = keep(layout, state)
-        kept.params['Dense_1']['bias'][1] = np.nan
-        return kept
+        copied = copy(layout, state)
+        copied.params['Dense_1']['bias'][1] = np.nan
+        return copied
 
-    monkeypatch.setattr(debug_nans, 'keep', spoiled)
+    monkeypatch.setattr(debug_nans, 'copy', spoiled)
     said = message(seed=5)
     assert said.startswith('config.debug_nans: seed 6, epoch 1, step 1: not finite first in the')
     assert 'the parameters before it parameters/Dense_1/bias' in said
 
 
 def test_a_validation_loss_that_is_not_finite_is_told():
-    measured = steps.metrics.Metrics(np.array([1.0, np.inf]), np.zeros(2), np.ones(2))
+    metrics = losses.Metrics(np.array([1.0, np.inf]), np.zeros(2), np.ones(2))
     with pytest.raises(ConfigError, match='seed 1, epoch 3: the validation loss is not finite'):
-        debug_nans.check_validation(small_settings(), measured, 3)
+        debug_nans.check_validation(small_settings(), metrics, 3)
 
 
 def test_a_run_without_such_numbers_is_the_same_run():
-    mine = small_settings(model__dropout=0.2)
+    tiny = small_settings(model__dropout=0.2)
     layout = mesh.arrange(3, devices=jax.local_devices()[:2])
-    expected = fit(mine, DATASET, layout)
+    expected = fit(tiny, DATASET, layout)
     np.testing.assert_array_equal(run(model__dropout=0.2).logits, expected.logits)
 
 

@@ -18,7 +18,7 @@ def draw(count, side=6, channels=3):
 @pytest.mark.parametrize('count', [1, 8, 37])  # 37 is prime: blocks of one
 @pytest.mark.parametrize('weighted', [False, True])
 def test_with_sums_is_the_function_and_its_sums(count, weighted, monkeypatch):
-    monkeypatch.setattr(fused_norm, '_BLOCK_BYTES', 2000)  # several blocks, whatever they hold
+    monkeypatch.setattr(fused_norm, '_BLOCK_BYTES', 2000)  # several blocks
     images, kernel = draw(count), draw(1, 3, 5)[0, 0]
     weights = jnp.arange(count) % 3.0 if weighted else None
 
@@ -43,8 +43,8 @@ def test_with_sums_is_the_function_and_its_sums(count, weighted, monkeypatch):
     chex.assert_trees_all_close(ours(kernel, images), plain(kernel, images), rtol=1e-4, atol=1e-3)
     gradients = jax.jit(jax.grad(loss(ours), (0, 1)))(kernel, images)
     expected = jax.grad(loss(plain), (0, 1))(kernel, images)
-    for mine, theirs in zip(gradients, expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+    for gradient, want in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
 
 
 class Plain(nn.Module):
@@ -61,7 +61,7 @@ class Plain(nn.Module):
 
 
 class Ours(nn.Module):
-    """The same."""
+    """The same network by our layers."""
 
     @nn.compact
     def __call__(self, x, train, batch=EVERY_IMAGE):
@@ -104,10 +104,11 @@ def test_a_network_of_blocks_is_the_plain_network(train, monkeypatch):
     chex.assert_trees_all_close(flax_names(stats), wanted_stats, rtol=1e-4, atol=1e-5)
     gradients = flax_names(gradients)
     for path, want in jax.tree_util.tree_leaves_with_path(expected):
-        mine = gradients
+        gradient = gradients
         for key in path:
-            mine = mine[key.key]
-        np.testing.assert_allclose(mine, want, rtol=2e-3, atol=2e-3 * max(1, np.abs(want).max()))
+            gradient = gradient[key.key]
+        atol = 2e-3 * max(1, np.abs(want).max())
+        np.testing.assert_allclose(gradient, want, rtol=2e-3, atol=atol)
 
 
 def test_masked_images_count_for_nothing():

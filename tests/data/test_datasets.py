@@ -1,17 +1,22 @@
 """Reading and checking the files of a data set, and splits."""
 
+import gzip
 import hashlib
+import pathlib
 import struct
 
 import numpy as np
 import pytest
+from conftest import real_data_dir
 from small_files import assert_same, bare_environment, idx, no_download, small, write
 
 from fmnist_jax.data import datasets
 from fmnist_jax.data import idx as idx_file
 from fmnist_jax.errors import DataError
+from fmnist_jax.results import arrays
 
 __all__ = ['bare_environment', 'no_download', 'small']  # fixtures
+REAL = real_data_dir()
 
 
 # --- one file ---------------------------------------------------------------------------------
@@ -101,7 +106,7 @@ def test_a_file_missing_in_data_dir_is_named(small, no_download):
     (small / datasets.FILES[2]).unlink()
     with pytest.raises(DataError, match=f'{small} lacks {datasets.FILES[2]};') as caught:
         datasets.load('fashion_mnist', small.parent)
-    # Not "unavailable": a fallback to drawn images would hide the user's mistake.
+    # Not DataUnavailable: the command would fall back to drawn images and hide the mistake.
     assert not isinstance(caught.value, datasets.DataUnavailable)
 
 
@@ -120,9 +125,45 @@ def test_a_bad_checksum_in_data_dir_gives_both_sums(small, no_download, damage):
     other = (small / datasets.FILES[1]).read_bytes()
     content = path.read_bytes()[:-9] if damage == 'truncated' else other
     path.write_bytes(content)
-    expected, found = datasets.MD5['fashion_mnist'][3], hashlib.md5(content).hexdigest()
-    with pytest.raises(DataError, match=f'{path}.*{found}.*{expected}.*delete it and fetch'):
+    digest, expected = hashlib.md5(content).hexdigest(), datasets.MD5['fashion_mnist'][path.name]
+    with pytest.raises(DataError, match=f'{path}.*{digest}.*{expected}.*delete it and fetch'):
         datasets.load('fashion_mnist', small.parent)
+
+
+def unpack(path):
+    """Replaces a gzipped file by its content."""
+    path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
+    path.unlink()
+    return path.with_suffix('')
+
+
+@pytest.mark.parametrize('numbers', [[2], [0, 1, 2, 3]])
+def test_unpacked_files_are_read_and_checked(small, no_download, numbers):
+    expected = datasets.load('fashion_mnist', small.parent)
+    paths = [unpack(small / datasets.FILES[number]) for number in numbers]
+    for array, want in zip(datasets.load('fashion_mnist', small.parent), expected, strict=True):
+        np.testing.assert_array_equal(array, want)
+    images = arrays.images_at_hand('fashion_mnist', small.parent)
+    np.testing.assert_array_equal(images, expected.test_images)
+    content = paths[0].read_bytes()
+    paths[0].write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DataError, match=f'{paths[0]} is damaged or another file: MD5 '):
+        datasets.load('fashion_mnist', small.parent)
+
+
+@pytest.mark.parametrize('name', ['fashion_mnist', 'mnist'])
+@pytest.mark.skipif(REAL is None, reason='no real data: set FMNIST_DATA_DIR')
+def test_the_checksums_of_unpacked_files_are_those_of_the_published_content(name):
+    for file in datasets.FILES:
+        content = gzip.decompress((REAL / name / file).read_bytes())
+        digest = hashlib.md5(content).hexdigest()
+        assert datasets.MD5[name][file.removesuffix('.gz')] == digest
+
+
+@pytest.mark.parametrize('as_path', [str, pathlib.Path])
+def test_a_url_is_no_data_dir(no_download, as_path):
+    with pytest.raises(DataError, match='https:/+host/data: a URL is not a file; download it'):
+        datasets.load('mnist', as_path('https://host/data'))
 
 
 def test_an_unknown_name_lists_the_known_ones():

@@ -8,7 +8,7 @@ from report_for_tests import cells, fill, history, line
 from configs import base
 from fmnist_jax import report
 from fmnist_jax.report import page
-from fmnist_jax.report.other_numbers import also_grid
+from fmnist_jax.report.other_numbers import other_numbers_grid
 from fmnist_jax.report.rows import from_result, not_run
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
@@ -17,21 +17,25 @@ from fmnist_jax.results import workdirs
 def shown(**more):
     """{what: (report, ours)} of one row."""
     rows = [from_result(line(**more)), not_run(base.row('b', {}, 0.9, {'aim': 0.8}))]
-    return {what: (theirs, ours) for _, what, theirs, ours in also_grid(rows)[1:]}
+    return {what: (theirs, ours) for _, what, theirs, ours in other_numbers_grid(rows)[1:]}
 
 
 def test_numbers_stand_beside_ours():
-    told = {'train_accuracy': 0.7, 'validation_loss': 0.61, 'parameters': 1234, 'plus_minus': 0.02}
-    told |= {'train_seconds': 60, 'seconds_per_epoch': 5, 'operations': 7}
-    found = shown(also_reported=told, history=history(), parameters=1230)
+    reported = {
+        'train_accuracy': 0.7,
+        'validation_loss': 0.61,
+        'parameters': 1234,
+        'plus_minus': 0.02,
+    }
+    reported |= {'train_seconds': 60, 'seconds_per_epoch': 5, 'operations': 7}
+    found = shown(also_reported=reported, history=history(), parameters=1230)
     assert found['train accuracy'] == ('70.00', '71.00')  # the last of three epochs, three seeds
     losses = [1 / (1 + 0.7 + 0.01 * seed) for seed in range(3)]
     assert found['validation loss'] == ('0.6100', f'{sum(losses) / 3:.4f}')
     assert found['parameters (ours: trained ones)'] == ('1,234', '1,230')
     spread = 100 * math.sqrt(0.91 * 0.09 / 256)
-    assert found.pop('± of accuracy (ours: over batches of 256 test images)') == (
-        *('2.00', f'{spread:.2f}'),
-    )
+    plus_minus = found['± of accuracy (ours: over batches of 256 test images)']
+    assert plus_minus == ('2.00', f'{spread:.2f}')
     assert found['seconds to train (ours: a seed)'] == ('60.0', '4.1')
     assert found['operations (ours: python -m fmnist_jax.cost)'] == ('7', '')
     assert not any('epoch' in what for what in found)  # a column of the table
@@ -50,7 +54,7 @@ def test_an_aim_is_reached_if_the_interval_is_above_it(aim, ours):
     assert shown(also_reported={'aim': aim})['hoped-for test accuracy'][1] == ours
 
 
-def test_drawn_images_and_rows_not_run_say_nothing():
+def test_synthetic_images_and_rows_not_run_have_no_other_numbers():
     assert shown(dataset='synthetic', also_reported={'aim': 0.8}) == {}
 
 
@@ -62,11 +66,11 @@ def test_drawn_images_and_rows_not_run_say_nothing():
         (0.002, {}, None),  # written before penalties were
     ],
 )
-def test_kerass_loss_holds_the_penalty(l2, more, expected):
+def test_keras_loss_includes_the_l2_penalty(l2, more, expected):
     result = line(also_reported={'loss': 0.61}, history={'validation_loss': [[0.5, 0.6, None]]})
     result['config']['optimizer']['l2'] = l2
     result['tested_epoch'] = [None] * 3
-    shown = also_grid([from_result(result | more)])[1]
+    shown = other_numbers_grid([from_result(result | more)])[1]
     assert shown[1:] == ['validation loss with L2 penalty', '0.6100',
                          '' if expected is None else f'{expected:.4f}']  # fmt: skip
 
@@ -120,13 +124,12 @@ def test_a_table_says_what_is_not_run_and_how_to_run_it(tmp_path):
     assert 'Not run yet' not in report.workdir_table(tmp_path / 'no')
 
 
-def test_what_a_config_says_of_a_report_may_be_newer_than_the_line(tmp_path):
+def test_the_configs_numbers_of_a_report_override_the_lines(tmp_path):
     config = base.get_config()
     config.rows = (base.row('a', {}, 0.95, {'aim': 0.5}, repeats=True),)
     workdirs.acquire(tmp_path, config)
     result_lines.append(tmp_path, line('a', also_reported={'parameters': 3}))
     _, (row,) = report.rows.read(tmp_path)
     assert row.repeats and row.also_reported == {'parameters': 3, 'aim': 0.5}
-    assert [row[1] for row in cells(report.workdir_table(tmp_path)) if row[0] == 'a'][1:] == [
-        *('parameters (ours: trained ones)', 'hoped-for test accuracy'),
-    ]
+    names = [row[1] for row in cells(report.workdir_table(tmp_path)) if row[0] == 'a'][1:]
+    assert names == ['parameters (ours: trained ones)', 'hoped-for test accuracy']

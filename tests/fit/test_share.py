@@ -7,14 +7,14 @@ import pytest
 from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit import compile, fit, mesh
+from fmnist_jax.fit import fit, mesh
 from fmnist_jax.models.batch import AXIS, Share
 
 DATASET = small_dataset()
 
 
 def run(settings, devices):
-    layout = compile.make_layout(settings, jax.local_devices()[:devices])
+    layout = mesh.make_layout(settings, jax.local_devices()[:devices])
     return layout, fit.fit(settings, DATASET, layout)
 
 
@@ -55,20 +55,16 @@ def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, eac
 )
 def test_how_many_devices_share_a_seed(change, devices, each):
     settings = small_settings(model__widths=None, **change)
-    layout = compile.make_layout(settings, jax.local_devices()[:devices])
+    layout = mesh.make_layout(settings, jax.local_devices()[:devices])
     assert layout.share.parts == each
     assert len(layout.devices) == each * change['num_seeds']
 
 
 def test_a_share_that_cannot_be_had_is_named():
     with pytest.raises(ConfigError, match=r'config.devices_per_seed=3: expected one of 1, 2, 4'):
-        compile.make_layout(
-            small_settings(num_seeds=1, devices_per_seed=3), jax.local_devices()[:4]
-        )
+        mesh.make_layout(small_settings(num_seeds=1, devices_per_seed=3), jax.local_devices()[:4])
     with pytest.raises(ConfigError, match=r'expected one of 1: 1 devices for each seed'):
-        compile.make_layout(
-            small_settings(num_seeds=4, devices_per_seed=2), jax.local_devices()[:4]
-        )
+        mesh.make_layout(small_settings(num_seeds=4, devices_per_seed=2), jax.local_devices()[:4])
 
 
 def test_take_and_collect_are_inverse():

@@ -1,4 +1,4 @@
-"""How a table's numbers were obtained, as the page tells it."""
+"""How a table's numbers were made, as the page shows it."""
 
 import os
 
@@ -6,27 +6,27 @@ import pytest
 from report_for_tests import line
 
 from fmnist_jax.fit import mesh
-from fmnist_jax.report import provenance as how_made
 from fmnist_jax.report import rows
+from fmnist_jax.report.provenance import duration, how_made
 from fmnist_jax.results import provenance
 
 
 @pytest.mark.parametrize(('seconds', 'text'), [(45, '45 s'), (1234, '21 min'), (12345, '3.4 h')])
 def test_durations(seconds, text):
-    assert how_made.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_ranges_of_rows_that_differ():
     several = [rows.from_result(line('a', [0.9])), rows.from_result(line('b'))]
-    assert dict(how_made.how_obtained(several))['seeds of a row'] == '1 to 3'
-    assert how_made.how_obtained([rows.Row('a', 0.5)]) == []
+    assert dict(how_made(several))['seeds of a row'] == '1 to 3'
+    assert how_made([rows.Row('a', 0.5)]) == []
 
 
 def test_cores_are_those_that_the_run_might_use(monkeypatch):
     layout = mesh.arrange(1)
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3})  # taskset, Slurm, Ray
     row = rows.from_result(line('a') | provenance.provenance(layout))
-    assert dict(how_made.how_obtained([row]))['device'] == 'CPU, 1 core'
+    assert dict(how_made([row]))['device'] == 'CPU, 1 core'
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {0, 3})
     row = rows.from_result(line('a') | provenance.provenance(layout))
-    assert dict(how_made.how_obtained([row]))['device'] == 'CPU, 2 cores'
+    assert dict(how_made([row]))['device'] == 'CPU, 2 cores'

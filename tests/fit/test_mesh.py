@@ -52,12 +52,12 @@ def test_a_layout_never_needs_more_rounds_than_devices_allow():
 
 def test_devices_never_wait_for_each_other():
     """Many collectives in flight can hang a CPU's devices: the programs hold none."""
-    mine = small_settings(num_seeds=8, model__name='lenet5', model__widths=None)
+    tiny = small_settings(num_seeds=8, model__name='lenet5', model__widths=None)
     layout = mesh.arrange(8, devices=cores(8))
-    _, hparams = settings.split_static(mine)
+    _, hparams = settings.split_static(tiny)
     hparams = {path: np.float32(value) for path, value in hparams.items()}
-    arrays = compile.place(mine, small_dataset(), layout)
-    compiled = compile.compile_programs(mine, hparams, layout, arrays)
+    arrays = compile.place(tiny, small_dataset(), layout)
+    compiled = compile.compile_programs(tiny, hparams, layout, arrays)
     for program in (compiled.train_steps, compiled.validate, compiled.test):
         text = program.as_text()
         assert 'fusion' in text  # it is the compiled program's text

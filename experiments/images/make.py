@@ -6,6 +6,7 @@ python experiments/images/make.py run.txt
 
 import html
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def screen(capture):
         if states and not states[-1].startswith(('Script ', '- ', '  ')):
             if states[-1].startswith('| row') and _FIRST_CUT in states[-1]:
                 end = states[-1].index(_FIRST_CUT) - 1
-            yield states[-1][:end] if states[-1].startswith('|') else states[-1]
+            text = states[-1][:end] if states[-1].startswith('|') else states[-1]
+            yield re.sub(r' \[\d[^]]*\]$', '', text)  # the bar's times
 
 
 def terminal(capture):

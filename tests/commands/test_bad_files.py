@@ -41,7 +41,7 @@ def fails(outcomes):
     return {case: what for case, what in outcomes.items() if what not in ('accepted', 'refused')}
 
 
-@pytest.mark.parametrize('kind', ['idx', 'predicted', 'result_lines', 'configs'])
+@pytest.mark.parametrize('kind', ['idx', 'predictions', 'result_lines', 'configs'])
 def test_damaged_files_are_named(tmp_path, kind):
     outcomes = getattr(bad_files, kind)(tmp_path, 60)
     assert not fails(outcomes)

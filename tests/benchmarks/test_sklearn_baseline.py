@@ -98,12 +98,8 @@ def test_every_export_of_the_report(folder, small, tmp_path, capsys):
     exports = [f'--csv={tmp_path}/rows.csv', '--figures', '--html', f'--tensorboard={tmp_path}/tb']
     assert report.main([str(folder), *exports, f'--data_dir={small.parent}']) == 0
     messages = capsys.readouterr().err
-<<<<<<< HEAD
-    assert 'left out learning curves, loss: no row has a history' in messages
-=======
     for quantity in ('accuracy', 'loss'):
         assert f'left out learning curves, {quantity}: no row has a history' in messages
->>>>>>> hG
     assert 'wrote 4 runs' in messages
     with open(tmp_path / 'rows.csv', newline='') as file:
         (row,) = csv.DictReader(file)

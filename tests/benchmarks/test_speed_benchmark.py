@@ -107,9 +107,9 @@ def test_table_flag_writes_the_table_again(tmp_path, contents):
 @pytest.mark.parametrize(
     ('argument', 'message'),
     [
-        ('--networks=fcn,lenet', "error: argument --networks: 'lenet': expected some of fcn, le"),
-        ('--seeds=0', "error: argument --seeds: '0': expected numbers such as 1,4"),
-        ('--modes=vmap:2', "error: argument --modes: 'vmap:2': expected vmap, map or map:K"),
+        ('--networks=fcn,lenet', "error: --networks: 'lenet': expected some of fcn, le"),
+        ('--seeds=0', "error: --seeds: '0': expected numbers such as 1,4"),
+        ('--modes=vmap:2', "error: --modes: 'vmap:2': expected vmap, map or map:K"),
         ('--epochs=2', "error: '--epochs=2': no such flag; see --help"),
     ],
 )

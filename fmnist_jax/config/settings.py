@@ -189,6 +189,12 @@ def settings_hash(settings):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def experiment_key(settings):
+    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone."""
+    flat = flatten(settings)
+    return json.dumps({path: flat[path] for path in sorted(flat) if path not in _SAME_EXPERIMENT})
+
+
 # Results that are older than a field were made with its feature off (0, no, empty) or like this.
 _BEFORE = {'compute': 'float32', 'optimizer.l2_on': 'all'}
 

@@ -19,7 +19,7 @@ import sys
 from ml_collections import ConfigDict
 
 from fmnist_jax.config.schema import default_config
-from fmnist_jax.config.settings import TABLE_ONLY, resolve, select_rows
+from fmnist_jax.config.settings import TABLE_ONLY, resolve
 from fmnist_jax.errors import ConfigError, one_line, show
 from fmnist_jax.files import file_name
 
@@ -146,7 +146,10 @@ def make_settings(changes=None, config=None, row=None):
 
     machine.use_all_cores()
     table = default_config() if config is None else load_config(config)
-    of_row = {} if row is None else select_rows(table, row)[0]['change']
+    changes_of = {one_row['name']: one_row['change'] for one_row in table.rows}
+    if row is not None and row not in changes_of:
+        raise ConfigError(f'row={row!r}: no such row; the rows are {", ".join(changes_of)}')
+    of_row = changes_of.get(row, {})
     settings = resolve(table, of_row | (changes or {}))
     checks.check(settings)
     return settings

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from fmnist_jax.config.settings import experiment_key
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import percent
 from fmnist_jax.results import lines as result_lines
@@ -11,13 +12,13 @@ _FEWEST = 3  # committed seeds that say how far seeds lie apart
 
 
 def committed_rows(folder):
-    """{(config_hash, dataset): result line} of the workdirs in a folder."""
+    """{settings.experiment_key: result line} of the workdirs in a folder."""
     rows = {}
     for workdir in sorted(pathlib.Path(folder).glob('*/results.jsonl')):
         for result in result_lines.read(workdir.parent):
-            known = rows.get((result['config_hash'], result['dataset']))
-            if known is None or len(known['test_accuracy']) < len(result['test_accuracy']):
-                rows[result['config_hash'], result['dataset']] = result
+            key = experiment_key(result['config'])
+            if key not in rows or len(rows[key]['seeds']) < len(result['seeds']):
+                rows[key] = result
     return rows
 
 
@@ -34,7 +35,7 @@ def comparison(results, folder='experiments'):
         return ''  # the user's own changes in there are no matter of this run
     lines = []
     for result in results:
-        committed = rows.get((result['config_hash'], result['dataset']))
+        committed = rows.get(experiment_key(result['config']))
         if committed is not None:
             lines.append(_line(result, committed))
     return '\n'.join(filter(None, lines))

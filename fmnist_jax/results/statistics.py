@@ -35,6 +35,13 @@ class Summary(NamedTuple):
     range: tuple[float, float]  # lowest and highest value
     trained: float  # see `trained_share`
 
+    def __str__(self):
+        values = f'{self.count} value{"s" * (self.count != 1)}'
+        if math.isnan(self.std):
+            return f'{self.mean:.4f} ({values})'
+        low, high = self.interval
+        return f'{self.mean:.4f} ± {self.std:.4f} ({values}, 95 % interval {low:.4f} to {high:.4f})'
+
 
 def summarize(values):
     """Summary of the values of independent seeds: mean ± t·s/√n, and mean ± t·s·√(1+1/n)."""

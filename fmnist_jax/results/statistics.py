@@ -14,6 +14,7 @@ from scipy.special import nctdtr, ndtri, stdtr, stdtrit  # scipy.stats takes a s
 
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
+ROUNDING = 0.5e-4  # half of the last digit of our own accuracies: per cent with two decimals
 ENOUGH_SEEDS = 5  # a row with fewer seeds is judged with the pooled standard deviation
 WIDEST = 0.02  # a wider half of the prediction interval cannot judge a reported number
 SMALLEST_EFFECT = (
@@ -156,9 +157,9 @@ def verdict(reported, summary):
     if reported is None or summary.count < 2:
         return ''
     low, high = summary.prediction
-    if reported < low - 0.5e-4:
+    if reported < low - ROUNDING:
         return 'lower'
-    return 'higher' if reported > high + 0.5e-4 else 'consistent'
+    return 'higher' if reported > high + ROUNDING else 'consistent'
 
 
 def wilson_interval(proportion, count):

@@ -20,6 +20,8 @@ from fmnist_jax.markdown import markdown
 # Training computes in float32. Other numbers would become infinite or zero there.
 _LARGEST, _SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 _MOST_LAYERS = 100
+_SWITCH = {'true': True, 't': True, 'yes': True, '1': True}
+_SWITCH |= {'false': False, 'f': False, 'no': False, '0': False}
 _WIDEST = 65_536
 _INTERVALS = {  # what a message calls the interval -> the test for it
     'a number': lambda value: True,
@@ -64,32 +66,41 @@ class Field(NamedTuple):
             return 'True or False'
         return self.values
 
+    def problem(self, value):
+        """What was expected instead of a value that the field does not allow; None if it does."""
+        if self.kind == 'choice':  # True == 1, but True is no number of channels
+            right = any(type(value) is type(c) and value == c for c in self.choices())
+        elif self.kind == 'switch':
+            right = isinstance(value, bool)
+        elif self.kind == 'whole':
+            right = _is_whole(value)
+            if right and not self.values[0] <= value <= self.values[1]:
+                return f'{self.values[0]} to {self.values[1]}'
+        elif self.kind == 'widths':
+            right = isinstance(value, (tuple, list)) and len(value) <= _MOST_LAYERS
+            right = right and all(_is_whole(width) and 1 <= width <= _WIDEST for width in value)
+        else:
+            right = (_is_whole(value) or isinstance(value, float)) and value == value
+            if right and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
+                return f'{self.values}, within float32 ({_SMALLEST:.2g} to {_LARGEST:.2g})'
+            right = right and _INTERVALS[self.values](value)
+        return None if right else self.expected()
+
     def parse(self, text):
         """The value that a command line gives as text; ValueError if there is none."""
         if self.default is None and text.lower() in ('', 'none'):
             return None
-        if self.kind == 'switch':
-            known = {'true': True, 't': True, '1': True, 'yes': True}
-            known |= {'false': False, 'f': False, '0': False, 'no': False}
-            if text.lower() not in known:
-                raise ValueError('expected true or false')
-            return known[text.lower()]
-        if self.kind == 'widths':
-            return _parse_widths(text)
         try:
+            if self.kind == 'switch':
+                return _SWITCH[text.lower()]
+            if self.kind == 'widths':
+                value = ast.literal_eval(text)
+                return tuple(value) if isinstance(value, (tuple, list)) else (value,)
             return self.type(text)
-        except ValueError:
-            kind = 'a whole number' if self.type is int else 'a number'
+        except (KeyError, ValueError, SyntaxError, MemoryError, RecursionError):
+            kinds = {'switch': 'true or false', 'widths': 'whole numbers, as in 400,400'}
+            kind = kinds.get(self.kind, 'a whole number' if self.type is int else 'a number')
             raise ValueError(f'expected {kind}') from None
-
-
-def _parse_widths(text):
-    """'(400, 400)', '400,400' or '400' as a tuple."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise ValueError('expected whole numbers, as in 400,400') from None
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
 def _whole(path, default, help, least, most):
@@ -108,6 +119,7 @@ def _choice(path, default, help, choices):
     return Field(path, 'choice', default, help, choices)
 
 
+_WIDTHS = f'whole numbers, 1 to {_WIDEST}, at most {_MOST_LAYERS} of them, as in 400,400'
 _DATASETS = ('fashion_mnist', 'mnist', 'synthetic')
 _EPOCHS, _IMAGES = 100_000, 60_000
 
@@ -166,7 +178,7 @@ FIELDS = (
     _choice('model.dropout_after', None, 'each | last hidden layer', ('each', 'last')),
     _switch('model.batch_norm', None, 'batch norm after every hidden layer'),
     _choice('model.initialization', None, 'of kernels', 'models.layers:KERNEL_INITIALIZERS'),
-    Field('model.widths', 'widths', None, 'features of the layers', 'whole numbers, as in 400,400'),
+    Field('model.widths', 'widths', None, 'features of the layers', _WIDTHS),
     _whole('model.dense', None, 'features of the hidden dense layer', 1, _WIDEST),
     _whole('model.kernel_size', None, 'pixels', 1, 28),
     _whole('model.blocks', None, 'depthwise-separable blocks of MobileNet', 1, 13),
@@ -254,47 +266,12 @@ def check_fields(flat):
         value = flat[field.path]
         if value is None and field.default is None:
             continue
-        expected = _wrong(field, value)
-        if expected:
+        if expected := field.problem(value):
             raise ConfigError(f'config.{field.path}={show(value)}: expected {expected}')
-
-
-def _wrong(field, value):
-    """What was expected of a value that the field does not allow; None if it does."""
-    if field.kind == 'choice':
-        # True == 1, but True is no number of channels.
-        right = any(type(value) is type(c) and value == c for c in field.choices())
-        return None if right else field.expected()
-    if field.kind == 'whole':
-        least, most = field.values
-        if not _is_whole(value):
-            return field.expected()
-        return None if least <= value <= most else f'{least} to {most}'
-    if field.kind == 'number':
-        return _wrong_number(field.values, value)
-    if field.kind == 'switch':
-        return None if isinstance(value, bool) else field.expected()
-    return _wrong_widths(value)
 
 
 def _is_whole(value):
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _wrong_number(interval, value):
-    if not (_is_whole(value) or isinstance(value, float)) or value != value:
-        return interval
-    if value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
-        return f'{interval}, within float32 ({_SMALLEST:.2g} to {_LARGEST:.2g})'
-    return None if _INTERVALS[interval](value) else interval
-
-
-def _wrong_widths(value):
-    if not isinstance(value, (tuple, list)) or not all(
-        _is_whole(width) and 1 <= width <= _WIDEST for width in value
-    ):
-        return f'whole numbers, 1 to {_WIDEST}, as in (400, 400)'
-    return f'at most {_MOST_LAYERS} of them' if len(value) > _MOST_LAYERS else None
 
 
 def fields_help():

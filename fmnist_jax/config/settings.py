@@ -139,7 +139,7 @@ def override(config, overrides):
     for row in config.rows:
         own = flatten(plain(resolve(config, row)))
         change = {path: value for path, value in row['change'].items() if path not in overrides}
-        for path in row['change'].keys() & overrides.keys():
+        for path in filter(row['change'].__contains__, overrides):
             replaced.setdefault(path, []).append(row['name'])
         new = row | {'change': change}
         if 'model.name' in overrides:

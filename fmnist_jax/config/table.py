@@ -160,14 +160,7 @@ _ROW = {'name', 'change', 'reported', 'also_reported', 'repeats'}
 
 
 def check_table(config):
-    """Refuses a config with no usable table: its title, its rows.
-
-    Args:
-      config: what a file's get_config() returned.
-
-    Raises:
-      ConfigError: one line with the row and what was expected.
-    """
+    """Refuses a config without a usable title and rows, in one line (ConfigError)."""
     if not isinstance(config, ConfigDict):
         raise ConfigError(
             f'get_config() gave {show(config)}; expected a ConfigDict, as from default_config()'
@@ -175,13 +168,14 @@ def check_table(config):
     missing = [name for name in TABLE_ONLY if name not in config]
     if missing:
         raise ConfigError(f'the config has no {missing[0]}; start from default_config()')
-    if not isinstance(config.title, str):
-        raise ConfigError(f'config.title={show(config.title)}: expected a text')
-    if not isinstance(config.grid, bool):
-        raise ConfigError(f'config.grid={show(config.grid)}: expected True or False')
-    for name in ('rows', 'claims'):
-        if not isinstance(config[name], (tuple, list)):
-            raise ConfigError(f'config.{name}={show(config[name])}: expected a tuple of {name}')
+    for name, kind, expected in (
+        ('title', str, 'a text'),
+        ('grid', bool, 'True or False'),
+        ('rows', (tuple, list), 'a tuple of rows'),
+        ('claims', (tuple, list), 'a tuple of claims'),
+    ):
+        if not isinstance(config[name], kind):
+            raise ConfigError(f'config.{name}={show(config[name])}: expected {expected}')
     if not config.rows:
         raise ConfigError(f'config.rows is empty; {_EXPECTED}')
     for number, one_row in enumerate(config.rows, 1):
@@ -202,28 +196,31 @@ def _check_row(row, number):
         raise ConfigError(
             f'config.rows, row {number}: name={show(name)}; expected 1 to 99 printable letters'
         )
-    where = f'row {name!r}'
-    change = row['change']
-    if not isinstance(change, dict) or not all(isinstance(path, str) for path in change):
-        raise ConfigError(
-            f"{where}: change={show(change)}; expected a dict {{'section.field': value}}"
-        )
-    reported = row['reported']
-    if reported is not None and not (_is_number(reported) and 0 <= reported <= 1):
-        raise ConfigError(
-            f'{where}: reported={show(reported)}; expected a fraction, 0 to 1, or None'
-        )
-    also = row['also_reported']
-    if not isinstance(also, dict) or not all(
-        isinstance(name, str) and _is_number(value) for name, value in also.items()
-    ):
-        raise ConfigError(f'{where}: also_reported={show(also)}; expected a dict of numbers')
-    if not isinstance(row['repeats'], bool):
-        raise ConfigError(f'{where}: repeats={show(row["repeats"])}; expected True or False')
+    for field, is_right, expected in _ROW_CHECKS:
+        if not is_right(row[field]):
+            raise ConfigError(f'row {name!r}: {field}={show(row[field])}; expected {expected}')
 
 
 def _is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def _is_dict(value, is_right):
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and is_right(one) for name, one in value.items()
+    )
+
+
+_ROW_CHECKS = (
+    ('change', lambda v: _is_dict(v, lambda _: True), "a dict {'section.field': value}"),
+    (
+        'reported',
+        lambda v: v is None or (_is_number(v) and 0 <= v <= 1),
+        'a fraction, 0 to 1, or None',
+    ),
+    ('also_reported', lambda v: _is_dict(v, _is_number), 'a dict of numbers'),
+    ('repeats', lambda v: isinstance(v, bool), 'True or False'),
+)
 
 
 def _check_names(names):

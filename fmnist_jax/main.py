@@ -17,6 +17,7 @@ from fmnist_jax import files
 from fmnist_jax.config.cli import exit_code, loaders, parse_table, say, table_parser, whole
 from fmnist_jax.config.settings import override, plain, select_rows
 from fmnist_jax.errors import ConfigError
+from fmnist_jax.markdown import markdown, percent
 
 _SMOKE_IMAGES = 1000  # training images of --smoke
 
@@ -26,56 +27,36 @@ def _parser():
     add = parser.add_argument
     add('--rows', default='*', metavar='GLOB,...', help="rows to run: 'relu*,tanh_max*'")
     add('--list', action='store_true', help="print the rows with the report's numbers and stop")
-    add(
-        '--smoke',
-        action='store_true',
-        help=f'a quick trial: 1 seed, 1 epoch, {_SMOKE_IMAGES} images',
-    )
-    add(
-        '--cluster',
-        metavar='HOST:PORT',
-        help="train on a Ray cluster; auto: RAY_ADDRESS, else this machine's cluster. A task has "
-        'one GPU, or --cpu_devices cores where there are none',
-    )
-    add(
-        '--seeds_per_task',
-        type=whole(0),
-        default=0,
-        help='with --cluster: seeds of a row in one task; 0: all',
-    )
-    add(
-        '--coordinator',
-        metavar='HOST:PORT',
-        help='train on several hosts together, this command on each: the address of host 0; auto: '
-        'Slurm, Open MPI, Kubernetes, TPUs',
-    )
+    few = f'a quick trial: 1 seed, 1 epoch, {_SMOKE_IMAGES} images'
+    add('--smoke', action='store_true', help=few)
+    ray = "train on a Ray cluster; auto: RAY_ADDRESS, else this machine's; local: a new one"
+    add('--cluster', metavar='HOST:PORT', help=ray)
+    add('--seeds_per_task', type=whole(0), default=0, help='with --cluster: of a row; 0: all')
+    hosts = 'train on several hosts, this command on each: the address of host 0, or auto'
+    add('--coordinator', metavar='HOST:PORT', help=hosts)
     add('--num_hosts', type=whole(1), help='with --coordinator: the number of hosts')
     add('--host', type=whole(0), help='with --coordinator: the number of this host, from 0')
     return parser
 
 
 def _list_rows(config, rows):
-    from fmnist_jax.markdown import percent
+    def text(name, number):
+        return f'{name} {percent(number) if name.endswith("accuracy") else format(number, ".10g")}'
 
-    width = max(len(row['name']) for row in rows)
-    print(f'{config.title}\n{"row".ljust(width)}  report, test accuracy in %; other numbers')
+    lines = []
     for row in rows:
-        also = ', '.join(
-            f'{name} {percent(number) if name.endswith("accuracy") else format(number, ".10g")}'
-            for name, number in row['also_reported'].items()
-        )
-        print(f'{row["name"].ljust(width)}  {percent(row["reported"]) or "-"}  {also}'.rstrip())
+        also = ', '.join(text(name, number) for name, number in row['also_reported'].items())
+        lines.append((row['name'], percent(row['reported']), also))
+    print(f'{config.title}\n\n{markdown(("row", "report", "other numbers"), lines)}')
 
 
 def _use_synthetic_images(config, error):
     """Falls back on synthetic images where the config allows it."""
     if config.dataset.fallback != 'synthetic':
         raise error
-    say(f'{error}\n')
-    say('*' * 78)
-    say('FALLING BACK ON SYNTHETIC IMAGES: drawn garments, NOT Fashion-MNIST.')
-    say("The numbers below say nothing about the reports' numbers.")
-    say('*' * 78)
+    stars = '*' * 78
+    say(f'{error}\n\n{stars}\nFALLING BACK ON SYNTHETIC IMAGES: drawn garments, NOT Fashion-MNIST.')
+    say(f"The numbers below say nothing about the reports' numbers.\n{stars}")
     config.dataset.name = 'synthetic'
 
 
@@ -111,14 +92,12 @@ def _train(options, inputs):
         from fmnist_jax.sweep import multihost
 
         return multihost.run(*inputs)
-    if options.cluster:
-        from fmnist_jax.sweep import ray_cluster
+    if not options.cluster:
+        return experiment.run(*inputs)
+    from fmnist_jax.sweep.ray_cluster import connect
 
-        with ray_cluster.connect(
-            options.cluster, options.cpu_devices, options.seeds_per_task
-        ) as executor:
-            return experiment.run(*inputs, executor)
-    return experiment.run(*inputs)
+    with connect(options.cluster, options.cpu_devices, options.seeds_per_task) as executor:
+        return experiment.run(*inputs, executor)
 
 
 def _run(options, config):

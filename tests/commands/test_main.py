@@ -133,7 +133,7 @@ def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):
 
 def test_list_shows_the_reports_seconds_as_seconds(tmp_path, config):
     config.write_text(CONFIG.replace('reported=0.5', "also_reported={'seconds_per_epoch': 17.0}"))
-    assert 'seconds_per_epoch 17\n' in run(tmp_path, f'--config={config}', '--list').stdout
+    assert 'seconds_per_epoch 17 ' in run(tmp_path, f'--config={config}', '--list').stdout
 
 
 def test_help_names_the_flags_and_every_field(tmp_path):

@@ -153,21 +153,43 @@ def _check_fit(path, settings, variables, count):
         )
 
 
-def of_row(workdir, row_name):
+# Three seeds of report 004's base CNN, with which `predict` answers without a workdir.
+SHIPPED = pathlib.Path(__file__).parent / 'base_cnn'
+
+
+def of_row(workdir, row_name=None):
     """The Networks of all seeds of a finished row whose parameters were kept.
+
+    Args:
+      workdir: folder of the results.
+      row_name: None for the only row of the workdir.
 
     Raises:
       ConfigError: no result lines, no such row, or no parameters of the row were kept.
       DataError: a file of parameters is missing or damaged.
     """
+    workdir = pathlib.Path(workdir)
     rows = {result['row']: result for result in lines.read(workdir)}
     if not rows:
         raise ConfigError(f'{workdir}: no result lines there (results.jsonl)')
+    if row_name is None and len(rows) == 1:
+        row_name = next(iter(rows))
     if row_name not in rows:
-        raise ConfigError(f'--row={row_name}: not in {workdir}; its rows are {", ".join(rows)}')
+        raise ConfigError(
+            f'--row={row_name or ""}: not in {workdir}; its rows are {", ".join(rows)}'
+        )
     result = rows[row_name]
+    missing = [
+        file for file in result['parameters_file'] if file and not (workdir / file).is_file()
+    ]
+    if missing:
+        raise DataError(
+            f'{workdir / missing[0]}: no such file; git leaves parameters out: train the row in '
+            f'another workdir, python -m fmnist_jax.main --config={workdir.name} '
+            f"--rows='{row_name}' --workdir=runs/{workdir.name}"
+        )
     files = zip(result['parameters_file'], result['temperature'], strict=True)
-    kept = [(load(pathlib.Path(workdir) / file), t) for file, t in files if file]
+    kept = [(load(workdir / file), t) for file, t in files if file]
     if not kept:
         raise ConfigError(
             f'{workdir}: the row {row_name!r} has no file of parameters; train it in another '

@@ -136,7 +136,7 @@ def damaged_copy(trained, tmp_path):
         ('no workdir', 'nowhere: no result lines there'),
         (
             'no parameters',
-            'seeds_0_to_1.safetensors: no such file; git leaves parameters out: train',
+            'seeds_0_to_1.safetensors: no such file; git leaves parameters out',
         ),
         ('no row', '--row=b: not in {}; its rows are a row/1, all, diverged'),
         ('damaged', 'safetensors: not the parameters of a row, or damaged'),

@@ -3,6 +3,7 @@
 A field with a number for each seed is a list of them, with null for a seed without that number.
 """
 
+import itertools
 import json
 import math
 import pathlib
@@ -13,18 +14,14 @@ from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, one_line
 
 
-def _no_number(text):
-    raise ValueError(f'{text} is no number')
-
-
 def parse(text):
-    """The object that a JSON text (str or bytes) holds.
+    """The object in a JSON text (str or bytes); ValueError for NaN, infinities and other texts."""
 
-    Raises:
-      ValueError: not JSON, NaN or an infinity in it, or not an object.
-    """
+    def no_number(text):
+        raise ValueError(f'{text} is no number')
+
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=no_number)
     except RecursionError as error:
         raise ValueError('nested too deeply') from error
     if not isinstance(value, dict):
@@ -43,10 +40,6 @@ def _is_count(value):
 
 def _is_list(values, length, is_right):
     return isinstance(values, list) and len(values) == length and all(map(is_right, values))
-
-
-def _is_seconds(value):
-    return _is_number(value, 0)
 
 
 def _optional(is_right):
@@ -83,8 +76,8 @@ _PER_LINE = {
     'test_images': lambda value: _is_count(value) and value > 0,
     'train_images': _optional(lambda value: _is_count(value) and value > 0),
     'history': _instance(dict),
-    'train_seconds': _is_seconds,
-    'compile_seconds': _optional(_is_seconds),
+    'train_seconds': lambda value: _is_number(value, 0),
+    'compile_seconds': _optional(lambda value: _is_number(value, 0)),
     'predictions': _optional(_instance(str)),
     'parameters_file': _optional(_instance(str)),
     'temperature': _optional(_is_number),
@@ -112,26 +105,24 @@ def completed(line):
     count = len(result['test_accuracy']) if isinstance(result['test_accuracy'], list) else 0
     for name in _PER_SEED:
         result[name] = [None] * count if result[name] is None else result[name]
-    right = {name: is_right(result[name]) for name, is_right in _PER_LINE.items()}
-    for name, is_right in _PER_SEED.items():
-        right[name] = count and _is_list(result[name], count, is_right)
-    for name in right:
-        if not right[name]:
-            raise ValueError(f'{"wrong" if name in line else "no"} {name}')
+    wrong = [name for name, is_right in _PER_LINE.items() if not is_right(result[name])]
+    wrong += [
+        name
+        for name, is_right in _PER_SEED.items()
+        if not count or not _is_list(result[name], count, is_right)
+    ]
+    if wrong:
+        raise ValueError(f'{"wrong" if wrong[0] in line else "no"} {wrong[0]}')
     for name, epochs in result['history'].items():
         if not isinstance(epochs, list) or not all(
             _is_list(epoch, count, _optional(_is_number)) for epoch in epochs
         ):
             raise ValueError(f'wrong history of {name}')
-    _check_class_counts(result)
-    return result
-
-
-def _check_class_counts(result):
-    """All seeds are tested on the same images: the rows of every confusion matrix sum alike."""
+    # All seeds are tested on the same images: the rows of every confusion matrix sum alike.
     counts = {tuple(map(sum, matrix)) for matrix in result['confusion'] if matrix}
     if len(counts) > 1 or any(sum(count) != result['test_images'] for count in counts):
         raise ValueError('wrong confusion: its rows do not sum to the test images of each class')
+    return result
 
 
 def _check_lines_of_a_row(lines):
@@ -152,8 +143,7 @@ def _check_lines_of_a_row(lines):
 def read(workdir):
     """The results of `workdir`, one for each row, in the order of their first lines.
 
-    The lines of a row are joined in the order of their seeds: see `_joined`. A last line without a
-    newline is left out: a kill cut it off, and `append` writes over it.
+    A last line without a newline is left out: a kill cut it off, and `append` writes over it.
 
     Raises:
       ConfigError: a line is not a result line, or does not go with the other lines of its row.
@@ -163,32 +153,27 @@ def read(workdir):
         return []
     *lines, _torn = path.read_bytes().split(b'\n')
     rows = {}
-    for number, line in enumerate(lines, 1):
-        try:
+    try:
+        for number, line in enumerate(lines, 1):
+            problem, advice = f', line {number}: not a result line', 'mend or delete that line'
             result = completed(parse(line))
-        except ValueError as error:
-            raise ConfigError(
-                f'{path}, line {number}: not a result line ({one_line(error)}); '
-                'mend or delete that line, or choose another --workdir'
-            ) from error
-        rows.setdefault(result['row'], []).append(result)
-    for row, lines in rows.items():
-        try:
+            rows.setdefault(result['row'], []).append(result)
+        for row, lines in rows.items():
+            problem = f': {len(lines)} lines of the row {row!r} do not belong together'
+            advice = 'delete the wrong ones'
             _check_lines_of_a_row(lines)
-        except ValueError as error:
-            raise ConfigError(
-                f'{path}: {len(lines)} lines of the row {row!r} do not belong together '
-                f'({one_line(error)}); delete the wrong ones, or choose another --workdir'
-            ) from error
+    except ValueError as error:
+        raise ConfigError(
+            f'{path}{problem} ({one_line(error)}); {advice}, or choose another --workdir'
+        ) from error
     return [_joined(lines) for lines in rows.values()]
 
 
 def _joined(lines):
-    """The lines of one row as one line.
+    """The lines of one row as one line; fields that are not named here are of its first seed.
 
-    Per-seed fields and history are concatenated, seconds added; the ensemble is that of all seeds,
-    or None. `predictions` becomes a list of the files; `parameters_file` and `temperature` become
-    lists with an item for each line. All other fields are those of the line with the first seed.
+    `predictions` becomes a list of the files; `parameters_file` and `temperature` become lists with
+    an item for each line.
     """
     newest, lines = lines[-1], sorted(lines, key=lambda line: line['seeds'][0])
     joined = dict(lines[0])
@@ -207,10 +192,8 @@ def _joined(lines):
     joined['history'] = {}
     for name in lines[0]['history']:
         # Seeds may stop at different epochs: None for the epochs after that.
-        length = max(len(line['history'][name]) for line in lines)
         columns = [column for line in lines for column in zip(*line['history'][name], strict=True)]
-        padded = [[*column, *[None] * (length - len(column))] for column in columns]
-        joined['history'][name] = [list(epoch) for epoch in zip(*padded, strict=True)]
+        joined['history'][name] = [list(epoch) for epoch in itertools.zip_longest(*columns)]
     return joined
 
 

@@ -32,10 +32,9 @@ def load(path):
     try:
         with np.load(path) as file:
             probabilities = file['probabilities']
-        if probabilities.ndim != 3 or probabilities.shape[2] != 10 or not probabilities.size:
-            raise ValueError(f'shape {probabilities.shape}')
-        if probabilities.dtype != np.float16:
-            raise ValueError(f'numbers of type {probabilities.dtype}')
+        shape, kind = probabilities.shape, probabilities.dtype
+        if len(shape) != 3 or shape[2] != 10 or 0 in shape or kind != np.float16:
+            raise ValueError(f'{kind} of shape {shape}')
         return probabilities
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
         raise DataError(
@@ -51,11 +50,7 @@ def ensemble(probabilities):
 
 
 def ensemble_accuracy(probabilities, labels):
-    """Accuracy of the `ensemble`, a fraction; None without one.
-
-    Raises:
-      DataError: the numbers of images and labels differ.
-    """
+    """Accuracy of the `ensemble`, a fraction; None without one."""
     if probabilities.shape[1] != len(labels):
         raise DataError(
             f'predictions for {probabilities.shape[1]} images, but {len(labels)} test labels'
@@ -65,12 +60,7 @@ def ensemble_accuracy(probabilities, labels):
 
 
 def confusion(scores, labels):
-    """The confusion matrix of each seed: lists, a row for a true class; None if it has diverged.
-
-    Args:
-      scores: logits or probabilities [S, N, 10].
-      labels: [N] int.
-    """
+    """The confusion matrix of each seed: lists, a row for a true class; None if it has diverged."""
     pairs = 10 * np.asarray(labels) + scores.argmax(-1)
     return [
         np.bincount(pair, minlength=100).reshape(10, 10).tolist() if finite else None
@@ -79,12 +69,9 @@ def confusion(scores, labels):
 
 
 def labels_at_hand(dataset_name, data_dir=None):
-    """The test labels of a data set, int32 [N], without a download; None if not on this disk.
+    """The test labels of a data set, int32 [N], without a download; None if not in the cache.
 
-    Looks in `data_dir`, else in FMNIST_DATA_DIR, else in the cache.
-
-    Raises:
-      DataError: a folder that was named lacks them, or they are damaged.
+    DataError if a named folder, `data_dir` or FMNIST_DATA_DIR, lacks them, or they are damaged.
     """
     labels = _at_hand('test_labels', dataset_name, data_dir)
     return None if labels is None else labels.astype(np.int32)

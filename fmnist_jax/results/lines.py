@@ -65,42 +65,29 @@ _PER_SEED = {
     'confusion': _optional(lambda m: _is_list(m, 10, lambda row: _is_list(row, 10, _is_count))),
 }
 _PER_LINE = {
-    'row': _instance(str),
-    'config_hash': _instance(str),
-    'config': _instance(dict),
+    **dict.fromkeys(('row', 'config_hash'), _instance(str)),
+    **dict.fromkeys(('config', 'history', 'device', 'replicas', 'versions'), _instance(dict)),
     'dataset': lambda value: isinstance(value, str) and value in CLASS_NAMES,
-    'model': _optional(_instance(str)),
-    'parameters': _optional(_is_count),
-    'reported': is_fraction,
     'also_reported': lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
     'test_images': lambda value: _is_count(value) and value > 0,
     'train_images': _optional(lambda value: _is_count(value) and value > 0),
-    'history': _instance(dict),
     'train_seconds': lambda value: _is_number(value, 0),
     'compile_seconds': _optional(lambda value: _is_number(value, 0)),
-    'predictions': _optional(_instance(str)),
-    'parameters_file': _optional(_instance(str)),
     'temperature': _optional(_is_number),
-    'ensemble_accuracy': is_fraction,
-    'ensemble_seeds': _optional(_is_count),
-    'ensemble_calibration_error': is_fraction,
     'pretrained': _optional(_instance(dict)),
     'resumed': _instance(list),
-    'device': _instance(dict),
-    'replicas': _instance(dict),
-    'versions': _instance(dict),
-    'commit': _optional(_instance(str)),
-    'finished': _optional(_instance(str)),
+    **dict.fromkeys(('parameters', 'ensemble_seeds'), _optional(_is_count)),
+    **dict.fromkeys(('reported', 'ensemble_accuracy', 'ensemble_calibration_error'), is_fraction),
+    **dict.fromkeys(
+        ('model', 'predictions', 'parameters_file', 'commit', 'finished'),
+        _optional(_instance(str)),
+    ),
 }
 _EMPTY = {'resumed': [], **{k: {} for k in ('also_reported', 'device', 'replicas', 'versions')}}
 
 
 def completed(line):
-    """A result line with every field: null, or empty, for what an older line lacks.
-
-    Raises:
-      ValueError: names a field that is wrong, or is missing and may not be null.
-    """
+    """A result line with null, or empty, for missing fields; ValueError names a wrong field."""
     result = dict.fromkeys([*_PER_LINE, *_PER_SEED]) | _EMPTY | line
     count = len(result['test_accuracy']) if isinstance(result['test_accuracy'], list) else 0
     for name in _PER_SEED:
@@ -143,15 +130,13 @@ def _check_lines_of_a_row(lines):
 def read(workdir):
     """The results of `workdir`, one for each row, in the order of their first lines.
 
-    A last line without a newline is left out: a kill cut it off, and `append` writes over it.
-
     Raises:
       ConfigError: a line is not a result line, or does not go with the other lines of its row.
     """
     path = pathlib.Path(workdir) / 'results.jsonl'
     if not path.exists():
         return []
-    *lines, _torn = path.read_bytes().split(b'\n')
+    *lines, _torn = path.read_bytes().split(b'\n')  # torn by a kill: `append` writes over it
     rows = {}
     try:
         for number, line in enumerate(lines, 1):

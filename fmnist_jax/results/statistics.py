@@ -54,8 +54,7 @@ def summarize(values):
         t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
         around = [t * std * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
         interval, prediction = [(mean - half, mean + half) for half in around]
-    limits = (values.min(), values.max())
-    share = trained_share(values)
+    limits, share = (values.min(), values.max()), trained_share(values)
     return Summary(n, mean, std, interval, prediction, np.median(values), limits, share)
 
 
@@ -120,13 +119,12 @@ def judge(reported, summary, pooled=None, digits=2):
 
     Args:
       reported: a fraction, or None.
-      summary, pooled: see `prediction_interval`.
       digits: decimals of the reported number in per cent; 0.896 printed as 89.6 has one.
 
     Returns:
-      'consistent' if the number lies in the 95 % prediction interval; else 'higher' or 'lower' than
-      our seeds. 'cannot tell' if half of the interval is wider than `WIDEST`, or the seeds form two
-      clusters (`trained_share`). '' without a number or an interval.
+      'consistent' if the number lies in the `prediction_interval`; else 'higher' or 'lower'.
+      'cannot tell' if half of the interval is wider than `WIDEST`, or the seeds form two clusters
+      (`trained_share`). '' without a number or an interval.
     """
     low, high = prediction_interval(summary, pooled)
     if reported is None or math.isnan(low):
@@ -178,8 +176,7 @@ def contrast(weights, samples, null=0.0):
     """The Contrast Σ w·mean, tested against `null` by Welch's two-sided test.
 
     Weights (1, -1) compare two rows; (1/2, 1/2, -1) the mean of two rows with a third;
-    (1, -1, -1, 1) one gain with another. `samples` are the values of each row's seeds; one seed in
-    any row leaves the test NaN.
+    (1, -1, -1, 1) one gain with another. `samples` are the values of each row's seeds.
     """
     difference, error, dof = _welch(weights, samples)
     half = stdtrit(dof, (1 + CONFIDENCE) / 2) * error
@@ -239,8 +236,7 @@ def probability_better_interval(a, b, draws=10_000, seed=0):
     rng = np.random.default_rng(seed)
     times_a, times_b = (rng.multinomial(len(x), [1 / len(x)] * len(x), draws) for x in (a, b))
     shares = (times_a @ _wins(a, b) * times_b).sum(1) / (len(a) * len(b))
-    low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
-    return float(low), float(high)
+    return tuple(np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2]).tolist())
 
 
 def rank_correlation(a, b):
@@ -268,8 +264,6 @@ def seeds_needed(
       weights: see `contrast`.
       std: the standard deviation of every row, or one number for all rows.
       difference: the true value of the contrast, a fraction.
-      level: of the test; after a correction, the corrected one.
-      sides: 2, or 1 for a one-sided test.
 
     Returns:
       n, or None if it is more than `most`.

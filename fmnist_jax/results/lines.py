@@ -92,14 +92,11 @@ def completed(line):
     count = len(result['test_accuracy']) if isinstance(result['test_accuracy'], list) else 0
     for name in _PER_SEED:
         result[name] = [None] * count if result[name] is None else result[name]
-    wrong = [name for name, is_right in _PER_LINE.items() if not is_right(result[name])]
-    wrong += [
-        name
-        for name, is_right in _PER_SEED.items()
-        if not count or not _is_list(result[name], count, is_right)
-    ]
-    if wrong:
-        raise ValueError(f'{"wrong" if wrong[0] in line else "no"} {wrong[0]}')
+    right = {k: ok(result[k]) for k, ok in _PER_LINE.items()}
+    right |= {k: count and _is_list(result[k], count, ok) for k, ok in _PER_SEED.items()}
+    for name in right:
+        if not right[name]:
+            raise ValueError(f'{"wrong" if name in line else "no"} {name}')
     for name, epochs in result['history'].items():
         if not isinstance(epochs, list) or not all(
             _is_list(epoch, count, _optional(_is_number)) for epoch in epochs

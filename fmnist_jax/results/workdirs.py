@@ -69,9 +69,7 @@ def check_owner(workdir, config):
     Rows, title, claims and the number of seeds may change.
     """
     ours = plain(config)
-    ours['rows'] = [
-        {name: row[name] for name in _ROW_FIELDS if name in row} for row in ours['rows']
-    ]
+    ours['rows'] = [{k: row[k] for k in _ROW_FIELDS if k in row} for row in ours['rows']]
     if not (pathlib.Path(workdir) / 'config.json').exists():
         return None, ours
     theirs = read_config(workdir)

@@ -69,7 +69,6 @@ def export(networks, seed, folder, formats):
 
     from fmnist_jax.report import model_card
     from fmnist_jax.results import networks as trained
-    from fmnist_jax.results import portable
 
     variables = networks.seed(seed)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
@@ -78,9 +77,9 @@ def export(networks, seed, folder, formats):
     if folder.is_dir() and any(folder.iterdir()):
         raise ConfigError(f'--to={folder}: not empty; name a new folder')
     temperature = networks.temperatures[networks.seeds.index(seed)]
-    classify = portable.program(networks.settings, variables, temperature)
+    classify = trained.program(networks.settings, variables, temperature)
     contents, failed = {}, {}
-    for name, make in (('stablehlo', portable.stablehlo), ('onnx', portable.onnx)):
+    for name, make in (('stablehlo', trained.stablehlo), ('onnx', trained.onnx)):
         if name not in formats:
             continue
         try:

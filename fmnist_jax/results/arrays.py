@@ -1,7 +1,6 @@
 """Test predictions of every seed of a row: their file, their ensemble, their confusion matrices.
 
-Report 000 names bagging as too expensive. The seeds of a row are such an ensemble: each has its own
-training images and initialization, and their mean probabilities cost nothing more.
+Report 000 names bagging as too expensive; the mean of the seeds' probabilities costs nothing more.
 """
 
 import io
@@ -29,52 +28,29 @@ def save(workdir, row_name, probabilities):
 
 
 def load(path):
-    """The probabilities that `save` wrote: float16 [S, test images, 10].
-
-    Raises:
-      DataError: the file is damaged.
-    """
+    """The probabilities that `save` wrote: float16 [S, test images, 10]; DataError if damaged."""
     try:
         with np.load(path) as file:
             probabilities = file['probabilities']
-        if probabilities.ndim != 3 or probabilities.shape[2] != 10 or not probabilities.size:
-            raise ValueError(f'shape {probabilities.shape}')
-        if probabilities.dtype != np.float16:
-            raise ValueError(f'numbers of type {probabilities.dtype}')
+        shape, kind = probabilities.shape, probabilities.dtype
+        if len(shape) != 3 or shape[2] != 10 or 0 in shape or kind != np.float16:
+            raise ValueError(f'{kind} of shape {shape}')
+        return probabilities
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
         raise DataError(
             f'{path}: not the predictions of a row ({type(error).__name__}: {one_line(error)}); '
             'delete it, tables do without'
         ) from error
-    return probabilities
 
 
 def ensemble(probabilities):
-    """The mean probabilities of the seeds, without seeds that have a NaN or an infinity.
-
-    Args:
-      probabilities: [S, N, 10].
-
-    Returns:
-      float64 [N, 10]; None for fewer than two finite seeds.
-    """
+    """The mean over the finite seeds of [S, N, 10]: float64 [N, 10]; None for fewer than two."""
     finite = np.isfinite(probabilities).all((1, 2))
     return probabilities[finite].mean(0, dtype=np.float64) if finite.sum() > 1 else None
 
 
 def ensemble_accuracy(probabilities, labels):
-    """Accuracy of the `ensemble`. Probabilities of the sigmoid loss do not sum to 1.
-
-    Args:
-      probabilities: [S, N, 10].
-      labels: [N] int.
-
-    Returns:
-      A fraction; None without an ensemble.
-
-    Raises:
-      DataError: the numbers of images and labels differ.
-    """
+    """Accuracy of the `ensemble`, a fraction; None without one."""
     if probabilities.shape[1] != len(labels):
         raise DataError(
             f'predictions for {probabilities.shape[1]} images, but {len(labels)} test labels'
@@ -84,52 +60,36 @@ def ensemble_accuracy(probabilities, labels):
 
 
 def confusion(scores, labels):
-    """The confusion matrix of each seed.
-
-    Args:
-      scores: logits or probabilities [S, N, 10].
-      labels: [N] int.
-
-    Returns:
-      A list of 10 lists of 10 ints for each seed: rows are true classes, columns predicted ones.
-      None for a seed with a NaN or an infinity.
-    """
-
-    def one_seed(scores):
-        if not np.isfinite(scores).all():
-            return None
-        pairs = 10 * np.asarray(labels) + scores.argmax(-1)
-        return np.bincount(pairs, minlength=100).reshape(10, 10).tolist()
-
-    return [one_seed(seed) for seed in scores]
+    """The confusion matrix of each seed: lists, a row for a true class; None if it has diverged."""
+    pairs = 10 * np.asarray(labels) + scores.argmax(-1)
+    return [
+        np.bincount(pair, minlength=100).reshape(10, 10).tolist() if finite else None
+        for pair, finite in zip(pairs, np.isfinite(scores).all((1, 2)), strict=True)
+    ]
 
 
 def labels_at_hand(dataset_name, data_dir=None):
-    """The test labels of a data set, int32 [N], without a download; None if not on this disk.
+    """The test labels of a data set, int32 [N], without a download; None if not in the cache.
 
-    Looks in `data_dir`, else in FMNIST_DATA_DIR, else in the cache.
-
-    Raises:
-      DataError: a folder that was named lacks them, or they are damaged.
+    DataError if a named folder, `data_dir` or FMNIST_DATA_DIR, lacks them, or they are damaged.
     """
-    if dataset_name == 'synthetic':
-        return datasets.load('synthetic').test_labels
-    labels = _test_file_at_hand(dataset_name, 3, data_dir)
+    labels = _at_hand('test_labels', dataset_name, data_dir)
     return None if labels is None else labels.astype(np.int32)
 
 
 def images_at_hand(dataset_name, data_dir=None):
     """The test images of a data set, uint8 [N, 28, 28]: see `labels_at_hand`."""
+    return _at_hand('test_images', dataset_name, data_dir)
+
+
+def _at_hand(field, dataset_name, data_dir):
+    """A field of datasets.Dataset, or None if it is not in the cache and no folder is named."""
     if dataset_name == 'synthetic':
-        return datasets.load('synthetic').test_images
-    return _test_file_at_hand(dataset_name, 2, data_dir)
-
-
-def _test_file_at_hand(dataset_name, number, data_dir):
-    """The array of data.FILES[number], or None if it is not in the cache and no folder is named."""
+        return getattr(datasets.load('synthetic'), field)
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
     folder = files.local_path(named) if named else datasets.cache_directory()
-    path = datasets.find_file(folder / dataset_name, datasets.FILES[number])
-    if not named and not path.is_file():
-        return None
-    return idx.read_idx(path, datasets.MD5[dataset_name][path.name])
+    file = datasets.FILES[datasets.Dataset._fields.index(field)]
+    path = datasets.find_file(folder / dataset_name, file)
+    if named or path.is_file():
+        return idx.read_idx(path, datasets.MD5[dataset_name][path.name])
+    return None

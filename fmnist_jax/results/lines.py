@@ -3,6 +3,7 @@
 A field with a number for each seed is a list of them, with null for a seed without that number.
 """
 
+import itertools
 import json
 import math
 import pathlib
@@ -13,18 +14,14 @@ from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, one_line
 
 
-def _no_number(text):
-    raise ValueError(f'{text} is no number')
-
-
 def parse(text):
-    """The object that a JSON text (str or bytes) holds.
+    """The object in a JSON text (str or bytes); ValueError for NaN, infinities and other texts."""
 
-    Raises:
-      ValueError: not JSON, NaN or an infinity in it, or not an object.
-    """
+    def no_number(text):
+        raise ValueError(f'{text} is no number')
+
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=no_number)
     except RecursionError as error:
         raise ValueError('nested too deeply') from error
     if not isinstance(value, dict):
@@ -43,10 +40,6 @@ def _is_count(value):
 
 def _is_list(values, length, is_right):
     return isinstance(values, list) and len(values) == length and all(map(is_right, values))
-
-
-def _is_seconds(value):
-    return _is_number(value, 0)
 
 
 def _optional(is_right):
@@ -72,49 +65,35 @@ _PER_SEED = {
     'confusion': _optional(lambda m: _is_list(m, 10, lambda row: _is_list(row, 10, _is_count))),
 }
 _PER_LINE = {
-    'row': _instance(str),
-    'config_hash': _instance(str),
-    'config': _instance(dict),
+    **dict.fromkeys(('row', 'config_hash'), _instance(str)),
+    **dict.fromkeys(('config', 'history', 'device', 'replicas', 'versions'), _instance(dict)),
     'dataset': lambda value: isinstance(value, str) and value in CLASS_NAMES,
-    'model': _optional(_instance(str)),
-    'parameters': _optional(_is_count),
-    'reported': is_fraction,
     'also_reported': lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
     'test_images': lambda value: _is_count(value) and value > 0,
     'train_images': _optional(lambda value: _is_count(value) and value > 0),
-    'history': _instance(dict),
-    'train_seconds': _is_seconds,
-    'compile_seconds': _optional(_is_seconds),
-    'predictions': _optional(_instance(str)),
-    'parameters_file': _optional(_instance(str)),
+    'train_seconds': lambda value: _is_number(value, 0),
+    'compile_seconds': _optional(lambda value: _is_number(value, 0)),
     'temperature': _optional(_is_number),
-    'ensemble_accuracy': is_fraction,
-    'ensemble_seeds': _optional(_is_count),
-    'ensemble_calibration_error': is_fraction,
     'pretrained': _optional(_instance(dict)),
     'resumed': _instance(list),
-    'device': _instance(dict),
-    'replicas': _instance(dict),
-    'versions': _instance(dict),
-    'commit': _optional(_instance(str)),
-    'finished': _optional(_instance(str)),
+    **dict.fromkeys(('parameters', 'ensemble_seeds'), _optional(_is_count)),
+    **dict.fromkeys(('reported', 'ensemble_accuracy', 'ensemble_calibration_error'), is_fraction),
+    **dict.fromkeys(
+        ('model', 'predictions', 'parameters_file', 'commit', 'finished'),
+        _optional(_instance(str)),
+    ),
 }
 _EMPTY = {'resumed': [], **{k: {} for k in ('also_reported', 'device', 'replicas', 'versions')}}
 
 
 def completed(line):
-    """A result line with every field: null, or empty, for what an older line lacks.
-
-    Raises:
-      ValueError: names a field that is wrong, or is missing and may not be null.
-    """
+    """A result line with null, or empty, for missing fields; ValueError names a wrong field."""
     result = dict.fromkeys([*_PER_LINE, *_PER_SEED]) | _EMPTY | line
     count = len(result['test_accuracy']) if isinstance(result['test_accuracy'], list) else 0
     for name in _PER_SEED:
         result[name] = [None] * count if result[name] is None else result[name]
-    right = {name: is_right(result[name]) for name, is_right in _PER_LINE.items()}
-    for name, is_right in _PER_SEED.items():
-        right[name] = count and _is_list(result[name], count, is_right)
+    right = {k: ok(result[k]) for k, ok in _PER_LINE.items()}
+    right |= {k: count and _is_list(result[k], count, ok) for k, ok in _PER_SEED.items()}
     for name in right:
         if not right[name]:
             raise ValueError(f'{"wrong" if name in line else "no"} {name}')
@@ -123,15 +102,11 @@ def completed(line):
             _is_list(epoch, count, _optional(_is_number)) for epoch in epochs
         ):
             raise ValueError(f'wrong history of {name}')
-    _check_class_counts(result)
-    return result
-
-
-def _check_class_counts(result):
-    """All seeds are tested on the same images: the rows of every confusion matrix sum alike."""
+    # All seeds are tested on the same images: the rows of every confusion matrix sum alike.
     counts = {tuple(map(sum, matrix)) for matrix in result['confusion'] if matrix}
     if len(counts) > 1 or any(sum(count) != result['test_images'] for count in counts):
         raise ValueError('wrong confusion: its rows do not sum to the test images of each class')
+    return result
 
 
 def _check_lines_of_a_row(lines):
@@ -152,43 +127,35 @@ def _check_lines_of_a_row(lines):
 def read(workdir):
     """The results of `workdir`, one for each row, in the order of their first lines.
 
-    The lines of a row are joined in the order of their seeds: see `_joined`. A last line without a
-    newline is left out: a kill cut it off, and `append` writes over it.
-
     Raises:
       ConfigError: a line is not a result line, or does not go with the other lines of its row.
     """
     path = pathlib.Path(workdir) / 'results.jsonl'
     if not path.exists():
         return []
-    *lines, _torn = path.read_bytes().split(b'\n')
+    *lines, _torn = path.read_bytes().split(b'\n')  # torn by a kill: `append` writes over it
     rows = {}
-    for number, line in enumerate(lines, 1):
-        try:
+    try:
+        for number, line in enumerate(lines, 1):
+            problem, advice = f', line {number}: not a result line', 'mend or delete that line'
             result = completed(parse(line))
-        except ValueError as error:
-            raise ConfigError(
-                f'{path}, line {number}: not a result line ({one_line(error)}); '
-                'mend or delete that line, or choose another --workdir'
-            ) from error
-        rows.setdefault(result['row'], []).append(result)
-    for row, lines in rows.items():
-        try:
+            rows.setdefault(result['row'], []).append(result)
+        for row, lines in rows.items():
+            problem = f': {len(lines)} lines of the row {row!r} do not belong together'
+            advice = 'delete the wrong ones'
             _check_lines_of_a_row(lines)
-        except ValueError as error:
-            raise ConfigError(
-                f'{path}: {len(lines)} lines of the row {row!r} do not belong together '
-                f'({one_line(error)}); delete the wrong ones, or choose another --workdir'
-            ) from error
+    except ValueError as error:
+        raise ConfigError(
+            f'{path}{problem} ({one_line(error)}); {advice}, or choose another --workdir'
+        ) from error
     return [_joined(lines) for lines in rows.values()]
 
 
 def _joined(lines):
-    """The lines of one row as one line.
+    """The lines of one row as one line; fields that are not named here are of its first seed.
 
-    Per-seed fields and history are concatenated, seconds added; the ensemble is that of all seeds,
-    or None. `predictions` becomes a list of the files; `parameters_file` and `temperature` become
-    lists with an item for each line. All other fields are those of the line with the first seed.
+    `predictions` becomes a list of the files; `parameters_file` and `temperature` become lists with
+    an item for each line.
     """
     newest, lines = lines[-1], sorted(lines, key=lambda line: line['seeds'][0])
     joined = dict(lines[0])
@@ -207,10 +174,8 @@ def _joined(lines):
     joined['history'] = {}
     for name in lines[0]['history']:
         # Seeds may stop at different epochs: None for the epochs after that.
-        length = max(len(line['history'][name]) for line in lines)
         columns = [column for line in lines for column in zip(*line['history'][name], strict=True)]
-        padded = [[*column, *[None] * (length - len(column))] for column in columns]
-        joined['history'][name] = [list(epoch) for epoch in zip(*padded, strict=True)]
+        joined['history'][name] = [list(epoch) for epoch in itertools.zip_longest(*columns)]
     return joined
 
 

@@ -1,12 +1,13 @@
-"""The trained networks of a row: their parameters in a file, and their predictions for images.
+"""The trained networks of a row: their file, their predictions, and programs without this package.
 
 A file is safetensors: reading one runs no code. Tensors have names such as 'params/Conv_0/kernel';
-their first axis is the seed. The metadata holds settings, model, data set, input scaling, classes,
-seeds and a checksum.
+their first axis is the seed.
 """
 
+import copy
 import hashlib
 import json
+import logging
 import pathlib
 from typing import Any, NamedTuple
 
@@ -21,11 +22,11 @@ from fmnist_jax import files
 from fmnist_jax.config.settings import from_plain, plain
 from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, DataError
-from fmnist_jax.files import file_name
-from fmnist_jax.models import variable_shapes
+from fmnist_jax.models import convolution, variable_shapes
 from fmnist_jax.results import lines
 from fmnist_jax.train import calibration, evaluate
-from fmnist_jax.train.step import model_of
+from fmnist_jax.train.losses import probabilities
+from fmnist_jax.train.step import model_of, preprocess
 
 _VARIABLES = ('params', 'batch_stats')
 
@@ -34,18 +35,14 @@ class Networks(NamedTuple):
     """The trained networks of one row; the first axis of every array is the seed."""
 
     settings: Any  # ConfigDict of a part of the seeds; the other seeds differ only in `seed`
-    seeds: tuple  # the numbers of the seeds
+    seeds: tuple  # their numbers
     variables: dict  # {'params', 'batch_stats'}, numpy [S, ...]
     class_names: tuple
     temperatures: tuple = ()  # divisor of the logits for each seed, None if not fitted
     result: dict | None = None  # the row's result line
 
     def seed(self, number):
-        """The variables of one seed.
-
-        Raises:
-          ConfigError: there is no such seed.
-        """
+        """The variables of one seed; ConfigError if there is no such seed."""
         if number not in self.seeds:
             have = ', '.join(map(str, self.seeds))
             raise ConfigError(f'--seed={number}: no parameters of that seed; there are {have}')
@@ -53,19 +50,9 @@ class Networks(NamedTuple):
 
 
 def save(workdir, row_name, settings, variables):
-    """Writes the parameters of the seeds of `settings` to a file, whole or not at all.
-
-    Args:
-      workdir: folder of the results.
-      row_name: part of the file's name.
-      settings: settings of a row; the seeds are settings.seed, settings.seed + 1, ...
-      variables: {'params', 'batch_stats'}, arrays [S, ...].
-
-    Returns:
-      The path within the workdir.
-    """
+    """Writes the variables [S, ...] of the seeds of `settings`; returns the path in the workdir."""
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    name = file_name(f'{row_name} seeds {seeds[0]} to {seeds[-1]}')
+    name = files.file_name(f'{row_name} seeds {seeds[0]} to {seeds[-1]}')
     path = pathlib.Path('parameters') / f'{name}.safetensors'
     whole = pathlib.Path(workdir) / path
     whole.parent.mkdir(parents=True, exist_ok=True)
@@ -106,11 +93,7 @@ def _digest(tensors):
 
 
 def load(path):
-    """The Networks of a file: of a row, written by `save`, or of one seed, written by export.py.
-
-    Raises:
-      DataError: the file is missing, damaged or of another kind.
-    """
+    """The Networks in a file of `save` or of export.py; DataError if it is missing or damaged."""
     path = pathlib.Path(path)
     if not path.is_file():
         raise DataError(f'{path}: no such file; expected the parameters of a row')
@@ -118,8 +101,7 @@ def load(path):
         with safetensors.safe_open(path, 'np') as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        digest = _digest(tensors)
-        if digest != about['sha256']:
+        if (digest := _digest(tensors)) != about['sha256']:
             raise ValueError(f'SHA-256 {digest}, expected {about["sha256"]}')
         if 'seed' in about:  # one network, without an axis for seeds
             tensors = {name: array[None] for name, array in tensors.items()}
@@ -179,41 +161,32 @@ def of_row(workdir, row_name=None):
             f'--row={row_name or ""}: not in {workdir}; its rows are {", ".join(rows)}'
         )
     result = rows[row_name]
-    missing = [
-        file for file in result['parameters_file'] if file and not (workdir / file).is_file()
-    ]
+    pairs = zip(result['parameters_file'], result['temperature'], strict=True)
+    pairs = [(file, temperature) for file, temperature in pairs if file]
+    missing = [file for file, _ in pairs if not (workdir / file).is_file()]
     if missing:
         raise DataError(
             f'{workdir / missing[0]}: no such file; git leaves parameters out: train the row in '
             f'another workdir, python -m fmnist_jax.main --config={workdir.name} '
             f"--rows='{row_name}' --workdir=runs/{workdir.name}"
         )
-    files = zip(result['parameters_file'], result['temperature'], strict=True)
-    kept = [(load(workdir / file), t) for file, t in files if file]
+    kept = [(load(workdir / file), temperature) for file, temperature in pairs]
     if not kept:
         raise ConfigError(
             f'{workdir}: the row {row_name!r} has no file of parameters; train it in another '
             '--workdir'
         )
-    parts = [part for part, _ in kept]
-    return Networks(
-        parts[0].settings,
-        tuple(seed for part in parts for seed in part.seeds),
-        jax.tree.map(lambda *arrays: np.concatenate(arrays), *[p.variables for p in parts]),
-        parts[0].class_names,
-        tuple(temperature for part, temperature in kept for _ in part.seeds),
-        result,
+    first, _ = kept[0]
+    return first._replace(
+        seeds=tuple(seed for part, _ in kept for seed in part.seeds),
+        variables=jax.tree.map(lambda *a: np.concatenate(a), *[p.variables for p, _ in kept]),
+        temperatures=tuple(temperature for part, temperature in kept for _ in part.seeds),
+        result=result,
     )
 
 
 def seed_logits(settings, variables, images):
-    """Logits of every seed, one seed after the other: numpy float32 [S, N, 10].
-
-    Args:
-      settings: settings of a row.
-      variables: {'params', 'batch_stats'}, arrays [S, ...], such as FitResult.variables.
-      images: uint8 [N, 28, 28], light items on a black background.
-    """
+    """Logits of every seed, one seed after the other: float32 [S, N, 10]; see `predict_images`."""
     images = jnp.asarray(images)
 
     @jax.jit
@@ -224,7 +197,7 @@ def seed_logits(settings, variables, images):
     count = len(jax.tree.leaves(variables)[0])
     seeds = (jax.tree.map(lambda a, k=k: a[k], variables) for k in range(count))
     logits = [one_seed(seed['params'], seed.get('batch_stats', {}), images) for seed in seeds]
-    return np.stack([np.asarray(of_seed) for of_seed in logits])
+    return np.stack(logits)
 
 
 def predict_images(settings, variables, images, temperature=None):
@@ -241,26 +214,60 @@ def predict_images(settings, variables, images, temperature=None):
 
 
 def ensemble(networks, images):
-    """The mean of the seeds' probabilities, each at its temperature, without diverged seeds.
-
-    Args:
-      networks: Networks.
-      images: uint8 [N, 28, 28].
-
-    Returns:
-      (probabilities [N, 10], numbers of the seeds in the mean).
-
-    Raises:
-      DataError: every seed has diverged.
-    """
+    """The finite seeds' mean probabilities [N, 10], each at its temperature, and their numbers."""
     logits = seed_logits(networks.settings, networks.variables, images)
-    finite = np.isfinite(logits).all((1, 2))
-    if not finite.any():
+    members = np.flatnonzero(np.isfinite(logits).all((1, 2)))
+    if not members.size:
         raise DataError('every seed of the row has diverged: no network gives finite logits')
-    members = [k for k, is_finite in enumerate(finite) if is_finite]
     probs = [
         calibration.calibrated(logits[k], networks.temperatures[k], networks.settings.loss)
         for k in members
     ]
-    seeds = tuple(networks.seeds[k] for k in members)
-    return np.mean(probs, axis=0, dtype=np.float64), seeds
+    return np.mean(probs, axis=0, dtype=np.float64), tuple(networks.seeds[k] for k in members)
+
+
+def program(settings, variables, temperature=None):
+    """The function from images uint8 [N, 28, 28] to probabilities float32 [N, 10], in float32.
+
+    `variables` are those of one seed. The program uses XLA's convolutions: those of
+    models/convolution.py are for training on a CPU.
+    """
+    settings = copy.deepcopy(settings)
+    settings.compute = 'float32'
+    network = model_of(settings)
+    variables = jax.tree.map(jnp.asarray, variables)
+
+    def classify(images):
+        with convolution.portable():
+            logits = network.apply(variables, preprocess(images, settings), train=False)
+        return probabilities(logits / (temperature or 1.0), settings.loss)
+
+    return classify
+
+
+def stablehlo(classify):
+    """The program in JAX's export format, which is StableHLO with its calling convention: bytes.
+
+    `jax.export.deserialize(bytearray(raw)).call(images)` runs it on a CPU, a CUDA GPU or a TPU.
+    """
+    from jax import export
+
+    (count,) = export.symbolic_shape('images')
+    images = jax.ShapeDtypeStruct((count, 28, 28), np.uint8)
+    exported = export.export(jax.jit(classify), platforms=('cpu', 'cuda', 'tpu'))(images)
+    return bytes(exported.serialize())
+
+
+def onnx(classify):
+    """The program as ONNX, with input `images` and output `probabilities`: bytes."""
+    try:
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        raise ConfigError(
+            f"--formats=onnx needs jax2onnx ({error}): pip install 'fmnist_jax[onnx]', or name "
+            'other formats'
+        ) from error
+    logging.getLogger('onnx_ir').setLevel(logging.ERROR)  # it warns of its own values
+    images = jax.ShapeDtypeStruct(('images', 28, 28), np.uint8)
+    names = {'input_names': ['images'], 'output_names': ['probabilities']}
+    return to_onnx(classify, [images], model_name='fmnist_jax', **names).SerializeToString()

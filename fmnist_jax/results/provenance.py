@@ -14,23 +14,16 @@ _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
 @functools.cache
 def code_commit():
-    """The git commit of the code, with '+' if files differ from it; None outside git.
-
-    Cached: a run calls it at its start, so it names the code that was imported.
-    """
-    folder = pathlib.Path(__file__).parent.parent
+    """The git commit of the imported code, with '+' if files differ from it; None outside git."""
 
     def git(*arguments):
-        command = ['git', '-C', str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True)
+        command = ['git', '-C', str(pathlib.Path(__file__).parent.parent), *arguments]
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True).strip()
 
     try:
-        head, changed = git('rev-parse', 'HEAD'), git('status', '--porcelain', '-uno', '.')
-    except OSError:
+        return git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno', '.'))
+    except (OSError, subprocess.CalledProcessError):
         return None
-    if head.returncode:
-        return None
-    return head.stdout.strip() + ('+' if changed.stdout.strip() else '')
 
 
 def versions():
@@ -45,7 +38,6 @@ def versions():
 def provenance(layout):
     """The fields of a result line that say how and when its numbers were made."""
     device = layout.devices[0]
-    now = datetime.datetime.now(datetime.UTC)
     return {
         'device': {
             'platform': device.platform,
@@ -62,5 +54,5 @@ def provenance(layout):
         },
         'versions': versions(),
         'commit': code_commit(),
-        'finished': now.isoformat(timespec='seconds'),
+        'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
     }

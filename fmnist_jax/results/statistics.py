@@ -1,9 +1,8 @@
-"""Intervals, verdicts and tests over seeds.
+"""Intervals, verdicts and tests over the test accuracies of independent seeds, as fractions.
 
-A value is the test accuracy of one seed, as a fraction. Seeds are independent and, within a row,
-identically distributed. Sources: Welch (1947) with the degrees of freedom of Satterthwaite (1946);
-Wilson (1927); Holm (1979); Schuirmann (1987) for two one-sided tests; Berger (1982) for
-intersection-union tests; Bouthillier et al. (2021), arXiv:2103.03098, for P(A beats B).
+Sources: Welch (1947) with the degrees of freedom of Satterthwaite (1946); Wilson (1927); Holm
+(1979); Schuirmann (1987) for two one-sided tests; Berger (1982) for intersection-union tests;
+Bouthillier et al. (2021), arXiv:2103.03098, for P(A beats B).
 """
 
 import math
@@ -17,9 +16,7 @@ LEVEL = 1 - CONFIDENCE
 ROUNDING = 0.5e-4  # half of the last digit of our own accuracies: per cent with two decimals
 ENOUGH_SEEDS = 5  # a row with fewer seeds is judged with the pooled standard deviation
 WIDEST = 0.02  # a wider half of the prediction interval cannot judge a reported number
-SMALLEST_EFFECT = (
-    0.005  # half a percentage point: the smallest difference that seeds are planned for
-)
+SMALLEST_EFFECT = 0.005  # the smallest difference that seeds are planned for
 _GAP = 0.1  # a gap of more than ten points may divide stuck seeds from trained ones
 _NO_SPREAD = 1e-9  # spreads below this are rounding errors of equal numbers
 
@@ -57,28 +54,23 @@ def summarize(values):
         t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
         around = [t * std * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
         interval, prediction = [(mean - half, mean + half) for half in around]
-    limits = (values.min(), values.max())
-    share = trained_share(values)
+    limits, share = (values.min(), values.max()), trained_share(values)
     return Summary(n, mean, std, interval, prediction, np.median(values), limits, share)
 
 
 def trained_share(values):
-    """The share of seeds above the gap that divides trained seeds from stuck ones.
+    """The share of seeds above the gap that divides trained seeds from stuck ones; 1.0 without one.
 
     The seeds form two clusters if the largest gap between sorted values is more than 10 points and
     more than 3 standard deviations of the values on either side (0 for a single value).
-
-    Returns:
-      The share, in (0, 1); 1.0 if the values form one cluster; NaN without values.
     """
     values = np.sort(np.asarray(values, float))
     if len(values) < 2:
         return 1.0 if len(values) else math.nan
     gaps = np.diff(values)
     cut = gaps.argmax() + 1
-    spread = max(
-        side.std(ddof=1) if len(side) > 1 else 0.0 for side in (values[:cut], values[cut:])
-    )
+    sides = np.split(values, [cut])
+    spread = max((side.std(ddof=1) for side in sides if len(side) > 1), default=0.0)
     return float(1 - cut / len(values)) if gaps.max() > max(_GAP, 3 * spread) else 1.0
 
 
@@ -90,15 +82,9 @@ class Pooled(NamedTuple):
 
 
 def pooled_std(groups):
-    """The standard deviation that rows of one family (network family and data set) share.
+    """The Pooled √(Σ (nᵢ - 1)·sᵢ² / Σ (nᵢ - 1)) of the rows of one network family and data set.
 
-    √(Σ (nᵢ - 1)·sᵢ² / Σ (nᵢ - 1)). Rows of one seed, or of two clusters of seeds, are left out.
-
-    Args:
-      groups: the values of the seeds of each row.
-
-    Returns:
-      Pooled.
+    `groups` are the values of each row's seeds. Rows of one seed, or of two clusters, are left out.
     """
     groups = [np.asarray(g, float) for g in groups if len(g) > 1 and trained_share(g) == 1]
     dof = sum(len(group) - 1 for group in groups)
@@ -107,15 +93,9 @@ def pooled_std(groups):
 
 
 def prediction_interval(summary, pooled=None):
-    """The 95 % prediction interval for one more seed: mean ± t·s·√(1+1/n).
+    """The 95 % prediction interval for one more seed: mean ± t·s·√(1+1/n); NaN if unknown.
 
-    Args:
-      summary: Summary of the row.
-      pooled: Pooled of the row's family; its s and degrees of freedom replace the row's own if the
-        row has fewer than `ENOUGH_SEEDS` seeds.
-
-    Returns:
-      (low, high); NaN without seeds, or for one seed without `pooled`.
+    `pooled`, of the row's family, replaces s for fewer than `ENOUGH_SEEDS` seeds.
     """
     if pooled is None or not pooled.dof or not 0 < summary.count < ENOUGH_SEEDS:
         return summary.prediction
@@ -124,54 +104,45 @@ def prediction_interval(summary, pooled=None):
     return summary.mean - half, summary.mean + half
 
 
+def _place(reported, low, high, rounding):
+    """Where a number lies that stands for all numbers within `rounding` of it."""
+    if reported < low - rounding:
+        return 'lower'
+    return 'higher' if reported > high + rounding else 'consistent'
+
+
 def judge(reported, summary, pooled=None, digits=2):
     """Whether a reported single run could be one of our seeds.
 
     Only the spread over seeds counts: both numbers come from the same test images. A reported
-    number stands for all numbers that round to it, so the prediction interval grows by half of the
-    last printed digit on either side.
+    number stands for all numbers that round to it.
 
     Args:
       reported: a fraction, or None.
-      summary, pooled: see `prediction_interval`.
       digits: decimals of the reported number in per cent; 0.896 printed as 89.6 has one.
 
     Returns:
-      'consistent' if the number lies in the 95 % prediction interval; else 'higher' or 'lower' than
-      our seeds. 'cannot tell' if half of the interval is wider than `WIDEST`, or the seeds form two
-      clusters (`trained_share`). '' without a number or an interval.
+      'consistent' if the number lies in the `prediction_interval`; else 'higher' or 'lower'.
+      'cannot tell' if half of the interval is wider than `WIDEST`, or the seeds form two clusters
+      (`trained_share`). '' without a number or an interval.
     """
     low, high = prediction_interval(summary, pooled)
     if reported is None or math.isnan(low):
         return ''
     if high - low > 2 * WIDEST or summary.trained < 1:
         return 'cannot tell'
-    rounding = 0.5 * 10.0 ** -(digits + 2)
-    if reported < low - rounding:
-        return 'lower'
-    return 'higher' if reported > high + rounding else 'consistent'
+    return _place(reported, low, high, rounding=0.5 * 10.0 ** -(digits + 2))
 
 
 def verdict(reported, summary):
     """`judge` without `pooled`, for two decimals, however wide the prediction interval is."""
     if reported is None or summary.count < 2:
         return ''
-    low, high = summary.prediction
-    if reported < low - ROUNDING:
-        return 'lower'
-    return 'higher' if reported > high + ROUNDING else 'consistent'
+    return _place(reported, *summary.prediction, ROUNDING)
 
 
 def wilson_interval(proportion, count):
-    """Wilson's 95 % interval for a proportion, such as one network's accuracy on test images.
-
-    Args:
-      proportion: share of successes, in [0, 1].
-      count: number of trials (test images).
-
-    Returns:
-      (low, high), within [0, 1] and not centred on the proportion.
-    """
+    """Wilson's 95 % interval (low, high) for a proportion of `count` trials (test images)."""
     z2 = ndtri((1 + CONFIDENCE) / 2) ** 2
     centre = (proportion + z2 / (2 * count)) / (1 + z2 / count)
     spread = proportion * (1 - proportion) / count + z2 / (4 * count**2)
@@ -202,18 +173,10 @@ def _welch(weights, samples):
 
 
 def contrast(weights, samples, null=0.0):
-    """Welch's two-sided test of a contrast of means: Σ w·mean against `null`.
+    """The Contrast Σ w·mean, tested against `null` by Welch's two-sided test.
 
     Weights (1, -1) compare two rows; (1/2, 1/2, -1) the mean of two rows with a third;
-    (1, -1, -1, 1) one gain with another. Variances need not be equal.
-
-    Args:
-      weights: one number for each row, summing to 0.
-      samples: the values of each row's seeds; one seed in any row leaves the test NaN.
-      null: the difference that `p` tests against; the interval is the difference's own.
-
-    Returns:
-      Contrast.
+    (1, -1, -1, 1) one gain with another. `samples` are the values of each row's seeds.
     """
     difference, error, dof = _welch(weights, samples)
     half = stdtrit(dof, (1 + CONFIDENCE) / 2) * error
@@ -222,15 +185,7 @@ def contrast(weights, samples, null=0.0):
 
 
 def not_worse(weights, samples, margin=0.0):
-    """Welch's one-sided test that a contrast of means exceeds -margin; margin 0 tests for better.
-
-    Args:
-      weights, samples: see `contrast`.
-      margin: how much lower the first side may be, a fraction.
-
-    Returns:
-      Contrast; `p` is below 0.05 exactly if the 90 % interval lies above -margin.
-    """
+    """The Contrast Σ w·mean; `p` < 0.05 exactly if its 90 % interval lies above -margin (Welch)."""
     difference, error, dof = _welch(weights, samples)
     half = stdtrit(dof, CONFIDENCE) * error
     p = stdtr(dof, -(difference + margin) / error)
@@ -238,26 +193,14 @@ def not_worse(weights, samples, margin=0.0):
 
 
 def tost(weights, samples, margin):
-    """Equivalence by two one-sided tests: a contrast of means lies within ±margin.
-
-    Args:
-      weights, samples: see `contrast`.
-      margin: the largest difference that counts as none, a fraction.
-
-    Returns:
-      Contrast; `p` is below 0.05 exactly if the 90 % interval lies within ±margin.
-    """
+    """The Contrast Σ w·mean; `p` < 0.05 exactly if its 90 % interval lies within ±margin."""
     above = not_worse(weights, samples, margin)
     below = not_worse([-w for w in weights], samples, margin)
     return above._replace(p=intersection_union([above.p, below.p]))
 
 
 def intersection_union(p_values):
-    """The p-value of a claim that needs all of its comparisons: the largest; NaN if one is NaN.
-
-    Each comparison is tested at the level of the claim, without a correction within the claim. Over
-    the claims of a report, `holm` corrects these p-values.
-    """
+    """The p-value of a claim that needs all of its comparisons: the largest; NaN if one is NaN."""
     return float(np.max(p_values))
 
 
@@ -283,33 +226,23 @@ def probability_better(a, b):
 
 
 def probability_better_interval(a, b, draws=10_000, seed=0):
-    """Percentile bootstrap interval (95 %) for P(A beats B); the seeds of each row are resampled.
+    """Percentile bootstrap interval (95 %) for P(A beats B); NaN if a row has only one seed.
 
-    It is narrow for few seeds: if every seed of a beats every seed of b, it is (1, 1).
-
-    Args:
-      a, b: the values of each row's seeds.
-      draws: number of bootstrap samples.
-      seed: of the resampling.
-
-    Returns:
-      (low, high); NaN if a row has fewer than two seeds.
+    The seeds of each row are resampled `draws` times. It is narrow for few seeds: if every seed of
+    a beats every seed of b, it is (1, 1).
     """
     if min(len(a), len(b)) < 2:
         return math.nan, math.nan
     rng = np.random.default_rng(seed)
     times_a, times_b = (rng.multinomial(len(x), [1 / len(x)] * len(x), draws) for x in (a, b))
     shares = (times_a @ _wins(a, b) * times_b).sum(1) / (len(a) * len(b))
-    low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
-    return float(low), float(high)
+    return tuple(np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2]).tolist())
 
 
 def rank_correlation(a, b):
-    """Spearman's rank correlation of two series.
+    """Spearman's (rank correlation, two-sided p by the t approximation) of two series.
 
-    Returns:
-      (coefficient, two-sided p by the t approximation). NaN for a constant series, and for fewer
-      than eight pairs, where the approximation fails.
+    NaN for a constant series, and for fewer than eight pairs, where the approximation fails.
     """
     from scipy.stats import spearmanr  # takes a second to import
 
@@ -331,10 +264,6 @@ def seeds_needed(
       weights: see `contrast`.
       std: the standard deviation of every row, or one number for all rows.
       difference: the true value of the contrast, a fraction.
-      level: of the test, in (0, 1); after a correction, the corrected one.
-      power: in (0, 1).
-      most: seeds at most.
-      sides: 2, or 1 for a one-sided test.
 
     Returns:
       n, or None if it is more than `most`.

@@ -14,32 +14,21 @@ from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.results.lines import is_fraction, parse
 
 
-def _check_config(config):
-    """Raises ValueError, with the field, if this is not the config of a workdir."""
-    if not isinstance(config.get('title'), str):
-        raise ValueError('title')
-    rows = config.get('rows')
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict)
-        and isinstance(row.get('name'), str)
-        and is_fraction(row.get('reported', ''))
-        for row in rows
-    ):
-        raise ValueError('rows')
-    if not isinstance(config.get('claims', []), list):
-        raise ValueError('claims')
+def _is_row(row):
+    has_name = isinstance(row, dict) and isinstance(row.get('name'), str)
+    return has_name and is_fraction(row.get('reported', ''))
 
 
 def read_config(workdir):
-    """The config of a workdir as nested dicts; a row has its name and the report's numbers.
-
-    Raises:
-      ConfigError: config.json is missing or damaged.
-    """
+    """The config of a workdir as nested dicts; ConfigError if it is missing or damaged."""
     path = pathlib.Path(workdir) / 'config.json'
     try:
         config = parse(path.read_bytes())
-        _check_config(config)
+        for field, kind in (('title', str), ('rows', list), ('claims', list)):
+            if not isinstance(({'claims': []} | config).get(field), kind):
+                raise ValueError(field)
+        if not all(map(_is_row, config['rows'])):
+            raise ValueError('rows')
     except (OSError, ValueError) as error:
         raise ConfigError(
             f'{path}: not the config of a workdir ({one_line(error)}); delete it, and the next '
@@ -54,15 +43,7 @@ class Busy(ConfigError):
 
 @contextlib.contextmanager
 def lock(workdir, wait=False):
-    """A context that only one process at a time can be in; the lock of a killed process ends.
-
-    Args:
-      workdir: folder, made if missing.
-      wait: wait for another process instead of raising Busy.
-
-    Raises:
-      Busy: another process holds the lock.
-    """
+    """A context for one process at a time; `wait` waits for another one instead of raising Busy."""
     path = pathlib.Path(workdir) / '.lock'
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -76,28 +57,19 @@ def lock(workdir, wait=False):
         yield
 
 
-# Fields of a row in config.json; its settings are in the result lines.
+# A row's settings are in its result lines.
 _ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats')
 # The space of a search is compared: its trials are drawn from it.
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 
 
 def check_owner(workdir, config):
-    """Checks that the workdir is unused or belongs to this config.
+    """Refuses another config's workdir; returns config.json as it is, or None, and as it should be.
 
-    Rows, title, claims and the number of seeds may change: they are not compared. `check_row`
-    compares the settings of a row.
-
-    Returns:
-      (config.json as it is, None if missing; config.json as it should be).
-
-    Raises:
-      ConfigError: the workdir belongs to another config; with the differences.
+    Rows, title, claims and the number of seeds may change.
     """
     ours = plain(config)
-    ours['rows'] = [
-        {name: row[name] for name in _ROW_FIELDS if name in row} for row in ours['rows']
-    ]
+    ours['rows'] = [{k: row[k] for k in _ROW_FIELDS if k in row} for row in ours['rows']]
     if not (pathlib.Path(workdir) / 'config.json').exists():
         return None, ours
     theirs = read_config(workdir)
@@ -111,47 +83,27 @@ def check_owner(workdir, config):
 
 
 def acquire(workdir, config):
-    """Writes this config to config.json of the workdir.
-
-    Raises:
-      ConfigError: as `check_owner`.
-    """
+    """Writes this config to config.json of the workdir, unless `check_owner` refuses."""
     theirs, ours = check_owner(workdir, config)
-    if theirs == ours:
-        return
-    path = pathlib.Path(workdir) / 'config.json'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, json.dumps(ours, indent=1) + '\n')
+    if theirs != ours:
+        path = pathlib.Path(workdir) / 'config.json'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, json.dumps(ours, indent=1) + '\n')
 
 
 def check_row(workdir, result, settings, config_hash):
-    """Refuses a finished row that ran with other settings.
-
-    Raises:
-      ConfigError: with the differences.
-    """
-    if result['config_hash'] == config_hash:
-        return
+    """Refuses a finished row that ran with other settings; a missing newer field is no other."""
     changes = difference(result['config'] | NOT_COMPARED, plain(settings) | NOT_COMPARED)
-    if not changes:
-        return  # the line is older than a field of the settings
-    raise ConfigError(
-        f'{workdir} holds the row {result["row"]!r} of another config; choose another --workdir '
-        'or delete its line in results.jsonl. Theirs -> yours:\n  ' + '\n  '.join(changes)
-    )
+    if changes and result['config_hash'] != config_hash:
+        raise ConfigError(
+            f'{workdir} holds the row {result["row"]!r} of another config; choose another '
+            '--workdir or delete its line in results.jsonl. Theirs -> yours:\n  '
+            + '\n  '.join(changes)
+        )
 
 
 def check_pretrained(workdir, result, source):
-    """Refuses seeds that would join a row but start from other weights than its seeds.
-
-    Args:
-      workdir: where the row's result is.
-      result: the row's result.
-      source: pretrained.Pretrained.source of the new seeds.
-
-    Raises:
-      ConfigError: with both sources.
-    """
+    """Refuses seeds that start from other weights (Pretrained.source) than those of their row."""
     theirs = result['pretrained'] or {}
     # Different files may hold the same arrays for a network: the arrays are compared.
     if any(theirs.get(name) != source.get(name) for name in ('ported_sha256', 'fresh_in_network')):
@@ -168,12 +120,7 @@ def checkpoint_folder(workdir, name):
 
 
 def discard_finished(workdir, done):
-    """Deletes the checkpoints of seeds that have a result, which a killed run left behind.
-
-    Args:
-      workdir: folder of the results.
-      done: {row's name: its seeds}.
-    """
+    """Deletes the checkpoints that a killed run left of finished seeds, {row's name: its seeds}."""
     for name, seeds in done.items():
         of_row = checkpoint_folder(workdir, name)
         for folder in of_row.glob('seeds_*_to_*'):

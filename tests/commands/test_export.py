@@ -15,7 +15,6 @@ from trained_for_tests import DATASET
 from fmnist_jax import export
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.results import networks as kept_networks
-from fmnist_jax.results import portable
 from fmnist_jax.train import calibration, step
 
 # Reads a file with JAX alone.
@@ -110,7 +109,7 @@ def test_convolutions_pooling_and_scaling_are_the_same_in_a_program(model):
     )
     state = jax.jit(lambda: step.init(settings, 0, 80))()
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
-    raw = portable.stablehlo(portable.program(settings, variables, 0.01))
+    raw = kept_networks.stablehlo(kept_networks.program(settings, variables, 0.01))
     found = jax.export.deserialize(bytearray(raw)).call(DATASET.test_images)
     seeds = jax.tree.map(lambda a: np.asarray(a)[None], variables)
     logits = kept_networks.seed_logits(settings, seeds, DATASET.test_images)[0]
@@ -122,7 +121,7 @@ def test_convolutions_pooling_and_scaling_are_the_same_in_a_program(model):
 def test_a_bfloat16_row_is_exported_in_float32(trained):
     networks = kept_networks.of_row(trained, 'a row/1')
     networks.settings.compute = 'bfloat16'
-    classify = portable.program(networks.settings, networks.seed(0), networks.temperatures[0])
+    classify = kept_networks.program(networks.settings, networks.seed(0), networks.temperatures[0])
     found = classify(DATASET.test_images)
     np.testing.assert_allclose(found, expected(trained, 0), atol=1e-6)
     assert networks.settings.compute == 'bfloat16'

@@ -77,7 +77,7 @@ def lock(workdir, wait=False):
 
 
 # Fields of a row in config.json; its settings are in the result lines.
-_ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats')
+_ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats', 'changed')
 # The space of a search is compared: its trials are drawn from it.
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 

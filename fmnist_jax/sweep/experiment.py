@@ -9,10 +9,9 @@ from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import resolve, settings_hash
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.fit.fit import fit
 from fmnist_jax.fit.mesh import devices_per_seed, make_layout
 from fmnist_jax.results import lines, provenance, workdirs
-from fmnist_jax.sweep.task import Task, keep_result, open_checkpoints, result_line, row_progress
+from fmnist_jax.sweep.task import Task, keep_result, open_checkpoints, row_progress, train
 
 
 class Executor(NamedTuple):
@@ -27,12 +26,8 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print, ex
     """Trains the rows, and the seeds of a row, that `workdir` does not hold yet.
 
     Args:
-      config: the table's config.
-      rows: the selected rows.
-      workdir: folder of the results; made if it does not exist.
-      load_dataset: name -> datasets.Dataset.
-      load_pretrained: settings with `pretrained` -> pretrained.Pretrained; its attribute `named`
-        is True if the user has named the weights (run_flags.loaders).
+      rows: the selected rows of the config.
+      load_dataset, load_pretrained: see config.cli.loaders.
       say: prints one line for the user.
       executor: where to train; None means in this process. Only this process writes results.
 
@@ -70,29 +65,22 @@ def run_here(tasks, load_dataset, keep, workdir, say, show=True):
     """
     cache = {}  # compiled programs, shared by rows that differ in floats alone
     for task in tasks:
-        settings = task.own
-        dataset = load_dataset(settings.dataset.name)
-        progress = row_progress(task.row['name'], settings, dataset) if show else None
+        dataset = load_dataset(task.settings.dataset.name)
+        progress = row_progress(task.row['name'], task.settings, dataset) if show else None
         checkpoints = open_checkpoints(task, workdir, say) if workdir else None
         try:
             with _named(task.row):
-                layout = make_layout(settings)
-                trained = fit(
-                    settings, dataset, layout, cache, progress, task.variables, checkpoints
-                )
+                trained = train(task, dataset, cache, progress, checkpoints)
         finally:
             for to_close in filter(None, (progress, checkpoints)):
                 to_close.close()
-        keep(task, *result_line(task, dataset, trained))
+        keep(task, *trained)
         if checkpoints:
             checkpoints.discard()
 
 
 def plan(config, rows, workdir, load_dataset, load_pretrained, say, executor):
-    """The Tasks that `workdir` lacks, after a check that they can train; writes nothing.
-
-    Args and Raises: as for `run`.
-    """
+    """The Tasks that `workdir` lacks, after a check that they can train; writes nothing."""
     settings = {row['name']: resolve(config, row) for row in rows}
     for of_row in settings.values():
         if executor.devices:
@@ -102,15 +90,22 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say, executor):
             make_layout(of_row)
         total = len(load_dataset(of_row.dataset.name).train_labels)
         datasets.split(total, of_row.dataset.num_validation, of_row.seed)
+    workdirs.check_owner(workdir, config)
     done = {result['row']: result for result in lines.read(workdir)}
     tasks = []
     for row in rows:
         of_row, result = settings[row['name']], done.get(row['name'])
+        if result:
+            workdirs.check_row(workdir, result, of_row, settings_hash(of_row))
         missing = _missing(row, of_row, result, executor.seeds_per_task)
-        tasks += _with_weights(missing, row, of_row, result, workdir, load_pretrained)
-    workdirs.check_owner(workdir, config)
-    for name in settings.keys() & done.keys():
-        workdirs.check_row(workdir, done[name], settings[name], settings_hash(settings[name]))
+        # Weights that the user names must be those of the finished seeds, too.
+        if of_row.pretrained and (missing or getattr(load_pretrained, 'named', False)):
+            with _named(row):
+                weights = load_pretrained(of_row)
+            if result:
+                workdirs.check_pretrained(workdir, result, weights.source)
+            missing = [task._replace(pretrained=weights) for task in missing]
+        tasks += missing
     first_seeds = {task.row['name']: task.first for task in reversed(tasks)}
     if len(first_seeds) < len(rows):
         say(f'{len(rows) - len(first_seeds)} of {len(rows)} rows are in {workdir} already')
@@ -121,11 +116,7 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say, executor):
 
 
 def check_rows(config, rows):
-    """Checks the settings of the rows before anything is loaded or trained.
-
-    Raises:
-      ConfigError: names the row and the field.
-    """
+    """Raises a ConfigError with the row and field unless the rows' settings can train."""
     for row in rows:
         settings = resolve(config, row)
         with _named(row):
@@ -148,21 +139,8 @@ def _missing(row, settings, result, seeds_per_task):
     for seed in range(settings.seed, settings.seed + settings.num_seeds):
         if seed in done:
             continue
-        last = tasks[-1] if tasks else None
-        if last and seed == last.first + last.count and last.count != seeds_per_task:
-            tasks[-1] = last._replace(count=last.count + 1)
+        if tasks and seed == tasks[-1].last + 1 and tasks[-1].count != seeds_per_task:
+            tasks[-1] = tasks[-1]._replace(count=tasks[-1].count + 1)
         else:
             tasks.append(Task(row, settings, seed, 1))
     return tasks
-
-
-def _with_weights(tasks, row, settings, result, workdir, load_pretrained):
-    """The tasks with their pretrained weights, which must be those of the row's finished seeds."""
-    named = getattr(load_pretrained, 'named', False)
-    if not settings.pretrained or not (tasks or named):
-        return tasks
-    with _named(row):
-        weights = load_pretrained(settings)
-    if result:
-        workdirs.check_pretrained(workdir, result, weights.source)
-    return [task._replace(pretrained=weights) for task in tasks]

@@ -1,8 +1,8 @@
 """One program on several hosts: a process on each, joined by jax.distributed.
 
 All processes run the same command and compute the same; the seeds, or a seed's batches, are spread
-over the devices of all hosts (fit/mesh.py). Host 0 alone reads and writes the workdir and shows
-progress, and it tells the others what to train.
+over the devices of all hosts (fit/mesh.py). Host 0 alone reads and writes the workdir, shows
+progress and tells the others what to train.
 """
 
 import contextlib
@@ -34,7 +34,6 @@ def connect(coordinator, num_hosts=None, host=None, say=print):
     Args:
       coordinator: HOST:PORT of host 0, or 'auto' where JAX finds it (Slurm, Kubernetes, TPUs, ...).
       num_hosts, host: the number of hosts and the index of this one; not with 'auto'.
-      say: prints one line for the user.
 
     Raises:
       ConfigError: a flag is wrong, or host 0 does not answer. (JAX itself ends this process if
@@ -44,13 +43,12 @@ def connect(coordinator, num_hosts=None, host=None, say=print):
     jax.config.update('jax_enable_preemption_service', False)
     if coordinator == 'auto':
         try:
-            jax.distributed.initialize()
+            return jax.distributed.initialize()
         except (ValueError, RuntimeError) as error:
             raise ConfigError(
                 f'--coordinator=auto: JAX finds no cluster here ({error}); give '
                 '--coordinator=HOST:PORT --num_hosts=N --host=I'
             ) from error
-        return
     address = host_and_port('coordinator', coordinator)
     if num_hosts is None or host is None or not 0 <= host < num_hosts:
         raise ConfigError(
@@ -143,7 +141,14 @@ def _train(make_tasks, load_dataset, keep, workdir=None, say=print):
     """Trains the tasks; a ConfigError on all hosts if one of them cannot or has other tasks."""
     try:
         tasks = make_tasks()
-        facts = _must_agree(tasks, load_dataset)
+        names = {task.settings.dataset.name for task in tasks}
+        facts = {  # everything that the hosts' results depend on
+            'devices of a host': jax.local_device_count(),
+            'versions': provenance.versions(),
+            'settings of rows': [settings_hash(task.settings) for task in tasks],
+            'images': {name: [zlib.crc32(a) for a in load_dataset(name)] for name in names},
+            'pretrained weights': [task.pretrained and task.pretrained.source for task in tasks],
+        }
     except _USER_ERRORS as error:
         facts = {'error': str(error)}
     hosts = _exchange(facts)
@@ -154,28 +159,14 @@ def _train(make_tasks, load_dataset, keep, workdir=None, say=print):
         values = [of_host[name] for of_host in hosts]
         if any(value != values[0] for value in values):
             raise ConfigError(f'the hosts differ in {name}: {values}')
-    show = jax.process_index() == 0
-    experiment.run_here(tasks, load_dataset, keep, workdir, say, show)
-
-
-def _must_agree(tasks, load_dataset):
-    """{name: JSON value} of everything that the hosts' results depend on."""
-    datasets = {task.settings.dataset.name for task in tasks}
-    return {
-        'devices of a host': jax.local_device_count(),
-        'versions': provenance.versions(),
-        'settings of rows': [settings_hash(task.settings) for task in tasks],
-        'images': {name: [zlib.crc32(a) for a in load_dataset(name)] for name in datasets},
-        'pretrained weights': [task.pretrained and task.pretrained.source for task in tasks],
-    }
+    experiment.run_here(tasks, load_dataset, keep, workdir, say, show=jax.process_index() == 0)
 
 
 def _exchange(message):
     """Waits for every host's message (a JSON value); returns them in the order of the hosts."""
     text = np.frombuffer(json.dumps(message).encode(), np.uint8)
     lengths = multihost_utils.process_allgather(np.int32(len(text)))
-    padded = np.pad(text, (0, lengths.max() - len(text)))
-    texts = multihost_utils.process_allgather(padded)
+    texts = multihost_utils.process_allgather(np.pad(text, (0, lengths.max() - len(text))))
     return [json.loads(raw[:length].tobytes()) for raw, length in zip(texts, lengths, strict=True)]
 
 

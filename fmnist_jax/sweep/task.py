@@ -4,6 +4,7 @@ A task may train in another process, or on another machine, than the one that ke
 """
 
 import copy
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,8 @@ import numpy as np
 
 from fmnist_jax.config.settings import plain, settings_hash
 from fmnist_jax.fit.checkpoint import Checkpoints
+from fmnist_jax.fit.fit import fit
+from fmnist_jax.fit.mesh import make_layout
 from fmnist_jax.fit.progress import RowProgress
 from fmnist_jax.models.layers import is_off
 from fmnist_jax.results import arrays as kept_arrays
@@ -32,7 +35,7 @@ class Task(NamedTuple):
 
     @property
     def last(self):
-        """The last seed of this task."""
+        """The last seed."""
         return self.first + self.count - 1
 
     @property
@@ -41,11 +44,6 @@ class Task(NamedTuple):
         own = copy.deepcopy(self.settings)
         own.seed, own.num_seeds = self.first, self.count
         return own
-
-    @property
-    def variables(self):
-        """The pretrained variables that the seeds start from, or None."""
-        return self.pretrained and self.pretrained.variables
 
     @property
     def name(self):
@@ -69,6 +67,14 @@ def row_progress(name, settings, dataset):
     return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
 
 
+def train(task, dataset, cache=None, progress=None, checkpoints=None):
+    """The `result_line` of a task trained on all devices; arguments as for fit.fit."""
+    settings, weights = task.own, task.pretrained and task.pretrained.variables
+    layout = make_layout(settings)
+    trained = fit(settings, dataset, layout, cache, progress, weights, checkpoints)
+    return result_line(task, dataset, trained)
+
+
 def open_checkpoints(task, workdir, say):
     """The checkpoints of a task's seeds, which a run of the same task goes on from."""
     weights = task.pretrained.source if task.pretrained else {}
@@ -83,88 +89,82 @@ def open_checkpoints(task, workdir, say):
     return Checkpoints(folder, identity, provenance.code_commit(), every, kept, say)
 
 
-def _rounded(values, digits=6):
-    """Floats for JSON, which has no NaN: a number that is not finite becomes None."""
-    return [round(float(v), digits) if np.isfinite(v) else None for v in values]
-
-
 def result_line(task, dataset, trained):
     """A task's result line, without the files of `keep_result`, and its TaskArrays.
 
     Args:
-      task: Task.
-      dataset: datasets.Dataset that its seeds were trained and tested on.
-      trained: their fit.FitResult.
+      trained: FitResult of the task's seeds on this datasets.Dataset.
     """
-    settings = task.own
+    settings, row, labels = task.own, task.row, dataset.test_labels
     result = {
-        'row': task.row['name'],
+        'row': row['name'],
         'model': settings.model.name,
         'dataset': settings.dataset.name,
         'seeds': list(range(task.first, task.first + task.count)),
-        **_measured(trained, dataset.test_labels),
-        **_penalty(settings.optimizer, trained.variables['params']),
-        'reported': task.row['reported'],
-        'also_reported': task.row['also_reported'],
+        **_metrics(trained, labels),
+        'l2_penalty': _penalty(settings.optimizer, trained.variables['params']),
+        **{n: row[n] for n in ('reported', 'also_reported', 'changed') if n in row},
         'train_images': len(dataset.train_labels) - settings.dataset.num_validation,
         # The row's settings, not the task's: other tasks add seeds to the same row.
         'config_hash': settings_hash(task.settings),
         'config': plain(task.settings),
         'pretrained': task.pretrained and task.pretrained.source,
-        **_calibrated(settings, trained, dataset.test_labels),
+        **_calibrated(settings.loss, trained, labels),
         **provenance.provenance(trained.layout),
     }
     probs = np.asarray(probabilities(trained.logits, settings.loss))
     return result, TaskArrays(probs, trained.variables)
 
 
-def _measured(outcome, labels):
+def _rounded(values):
+    """Floats for JSON, which has no NaN: a number that is not finite becomes None."""
+    return [round(float(v), 6) if np.isfinite(v) else None for v in values]
+
+
+def _metrics(trained, labels):
     """The fields of a result line about training and test."""
-    last = outcome.last_accuracy
+    last = trained.last_accuracy
     return {
-        'test_accuracy': _rounded(outcome.test_accuracy),
-        'test_loss': _rounded(outcome.test_loss),
+        'test_accuracy': _rounded(trained.test_accuracy),
+        'test_loss': _rounded(trained.test_loss),
         'test_images': len(labels),
-        'diverged': [not np.isfinite(x) for x in outcome.test_loss.tolist()],
-        'tested_epoch': outcome.tested_epoch.tolist(),
-        'last_test_accuracy': [None] * len(outcome.test_loss) if last is None else _rounded(last),
-        'confusion': kept_arrays.confusion(outcome.logits, labels),
-        'parameters': outcome.parameters,
-        'train_seconds': round(outcome.train_seconds, 2),
-        'compile_seconds': round(outcome.compile_seconds, 2),
-        'history': outcome.history,
-        'resumed': outcome.resumed,
+        'diverged': [not np.isfinite(x) for x in trained.test_loss.tolist()],
+        'tested_epoch': trained.tested_epoch.tolist(),
+        'last_test_accuracy': [None] * len(trained.test_loss) if last is None else _rounded(last),
+        'confusion': kept_arrays.confusion(trained.logits, labels),
+        'parameters': trained.parameters,
+        'train_seconds': round(trained.train_seconds, 2),
+        'compile_seconds': round(trained.compile_seconds, 2),
+        'history': trained.history,
+        'resumed': trained.resumed,
     }
 
 
 def _penalty(optimizer, params):
     """The L2 penalty in each seed's loss; Keras prints the loss with it."""
     if is_off(optimizer.l2):
-        return {'l2_penalty': [0.0] * len(jax.tree.leaves(params)[0])}
-    penalties = jax.vmap(lambda seed: l2_penalty(optimizer, seed))(params)
-    return {'l2_penalty': _rounded(np.asarray(penalties))}
+        return [0.0] * len(jax.tree.leaves(params)[0])
+    return _rounded(np.asarray(jax.vmap(lambda seed: l2_penalty(optimizer, seed))(params)))
 
 
-def _calibrated(settings, outcome, labels):
+def _calibrated(loss, trained, labels):
     """The seeds' common temperature, and calibration errors on the test images.
 
-    Each seed's as trained and at the temperature, and their mean probabilities' at the temperature.
     Without validation images of its own (none, or the test images) a row has no temperature.
     """
 
     def error(probs):
-        found = None if probs is None else calibration.calibration_error(probs, labels)
-        return None if found is None else round(found, 6)
+        value = None if probs is None else calibration.calibration_error(probs, labels)
+        return None if value is None else round(value, 6)
 
     temperature = None
-    if outcome.validation is not None:
-        temperature = calibration.fit_temperature(*outcome.validation, settings.loss)
-    trained, tempered = (
-        calibration.calibrated(outcome.logits, t, settings.loss) for t in (None, temperature)
-    )
+    if trained.validation is not None:
+        temperature = calibration.fit_temperature(*trained.validation, loss)
+    plain_probs = calibration.calibrated(trained.logits, None, loss)
+    tempered = calibration.calibrated(trained.logits, temperature, loss)
     return {
         'temperature': temperature and round(temperature, 4),
-        'calibration_error': [error(seed) for seed in trained],
+        'calibration_error': [error(seed) for seed in plain_probs],
         'calibration_error_tempered': [temperature and error(seed) for seed in tempered],
         'ensemble_calibration_error': error(kept_arrays.ensemble(tempered)),
     }
@@ -174,16 +174,10 @@ def keep_result(workdir, task, result, arrays, labels):
     """Writes the predictions and parameters of a task's seeds, then its result line.
 
     The line's ensemble is that of all seeds of the row so far, if their predictions exist.
-
-    Args:
-      workdir: pathlib.Path.
-      task, result, arrays: see `result_line`.
-      labels: int [test images].
     """
-    name = result['row']
-    earlier = [line for line in lines.read(workdir) if line['row'] == name]
-    paths = [workdir / path for line in earlier for path in line.get('predictions', ())]
-    probs = arrays.probabilities
+    name, probs = result['row'], arrays.probabilities
+    earlier = (line['predictions'] for line in lines.read(workdir) if line['row'] == name)
+    paths = [workdir / path for path in itertools.chain.from_iterable(earlier)]
     file = kept_arrays.save(workdir, f'{name} seeds {task.first} to {task.last}', probs)
     if all(path.is_file() for path in paths):
         probs = np.concatenate([*map(kept_arrays.load, paths), probs])

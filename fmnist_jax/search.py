@@ -38,7 +38,7 @@ def _parser():
 
 
 def _ask(options, config, study):
-    """The next Candidates, none if the study has enough: complete, pruned or running elsewhere."""
+    """The next (trial, settings), none if enough are complete, pruned or running elsewhere."""
 
     def sampler_of(number):
         return studies.make_sampler(options.sampler, config.seed + number, options.trials)
@@ -51,18 +51,8 @@ def _ask(options, config, study):
         for _ in range(min(options.together, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
             settings = resolve(config, row(f'trial {trial.number}', change))
-            candidates.append(studies.Candidate(trial, settings))
+            candidates.append((trial, settings))
     return candidates
-
-
-def _search(options, config, study, load, load_pretrained):
-    """Runs trials until the study has enough."""
-    cache = {}
-    while candidates := _ask(options, config, study):
-        for group in studies.groups(candidates):
-            settings = group[0].settings
-            weights = load_pretrained(settings).variables if settings.pretrained else None
-            studies.train_group(study, group, load(settings.dataset.name), cache, weights)
 
 
 def _train_best(options, config, study, load, load_pretrained):
@@ -85,7 +75,6 @@ def _train_best(options, config, study, load, load_pretrained):
     print(report.table(results, f'{config.title}: the best trial, fresh seeds, test images'))
 
 
-@studies.storage_errors()
 def _run(options, config):
     """The whole search."""
     machine.set_up(options.cpu_devices, datasets.cache_directory() / 'xla')
@@ -101,7 +90,12 @@ def _run(options, config):
     study = studies.open_study(config, workdir, options.storage, pruner)
     if dead := studies.give_up_dead_trials(study):
         say(f'{dead} trials of a process that was killed are tried again')
-    _search(options, config, study, load, load_pretrained)
+    cache = {}  # compiled programs
+    while candidates := _ask(options, config, study):
+        for group in studies.groups(candidates):
+            settings = group[0][1]
+            weights = load_pretrained(settings).variables if settings.pretrained else None
+            studies.train_group(study, group, load(settings.dataset.name), cache, weights)
     have = studies.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
     table = f'# {heading}\n\n{studies.table(study)}'
@@ -115,7 +109,8 @@ def _run(options, config):
 def _main(arguments):
     options, config, overrides = parse_table(_parser(), arguments)
     studies.fix(config, overrides)
-    _run(options, config)
+    with studies.storage_errors():
+        _run(options, config)
 
 
 def main(arguments=None):

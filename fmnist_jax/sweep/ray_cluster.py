@@ -1,8 +1,7 @@
 """A table's tasks on the machines of a Ray cluster.
 
-This process hands every task to a machine that has room for it, and keeps what comes back. A
-machine needs the package, but neither the images nor the workdir: Ray's object store brings it the
-images and pretrained weights, and brings the result line and the arrays back.
+A machine needs the package, but neither the images nor the workdir: Ray's object store brings it
+the images and pretrained weights, and brings the result line and the arrays back to this process.
 """
 
 import contextlib
@@ -20,8 +19,7 @@ from fmnist_jax.config.cli import host_and_port
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.fit.progress import Board, SweepProgress
-from fmnist_jax.sweep.experiment import Executor
-from fmnist_jax.sweep.task import train
+from fmnist_jax.sweep.experiment import Executor, train
 
 _SECONDS_TO_ANSWER = 10  # of a cluster
 _SECONDS_BETWEEN_LOOKS = 1.0  # at the progress of the tasks
@@ -84,7 +82,7 @@ def _check_answer(address):
         if os.environ.get('RAY_USE_TLS', '0').lower() in ('1', 'true'):
             return
         # Both sides of HTTP/2 begin with a frame of settings: type 4, in the fourth byte.
-        connection.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+        connection.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0')
         if connection.recv(9)[3:4] != b'\4':
             raise ConnectionError('the port is not of Ray')
 
@@ -114,10 +112,6 @@ def _run(ray, room, tasks, load_dataset, keep, workdir, say):
     """Trains the tasks on the cluster: the `run` of its Executor.
 
     Writes no checkpoints: machines share no disk, and a task whose machine dies starts again.
-
-    Raises:
-      ConfigError: a task cannot be trained on a machine of the cluster.
-      ConnectionError: a task's process died `_TRIES` times, or no machine is left.
     """
     # The board must live as long as this process: it stays on this machine.
     this_machine = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(

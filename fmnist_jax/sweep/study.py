@@ -10,7 +10,6 @@ import os
 import pathlib
 import socket
 import warnings
-from typing import Any, NamedTuple
 
 import filelock
 import numpy as np
@@ -18,19 +17,12 @@ import numpy as np
 from fmnist_jax import files
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.cli import say
-from fmnist_jax.config.settings import (
-    NOT_COMPARED,
-    TABLE_ONLY,
-    flatten,
-    plain,
-    resolve,
-    split_static,
-)
+from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, flatten, resolve, split_static
 from fmnist_jax.config.table import row
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.fit.api import fit_trials
 from fmnist_jax.markdown import markdown
-from fmnist_jax.sweep.task import row_progress
+from fmnist_jax.sweep.experiment import row_progress
 
 SAMPLERS = ('tpe', 'gp', 'random')
 PRUNERS = ('median', 'hyperband', 'none')
@@ -45,9 +37,6 @@ def optuna():
         raise ConfigError('the search needs Optuna: pip install optuna') from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
-
-
-# The space of a search, and the config of its best trial.
 
 
 def check_space(config):
@@ -68,10 +57,7 @@ def check_space(config):
 
 
 def fix(config, fields):
-    """Removes the fields that a flag has set from `config.search`; a ConfigError if none is left.
-
-    fields: names such as 'optimizer.learning_rate'.
-    """
+    """Removes the fields that flags have set from `config.search`; a ConfigError if none is left."""
     fixed = sorted({entry['field'] for entry in config.search} & set(fields))
     config.search = tuple(entry for entry in config.search if entry['field'] not in fields)
     if fixed and not config.search:
@@ -81,10 +67,7 @@ def fix(config, fields):
 
 
 def best_config(config, trial, num_seeds):
-    """The config that trains a trial with fresh seeds, which follow those that judged the trials.
-
-    It has one row, named after the trial, with the reported number of the config's first row.
-    """
+    """The config, with one row, that trains a trial with fresh seeds: after those of the trials."""
     best = copy.deepcopy(config)
     best.unlock()
     best.seed, best.num_seeds = config.seed + config.num_seeds, num_seeds
@@ -94,16 +77,10 @@ def best_config(config, trial, num_seeds):
     return best
 
 
-# The study and its storage.
-
-
 def make_sampler(name, seed, trials):
     """Optuna's sampler: tree of Parzen estimators, Gaussian process or random (SAMPLERS).
 
-    The same seed draws the same values. Of the study's `trials` a quarter, 2 to 10, are random.
-
-    Raises:
-      ConfigError: gp without PyTorch.
+    Of the study's `trials` a quarter, 2 to 10, are random. A ConfigError for gp without PyTorch.
     """
     samplers, startup = optuna().samplers, max(2, min(10, trials // 4))
     if name == 'random':
@@ -130,10 +107,9 @@ def open_study(config, workdir, storage, pruner):
     """Opens or creates the study of a config, which several processes may share.
 
     Args:
-      config: the search's config, which tells its study from others in `storage`.
+      config: the search's config, which names its study in `storage`.
       workdir: folder of this config alone; holds the study's journal if `storage` is ''.
       storage: '' or an address such as sqlite:///runs/search/study.db.
-      pruner: Optuna's.
 
     Raises:
       ConfigError: the journal or the database cannot be read.
@@ -142,7 +118,11 @@ def open_study(config, workdir, storage, pruner):
     try:
         if storage:
             engine = {'connect_args': {'timeout': _SECONDS_LOCKED}} if 'sqlite' in storage else {}
-            name = f'search {_fingerprint(config)}'
+            # A field that is off counts as absent: a new field does not change older studies.
+            flat, ignored = flatten(config.to_dict()), {*NOT_COMPARED, *TABLE_ONLY} - {'search'}
+            fields = {path: v for path, v in flat.items() if v and path not in ignored}
+            text = json.dumps(fields, sort_keys=True)
+            name = f'search {hashlib.sha256(text.encode()).hexdigest()[:12]}'
             store = library.storages.RDBStorage(storage, engine)
         else:
             name, store = 'search', _journal(journal)
@@ -154,15 +134,6 @@ def open_study(config, workdir, storage, pruner):
             f'{storage or journal}: cannot be opened as a study of Optuna '
             f'({one_line(error.__cause__ or error)}); move it away, or choose another --storage'
         ) from error
-
-
-def _fingerprint(config):
-    """Twelve hexadecimal digits that tell the settings and spaces of configs apart."""
-    ignored = {*NOT_COMPARED, *TABLE_ONLY} - {'search'}
-    flat = flatten(plain(config))
-    # A field that is off counts as absent, so that a new field does not change older studies.
-    fields = {path: value for path, value in flat.items() if value and path not in ignored}
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _journal(path):
@@ -193,16 +164,10 @@ def storage_errors():
         ) from error
 
 
-# Trials.
-
-
 def ask(study, space, sampler_of):
     """A new trial and its values: (optuna.Trial, {'section.field': value}).
 
-    Args:
-      space: the config's `search`.
-      sampler_of: trial's number -> Optuna's sampler, so that processes which share the study, or
-        go on with it, draw different values.
+    sampler_of: trial's number -> sampler, so that processes that share the study draw other values.
     """
     study.sampler = sampler_of(len(study.get_trials(deepcopy=False)))  # gp draws in study.ask
     trial = study.ask()
@@ -227,8 +192,7 @@ def tell(study, trial, value, pruned):
 
 def give_up_dead_trials(study):
     """Ends the trials of this machine's dead processes, queues them again, returns how many."""
-    states = optuna().trial.TrialState
-    count = 0
+    states, count = optuna().trial.TrialState, 0
     for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
         if not _is_dead(trial.user_attrs.get('process')):
             continue
@@ -272,21 +236,11 @@ def best(study):
     return next(iter(_complete(study)), None)
 
 
-# Trials that train together.
-
-
-class Candidate(NamedTuple):
-    """A trial and its settings."""
-
-    trial: Any  # optuna.Trial
-    settings: Any
-
-
 def groups(candidates):
-    """Lists of Candidates that one program can train: they differ in floats alone."""
+    """Lists of those (trial, settings) that one program can train: they differ in floats alone."""
     by_program = {}
-    for candidate in candidates:
-        by_program.setdefault(split_static(candidate.settings)[0], []).append(candidate)
+    for trial, settings in candidates:
+        by_program.setdefault(split_static(settings)[0], []).append((trial, settings))
     return list(by_program.values())
 
 
@@ -310,26 +264,21 @@ class Watch:
 
 
 def train_group(study, group, dataset, cache, pretrained):
-    """Trains the trials of a group together, without the test images, and tells Optuna how.
-
-    A trial's value is its seeds' mean validation accuracy; a diverged seed counts as 0.
-    """
-    settings = group[0].settings
-    numbers = ', '.join(str(candidate.trial.number) for candidate in group)
+    """Trains a group together and tells Optuna the trials' mean validation accuracies."""
+    settings = group[0][1]
+    numbers = ', '.join(str(trial.number) for trial, _ in group)
     progress = row_progress(f'trial{"s" * (len(group) > 1)} {numbers}', settings, dataset)
     watch = Watch(group, settings.num_seeds, settings.epochs)
-    hparams = [split_static(candidate.settings)[1] for candidate in group]
+    hparams = [split_static(of_trial)[1] for _, of_trial in group]
     with contextlib.closing(progress):
         accuracy = fit_trials(settings, hparams, dataset, watch.stop, cache, progress, pretrained)
-    for (trial, _), seeds, pruned in zip(group, np.nan_to_num(accuracy), watch.pruned, strict=True):
+    accuracy = np.nan_to_num(accuracy)  # a diverged seed counts as 0
+    for (trial, _), seeds, pruned in zip(group, accuracy, watch.pruned, strict=True):
         value = float(np.mean(seeds))
         trial.set_user_attr('validation_accuracy', seeds.tolist())
         tell(study, trial, value, pruned)
         shown = 'pruned' if pruned else f'{100 * value:.2f} % of the validation images'
         say(f'trial {trial.number}: {shown}')
-
-
-# The table and the figures of a study.
 
 
 def table(study, most=10):
@@ -345,7 +294,6 @@ def table(study, most=10):
 
 def draw(study, folder):
     """Writes history.svg, and importance.svg and parallel.svg if two complete trials differ."""
-    library = optuna()
     import matplotlib
 
     matplotlib.use('agg')
@@ -353,10 +301,9 @@ def draw(study, folder):
 
     folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), matplotlib.rc_context({'svg.hashsalt': 'fmnist_jax'}):
-        warnings.simplefilter('ignore', library.exceptions.ExperimentalWarning)
-        warnings.simplefilter('ignore', UserWarning)  # a log axis without room
-        plots = library.visualization.matplotlib
-        evaluator = library.importance.PedAnovaImportanceEvaluator()
+        warnings.simplefilter('ignore')  # experimental, and a log axis without room
+        plots = optuna().visualization.matplotlib
+        evaluator = optuna().importance.PedAnovaImportanceEvaluator()
         for name, plot in {
             'history': plots.plot_optimization_history,
             'importance': functools.partial(plots.plot_param_importances, evaluator=evaluator),

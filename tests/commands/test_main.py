@@ -196,6 +196,7 @@ def test_a_flag_replaces_the_rows_value_and_says_so(tmp_path, config):
     assert '--config.optimizer.learning_rate replaces the value of slow, fast' in done.stderr
     assert 'config.model.widths is left out of slow, fast, relu_deep: lenet5 has no' in done.stderr
     (line,) = lines_of(tmp_path / 'runs' / 'tiny-smoke')
+    print(line['changed'], done.stdout)
     assert line['config']['optimizer']['learning_rate'] == 0.05 and line['train_images'] == 800
     assert line['test_images'] == 1000 and line['seeds'] == [0] and line['config']['epochs'] == 1
 

@@ -167,9 +167,8 @@ def _check_room(ray, room):
         )
 
 
-# Runs in the processes that Ray starts on the machines of the cluster.
-
-_programs = {}  # compiled by this process for earlier tasks
+# For the processes that Ray starts on the machines of the cluster.
+_programs = {}  # compiled for earlier tasks
 _set_up = functools.cache(machine.set_up)  # before the first task of this process
 
 

@@ -57,7 +57,7 @@ def check_space(config):
 
 
 def fix(config, fields):
-    """Removes the fields that flags have set from `config.search`; a ConfigError if none is left."""
+    """Removes fields that flags have set from `config.search`; a ConfigError if none is left."""
     fixed = sorted({entry['field'] for entry in config.search} & set(fields))
     config.search = tuple(entry for entry in config.search if entry['field'] not in fields)
     if fixed and not config.search:

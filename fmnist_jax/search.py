@@ -13,14 +13,15 @@ fresh seeds and tested, once.
 
 import sys
 
-import numpy as np
-
 from fmnist_jax import files
+from fmnist_jax.config import machine
 from fmnist_jax.config.cli import exit_code, loaders, parse_table, say, table_parser, whole
 from fmnist_jax.config.settings import resolve
+from fmnist_jax.config.table import row
+from fmnist_jax.data import datasets
 from fmnist_jax.results import workdirs
+from fmnist_jax.sweep import experiment
 from fmnist_jax.sweep import study as studies
-from fmnist_jax.sweep import trials
 
 
 def _parser():
@@ -29,100 +30,56 @@ def _parser():
     add('--trials', type=whole(1), default=50, help='trials of the study, with the old ones (50)')
     add('--together', type=whole(1), default=4, help='trials asked for and trained at once (4)')
     add('--sampler', choices=studies.SAMPLERS, default='tpe', help='how trials are chosen (tpe)')
-    add(
-        '--pruner',
-        choices=studies.PRUNERS,
-        default='median',
-        help='how hopeless trials are found (median)',
-    )
+    found = 'how hopeless trials are found (median)'
+    add('--pruner', choices=studies.PRUNERS, default='median', help=found)
     add('--storage', default='', help='the study, as sqlite:///study.db; default: in the workdir')
     add('--best_seeds', type=whole(0), default=5, help='fresh seeds of the best trial (5); 0: none')
     return parser
 
 
-def _progress(name, settings, dataset):
-    """What shows the progress of a group of trials."""
-    from fmnist_jax.fit.progress import RowProgress
-    from fmnist_jax.train.step import steps_per_epoch
-
-    num_train = len(dataset.train_labels) - settings.dataset.num_validation
-    return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
-
-
 def _ask(options, config, study):
-    """The next Candidates, none if the study has enough: complete, pruned or running elsewhere."""
+    """The next (trial, settings), none if enough are complete, pruned or running elsewhere."""
 
     def sampler_of(number):
         return studies.make_sampler(options.sampler, config.seed + number, options.trials)
 
     candidates = []
-    with workdirs.lock(
-        options.workdir, wait=True
-    ):  # else two processes would both ask for the last ones
+    # Without the lock two processes would both ask for the last ones.
+    with workdirs.lock(options.workdir, wait=True):
         have = studies.counts(study)
         left = options.trials - have['complete'] - have['pruned'] - have['running']
         for _ in range(min(options.together, left)):
             trial, change = studies.ask(study, config.search, sampler_of)
-            settings = resolve(config, studies.row(f'trial {trial.number}', change))
-            candidates.append(trials.Candidate(trial, settings))
+            settings = resolve(config, row(f'trial {trial.number}', change))
+            candidates.append((trial, settings))
     return candidates
-
-
-def _search(options, config, study, load, load_pretrained):
-    """Runs trials until the study has enough."""
-    cache = {}
-    while candidates := _ask(options, config, study):
-        for group in trials.groups(candidates):
-            _run_and_tell(group, study, load, load_pretrained, cache)
-
-
-def _run_and_tell(group, study, load, load_pretrained, cache):
-    """Trains a group and tells Optuna how its trials went."""
-    settings = group[0].settings
-    weights = load_pretrained(settings).variables if settings.pretrained else None
-    dataset = load(settings.dataset.name)
-    numbers = ', '.join(str(candidate.trial.number) for candidate in group)
-    progress = _progress(f'trial{"s" * (len(group) > 1)} {numbers}', settings, dataset)
-    done = trials.run_group(group, dataset, cache, progress, weights)
-    for candidate, (value, seeds, pruned) in zip(group, done, strict=True):
-        candidate.trial.set_user_attr('validation_accuracy', np.nan_to_num(seeds).tolist())
-        studies.tell(study, candidate.trial, value, pruned)
-        state = 'pruned' if pruned else f'{100 * value:.2f} % of the validation images'
-        say(f'trial {candidate.trial.number}: {state}')
 
 
 def _train_best(options, config, study, load, load_pretrained):
     """Trains the best trial with fresh seeds, tests it and prints the table."""
     from fmnist_jax import report
-    from fmnist_jax.sweep import experiment
 
     trial = studies.best(study)
     if trial is None or not options.best_seeds:
         return
-    running = studies.counts(study)['running']
-    if running:
+    if running := studies.counts(study)['running']:
         say(f'{running} trials run elsewhere; who ends last trains the best one')
         return
     best = studies.best_config(config, trial, options.best_seeds)
     folder = options.workdir / 'best'
     try:
-        found = experiment.run(best, best.rows, folder, load, load_pretrained, say)
+        results = experiment.run(best, best.rows, folder, load, load_pretrained, say)
     except workdirs.Busy:
         return say('another process trains the best trial')
     files.write(folder / 'table.md', report.workdir_table(folder))
-    print(report.table(found, f'{config.title}: the best trial, fresh seeds, test images'))
+    print(report.table(results, f'{config.title}: the best trial, fresh seeds, test images'))
 
 
-@studies.storage_errors()
 def _run(options, config):
     """The whole search."""
-    from fmnist_jax.config import machine
-    from fmnist_jax.data import datasets
-    from fmnist_jax.sweep.study import draw
-
     machine.set_up(options.cpu_devices, datasets.cache_directory() / 'xla')
     studies.check_space(config)  # may trace a network, for which the devices must be there
-    studies.make_sampler(options.sampler, config.seed, options.trials)  # what it lacks is told now
+    studies.make_sampler(options.sampler, config.seed, options.trials)  # raises without PyTorch
     pruner = studies.make_pruner(options.pruner)
     for note in options.notes:
         say(note)
@@ -131,16 +88,20 @@ def _run(options, config):
     load(config.dataset.name)
     workdirs.acquire(workdir, config)
     study = studies.open_study(config, workdir, options.storage, pruner)
-    dead = studies.give_up_dead_trials(study)
-    if dead:
+    if dead := studies.give_up_dead_trials(study):
         say(f'{dead} trials of a process that was killed are tried again')
-    _search(options, config, study, load, load_pretrained)
+    cache = {}  # compiled programs
+    while candidates := _ask(options, config, study):
+        for group in studies.groups(candidates):
+            settings = group[0][1]
+            weights = load_pretrained(settings).variables if settings.pretrained else None
+            studies.train_group(study, group, load(settings.dataset.name), cache, weights)
     have = studies.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
     table = f'# {heading}\n\n{studies.table(study)}'
     files.write(workdir / 'search.md', table)
     print(table)
-    draw(study, workdir / 'figures')
+    studies.draw(study, workdir / 'figures')
     _train_best(options, config, study, load, load_pretrained)
     print(f'Study: {workdir}/ (search.md, figures/, best/)')
 
@@ -148,7 +109,8 @@ def _run(options, config):
 def _main(arguments):
     options, config, overrides = parse_table(_parser(), arguments)
     studies.fix(config, overrides)
-    _run(options, config)
+    with studies.storage_errors():
+        _run(options, config)
 
 
 def main(arguments=None):

@@ -138,6 +138,7 @@ def override(config, overrides):
     rows, replaced, dropped = [], {}, {}
     for row in config.rows:
         own = flatten(plain(resolve(config, row)))
+        own |= {path: old for path, (old, _) in row.get('changed', {}).items()}
         change = {path: value for path, value in row['change'].items() if path not in overrides}
         for path in filter(row['change'].__contains__, overrides):
             replaced.setdefault(path, []).append(row['name'])

@@ -57,8 +57,8 @@ def lock(workdir, wait=False):
         yield
 
 
-# A row's settings are in its result lines.
-_ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats')
+# Fields of a row in config.json; its settings are in the result lines.
+_ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats', 'changed')
 # The space of a search is compared: its trials are drawn from it.
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 

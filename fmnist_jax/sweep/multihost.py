@@ -1,8 +1,7 @@
-"""One program on several hosts: a process on each, joined by jax.distributed.
+"""One program on several hosts: a process of the same command on each (jax.distributed).
 
-All processes run the same command and compute the same; the seeds, or a seed's batches, are spread
-over the devices of all hosts (fit/mesh.py). Host 0 alone reads and writes the workdir and shows
-progress, and it tells the others what to train.
+The seeds, or a seed's batches, are spread over the devices of all hosts (fit/mesh.py). Host 0 alone
+reads and writes the workdir, shows progress and tells the others what to train.
 """
 
 import contextlib
@@ -22,10 +21,10 @@ from fmnist_jax.config.settings import resolve, settings_hash
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.results import provenance
 from fmnist_jax.sweep import experiment
-from fmnist_jax.sweep.task import Task
 
 _SECONDS_TO_CONNECT = 300
 _USER_ERRORS = (ConfigError, DataError, OSError)
+joined = jax.distributed.is_initialized  # whether `connect` has joined this process to others
 
 
 def connect(coordinator, num_hosts=None, host=None, say=print):
@@ -34,23 +33,20 @@ def connect(coordinator, num_hosts=None, host=None, say=print):
     Args:
       coordinator: HOST:PORT of host 0, or 'auto' where JAX finds it (Slurm, Kubernetes, TPUs, ...).
       num_hosts, host: the number of hosts and the index of this one; not with 'auto'.
-      say: prints one line for the user.
 
     Raises:
-      ConfigError: a flag is wrong, or host 0 does not answer. (JAX itself ends this process if
-        another host never comes.)
+      ConfigError: a flag is wrong, or host 0 does not answer.
     """
     # Its handler would keep this process alive after SIGTERM.
     jax.config.update('jax_enable_preemption_service', False)
     if coordinator == 'auto':
         try:
-            jax.distributed.initialize()
+            return jax.distributed.initialize()
         except (ValueError, RuntimeError) as error:
             raise ConfigError(
                 f'--coordinator=auto: JAX finds no cluster here ({error}); give '
                 '--coordinator=HOST:PORT --num_hosts=N --host=I'
             ) from error
-        return
     address = host_and_port('coordinator', coordinator)
     if num_hosts is None or host is None or not 0 <= host < num_hosts:
         raise ConfigError(
@@ -58,30 +54,21 @@ def connect(coordinator, num_hosts=None, host=None, say=print):
             'with --host from 0 to num_hosts - 1'
         )
     say(f'host {host} of {num_hosts}: waits for the others at {coordinator}')
-    if host:
-        _wait_for(address, coordinator)
-    jax.distributed.initialize(
-        coordinator, num_hosts, host, initialization_timeout=_SECONDS_TO_CONNECT
-    )
-
-
-def _wait_for(address, coordinator):
-    """Waits until host 0 listens; jax.distributed would end this process with a stack trace."""
     deadline = time.monotonic() + _SECONDS_TO_CONNECT
-    while True:
+    while host:  # until host 0 listens; jax.distributed would end this process with a stack trace
         try:
-            return socket.create_connection(address, timeout=5).close()
+            socket.create_connection(address, timeout=5).close()
+            break
         except OSError as error:
             if time.monotonic() > deadline:
                 raise ConfigError(
                     f'--coordinator={coordinator}: host 0 does not answer ({error})'
                 ) from error
             time.sleep(0.2)
-
-
-def joined():
-    """Whether `connect` has joined this process to others."""
-    return jax.distributed.is_initialized()
+    # This ends the process if another host never comes.
+    jax.distributed.initialize(
+        coordinator, num_hosts, host, initialization_timeout=_SECONDS_TO_CONNECT
+    )
 
 
 def leave(code):
@@ -109,10 +96,9 @@ def run(config, rows, workdir, load_dataset, load_pretrained=None, say=print):
     with _loss_in_one_line():
         if jax.process_index() > 0:
             return _follow(config, load_dataset, load_pretrained)
-        executor = experiment.Executor(lead)
         try:
             return experiment.run(
-                config, rows, workdir, load_dataset, load_pretrained, say, executor
+                config, rows, workdir, load_dataset, load_pretrained, say, experiment.Executor(lead)
             )
         except _USER_ERRORS as error:
             if not sent:
@@ -127,14 +113,13 @@ def _follow(config, load_dataset, load_pretrained):
         raise ConfigError(f'host 0: {message["error"]}')
 
     def make_tasks():
-        rows, tasks = {row['name']: row for row in config.rows}, []
+        rows = {row['name']: row for row in config.rows}
         for name, first, count in message['tasks']:
             if name not in rows:
                 raise ConfigError(f'its config has no row {name!r}')
             settings = resolve(config, rows[name])
             weights = load_pretrained(settings) if settings.pretrained else None
-            tasks.append(Task(rows[name], settings, first, count, weights))
-        return tasks
+            yield experiment.Task(rows[name], settings, first, count, weights)
 
     _train(make_tasks, load_dataset, lambda task, result, arrays: None)
 
@@ -142,8 +127,15 @@ def _follow(config, load_dataset, load_pretrained):
 def _train(make_tasks, load_dataset, keep, workdir=None, say=print):
     """Trains the tasks; a ConfigError on all hosts if one of them cannot or has other tasks."""
     try:
-        tasks = make_tasks()
-        facts = _must_agree(tasks, load_dataset)
+        tasks = list(make_tasks())
+        names = {task.settings.dataset.name for task in tasks}
+        facts = {  # everything that the hosts' results depend on
+            'devices of a host': jax.local_device_count(),
+            'versions': provenance.versions(),
+            'settings of rows': [settings_hash(task.settings) for task in tasks],
+            'images': {name: [zlib.crc32(a) for a in load_dataset(name)] for name in names},
+            'pretrained weights': [task.pretrained and task.pretrained.source for task in tasks],
+        }
     except _USER_ERRORS as error:
         facts = {'error': str(error)}
     hosts = _exchange(facts)
@@ -154,28 +146,14 @@ def _train(make_tasks, load_dataset, keep, workdir=None, say=print):
         values = [of_host[name] for of_host in hosts]
         if any(value != values[0] for value in values):
             raise ConfigError(f'the hosts differ in {name}: {values}')
-    show = jax.process_index() == 0
-    experiment.run_here(tasks, load_dataset, keep, workdir, say, show)
-
-
-def _must_agree(tasks, load_dataset):
-    """{name: JSON value} of everything that the hosts' results depend on."""
-    datasets = {task.settings.dataset.name for task in tasks}
-    return {
-        'devices of a host': jax.local_device_count(),
-        'versions': provenance.versions(),
-        'settings of rows': [settings_hash(task.settings) for task in tasks],
-        'images': {name: [zlib.crc32(a) for a in load_dataset(name)] for name in datasets},
-        'pretrained weights': [task.pretrained and task.pretrained.source for task in tasks],
-    }
+    experiment.run_here(tasks, load_dataset, keep, workdir, say, show=jax.process_index() == 0)
 
 
 def _exchange(message):
     """Waits for every host's message (a JSON value); returns them in the order of the hosts."""
     text = np.frombuffer(json.dumps(message).encode(), np.uint8)
     lengths = multihost_utils.process_allgather(np.int32(len(text)))
-    padded = np.pad(text, (0, lengths.max() - len(text)))
-    texts = multihost_utils.process_allgather(padded)
+    texts = multihost_utils.process_allgather(np.pad(text, (0, lengths.max() - len(text))))
     return [json.loads(raw[:length].tobytes()) for raw, length in zip(texts, lengths, strict=True)]
 
 

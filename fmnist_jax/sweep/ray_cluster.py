@@ -1,8 +1,7 @@
 """A table's tasks on the machines of a Ray cluster.
 
-This process hands every task to a machine that has room for it, and keeps what comes back. A
-machine needs the package, but neither the images nor the workdir: Ray's object store brings it the
-images and pretrained weights, and brings the result line and the arrays back.
+A machine needs the package, but neither the images nor the workdir: Ray's object store brings it
+the images and pretrained weights, and brings the result line and the arrays back to this process.
 """
 
 import contextlib
@@ -19,18 +18,12 @@ from fmnist_jax.config import machine
 from fmnist_jax.config.cli import host_and_port
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, one_line
-from fmnist_jax.fit.fit import fit
-from fmnist_jax.fit.mesh import make_layout
 from fmnist_jax.fit.progress import Board, SweepProgress
-from fmnist_jax.sweep.experiment import Executor
-from fmnist_jax.sweep.task import result_line
+from fmnist_jax.sweep.experiment import Executor, train
 
 _SECONDS_TO_ANSWER = 10  # of a cluster
 _SECONDS_BETWEEN_LOOKS = 1.0  # at the progress of the tasks
 _TRIES = 4  # of a task whose machine or process dies: it may need too much memory
-
-
-# Runs in this process.
 
 
 @contextlib.contextmanager
@@ -38,8 +31,8 @@ def connect(address, cpu_devices=None, seeds_per_task=0):
     """Connects to a cluster, or starts one on this machine; gives an Executor.
 
     Args:
-      address: HOST:PORT; 'auto' for RAY_ADDRESS, else the cluster that this machine belongs to,
-        else a new one; or 'local' for a new one, which ends with this process.
+      address: HOST:PORT; 'auto' for RAY_ADDRESS, else this machine's cluster, else a new one; or
+        'local' for a new one, which ends with this process.
       cpu_devices: CPU cores of a task where there are no GPUs; None means as many as the smallest
         machine has. With GPUs a task has one GPU and one core.
       seeds_per_task: at most; 0 means all seeds of a row.
@@ -54,12 +47,7 @@ def connect(address, cpu_devices=None, seeds_per_task=0):
         raise ConfigError('--cluster needs Ray: pip install ray') from error
     address = _resolve(ray, address)
     try:
-        ray.init(
-            address,
-            include_dashboard=False,
-            log_to_driver=False,  # SweepProgress shows all tasks instead
-            logging_level=logging.ERROR,
-        )
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(f'--cluster={address}: {one_line(error)}') from error
     try:
@@ -89,14 +77,12 @@ def _resolve(ray, address):
 
 
 def _check_answer(address):
-    """Raises OSError unless a gRPC server, as Ray's is, listens at (host, port).
-
-    Both sides of HTTP/2 begin with a frame of settings: type 4, in the fourth byte.
-    """
+    """Raises OSError unless a gRPC server, as Ray's is, listens at (host, port)."""
     with socket.create_connection(address, timeout=_SECONDS_TO_ANSWER) as connection:
         if os.environ.get('RAY_USE_TLS', '0').lower() in ('1', 'true'):
             return
-        connection.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+        # Both sides of HTTP/2 begin with a frame of settings: type 4, in the fourth byte.
+        connection.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0')
         if connection.recv(9)[3:4] != b'\4':
             raise ConnectionError('the port is not of Ray')
 
@@ -109,9 +95,9 @@ def _machines(ray):
 def _room_of_a_task(ray, cpu_devices):
     """The resources that Ray reserves for each task: {'num_cpus', 'num_gpus'}."""
     machines = _machines(ray)
-    if any(machine.get('GPU', 0) >= 1 for machine in machines):
+    if any(each.get('GPU', 0) >= 1 for each in machines):
         return {'num_cpus': 1, 'num_gpus': 1}
-    cores = [int(machine.get('CPU', 0)) for machine in machines if machine.get('CPU', 0) >= 1]
+    cores = [int(each['CPU']) for each in machines if each.get('CPU', 0) >= 1]
     if not cores:
         raise ConfigError('--cluster: no machine of the cluster has a CPU or GPU for tasks')
     if cpu_devices and cpu_devices > max(cores):
@@ -126,10 +112,6 @@ def _run(ray, room, tasks, load_dataset, keep, workdir, say):
     """Trains the tasks on the cluster: the `run` of its Executor.
 
     Writes no checkpoints: machines share no disk, and a task whose machine dies starts again.
-
-    Raises:
-      ConfigError: a task cannot be trained on a machine of the cluster.
-      ConnectionError: a task's process died `_TRIES` times, or no machine is left.
     """
     # The board must live as long as this process: it stays on this machine.
     this_machine = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -143,9 +125,9 @@ def _run(ray, room, tasks, load_dataset, keep, workdir, say):
     remote = ray.remote(max_retries=0, **room)(_train)
 
     def start(index):
-        task = tasks[index]
-        inputs = images[task.settings.dataset.name], weights[id(task.pretrained)]
-        return remote.remote(index, task._replace(pretrained=None), *inputs, room, board)
+        task = tasks[index]._replace(pretrained=None)
+        inputs = images[task.settings.dataset.name], weights[id(tasks[index].pretrained)]
+        return remote.remote(index, task, *inputs, room, board)
 
     running = {start(index): (index, 1) for index in range(len(tasks))}  # index, number of tries
     view = SweepProgress([(t.name, t.count, t.settings.epochs) for t in tasks])
@@ -161,7 +143,10 @@ def _run(ray, room, tasks, load_dataset, keep, workdir, say):
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error  # as if the task had run in this process
                 except ray.exceptions.RayError as error:
-                    view.say(_told_death(tasks[index], tries, error))
+                    reason = f'{tasks[index].name}: its machine or process died'
+                    if tries == _TRIES:
+                        raise ConnectionError(f'{reason} {tries} times ({error})') from error
+                    view.say(f'{reason} ({type(error).__name__}); it starts again')
                     running[start(index)] = (index, tries + 1)
                     continue
                 keep(tasks[index], result, arrays)
@@ -170,14 +155,6 @@ def _run(ray, room, tasks, load_dataset, keep, workdir, say):
         for reference in running:
             ray.cancel(reference, force=True)
         view.close()
-
-
-def _told_death(task, tries, error):
-    """The line that says that a task starts again; raises ConnectionError after the last try."""
-    reason = f'{task.name}: its machine or process died'
-    if tries == _TRIES:
-        raise ConnectionError(f'{reason} {tries} times ({error})') from error
-    return f'{reason} ({type(error).__name__}); it starts again'
 
 
 def _check_room(ray, room):
@@ -190,38 +167,25 @@ def _check_room(ray, room):
         )
 
 
-# Runs in the processes that Ray starts on the machines of the cluster.
-
-_programs = {}  # compiled by this process for earlier tasks
-
-
-@functools.cache
-def _set_up(devices):
-    """Sets JAX up before the first task of this process."""
-    machine.set_up(devices, datasets.cache_directory() / 'xla')
-
-
-def _report(board, index):
-    """The `progress` of fit.fit that sends the number of finished epochs to the board."""
-    send = functools.partial(board.report.remote, index, platform.node())
-    send(0)
-    return types.SimpleNamespace(
-        epoch=lambda number, history: send(number),
-        steps=lambda done, metrics: None,
-        note=lambda text: None,
-    )
+# For the processes that Ray starts on the machines of the cluster.
+_programs = {}  # compiled for earlier tasks
+_set_up = functools.cache(machine.set_up)  # before the first task of this process
 
 
 def _train(index, task, dataset, pretrained, room, board):
     """Trains task number `index` here: (result line, TaskArrays, this machine's name)."""
-    _set_up(room['num_cpus'])
+    _set_up(room['num_cpus'], datasets.cache_directory() / 'xla')
+    host = platform.node()
     if room['num_gpus'] and jax.default_backend() == 'cpu':
         raise ConfigError(
-            f'{platform.node()} has a GPU, but its JAX does not see it: '
-            "pip install 'jax[cuda12]' there"
+            f"{host} has a GPU, but its JAX does not see it: pip install 'jax[cuda12]' there"
         )
+    report = functools.partial(board.report.remote, index, host)
+    report(0)
+    progress = types.SimpleNamespace(
+        epoch=lambda number, history: report(number),
+        steps=lambda done, metrics: None,
+        note=lambda text: None,
+    )
     task = task._replace(pretrained=pretrained)
-    layout = make_layout(task.own)
-    progress = _report(board, index)
-    trained = fit(task.own, dataset, layout, _programs, progress, task.variables)
-    return *result_line(task, dataset, trained), platform.node()
+    return *train(task, dataset, _programs, progress), host

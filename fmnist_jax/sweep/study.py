@@ -1,4 +1,4 @@
-"""A hyper-parameter search as an Optuna study: its space, trials, table and figures."""
+"""A hyper-parameter search as an Optuna study: its space, trials, training, table and figures."""
 
 import contextlib
 import copy
@@ -12,12 +12,17 @@ import socket
 import warnings
 
 import filelock
+import numpy as np
 
 from fmnist_jax import files
+from fmnist_jax.config.checks import check
 from fmnist_jax.config.cli import say
-from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, flatten, plain, resolve
+from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, flatten, resolve, split_static
+from fmnist_jax.config.table import row
 from fmnist_jax.errors import ConfigError, one_line
+from fmnist_jax.fit.api import fit_trials
 from fmnist_jax.markdown import markdown
+from fmnist_jax.sweep.experiment import row_progress
 
 SAMPLERS = ('tpe', 'gp', 'random')
 PRUNERS = ('median', 'hyperband', 'none')
@@ -34,13 +39,8 @@ def optuna():
     return optuna
 
 
-# The space of a search, and the config of its best trial.
-
-
 def check_space(config):
     """Raises a ConfigError unless `config.search` names fields and values that can train."""
-    from fmnist_jax.config.checks import check  # takes a second to import
-
     if not config.search:
         raise ConfigError('config.search is empty: this config is for fmnist_jax.main')
     for i, end in ((0, 'low'), (-1, 'high')):
@@ -57,10 +57,7 @@ def check_space(config):
 
 
 def fix(config, fields):
-    """Removes the fields that a flag has set from `config.search`.
-
-    fields: names such as 'optimizer.learning_rate'. A ConfigError if nothing is left to search.
-    """
+    """Removes fields that flags have set from `config.search`; a ConfigError if none is left."""
     fixed = sorted({entry['field'] for entry in config.search} & set(fields))
     config.search = tuple(entry for entry in config.search if entry['field'] not in fields)
     if fixed and not config.search:
@@ -69,17 +66,8 @@ def fix(config, fields):
         say(f'Set, so not searched: {", ".join(fixed)}')
 
 
-def row(name, change, reported=None):
-    """A row of a table, as configs.base.row makes it."""
-    more = {'also_reported': {}, 'repeats': False}
-    return {'name': name, 'change': change, 'reported': reported} | more
-
-
 def best_config(config, trial, num_seeds):
-    """The config that trains a trial with fresh seeds, which follow those that judged the trials.
-
-    It has one row, named after the trial, with the reported number of the config's first row.
-    """
+    """The config, with one row, that trains a trial with fresh seeds: after those of the trials."""
     best = copy.deepcopy(config)
     best.unlock()
     best.seed, best.num_seeds = config.seed + config.num_seeds, num_seeds
@@ -89,16 +77,10 @@ def best_config(config, trial, num_seeds):
     return best
 
 
-# The study and its storage.
-
-
 def make_sampler(name, seed, trials):
     """Optuna's sampler: tree of Parzen estimators, Gaussian process or random (SAMPLERS).
 
-    The same seed draws the same values. Of the study's `trials` a quarter, 2 to 10, are random.
-
-    Raises:
-      ConfigError: gp without PyTorch.
+    Of the study's `trials` a quarter, 2 to 10, are random. A ConfigError for gp without PyTorch.
     """
     samplers, startup = optuna().samplers, max(2, min(10, trials // 4))
     if name == 'random':
@@ -125,49 +107,33 @@ def open_study(config, workdir, storage, pruner):
     """Opens or creates the study of a config, which several processes may share.
 
     Args:
-      config: the search's config. The workdir belongs to it (workdirs.acquire). In `storage` the
-        study's name tells configs apart: each has a study of its own there.
-      workdir: folder; holds the study's journal if `storage` is ''.
+      config: the search's config, which names its study in `storage`.
+      workdir: folder of this config alone; holds the study's journal if `storage` is ''.
       storage: '' or an address such as sqlite:///runs/search/study.db.
-      pruner: Optuna's.
 
     Raises:
       ConfigError: the journal or the database cannot be read.
     """
     library, journal = optuna(), pathlib.Path(workdir) / 'study.journal'
-    engine = {'connect_args': {'timeout': _SECONDS_LOCKED}} if 'sqlite' in storage else {}
     try:
         if storage:
-            name = f'search {_fingerprint(config)}'
-            opened = library.storages.RDBStorage(storage, engine)
+            engine = {'connect_args': {'timeout': _SECONDS_LOCKED}} if 'sqlite' in storage else {}
+            # A field that is off counts as absent: a new field does not change older studies.
+            flat, ignored = flatten(config.to_dict()), {*NOT_COMPARED, *TABLE_ONLY} - {'search'}
+            fields = {path: v for path, v in flat.items() if v and path not in ignored}
+            text = json.dumps(fields, sort_keys=True)
+            name = f'search {hashlib.sha256(text.encode()).hexdigest()[:12]}'
+            store = library.storages.RDBStorage(storage, engine)
         else:
-            name, opened = 'search', _journal(journal)
+            name, store = 'search', _journal(journal)
         return library.create_study(
-            study_name=name,
-            storage=opened,
-            pruner=pruner,
-            direction='maximize',
-            load_if_exists=True,
+            study_name=name, storage=store, pruner=pruner, direction='maximize', load_if_exists=True
         )
     except Exception as error:  # SQLAlchemy and JSON raise errors of many kinds
         raise ConfigError(
             f'{storage or journal}: cannot be opened as a study of Optuna '
             f'({one_line(error.__cause__ or error)}); move it away, or choose another --storage'
         ) from error
-
-
-def _fingerprint(config):
-    """Twelve hexadecimal digits that tell the settings and spaces of configs apart.
-
-    A field that is off counts as absent, so that a new field does not change older studies.
-    """
-    ignored = {*NOT_COMPARED, *TABLE_ONLY} - {'search'}
-    fields = {
-        path: value
-        for path, value in flatten(plain(config)).items()
-        if value and path not in ignored
-    }
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _journal(path):
@@ -198,17 +164,10 @@ def storage_errors():
         ) from error
 
 
-# Trials.
-
-
 def ask(study, space, sampler_of):
     """A new trial and its values: (optuna.Trial, {'section.field': value}).
 
-    Args:
-      study: Optuna's.
-      space: the config's `search` (configs.base.uniform, configs.base.choice).
-      sampler_of: trial's number -> Optuna's sampler, so that processes which share the study, or
-        go on with it, draw different values.
+    sampler_of: trial's number -> sampler, so that processes that share the study draw other values.
     """
     study.sampler = sampler_of(len(study.get_trials(deepcopy=False)))  # gp draws in study.ask
     trial = study.ask()
@@ -233,8 +192,7 @@ def tell(study, trial, value, pruned):
 
 def give_up_dead_trials(study):
     """Ends the trials of this machine's dead processes, queues them again, returns how many."""
-    states = optuna().trial.TrialState
-    count = 0
+    states, count = optuna().trial.TrialState, 0
     for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
         if not _is_dead(trial.user_attrs.get('process')):
             continue
@@ -278,56 +236,82 @@ def best(study):
     return next(iter(_complete(study)), None)
 
 
-# The table and the figures of a study.
+def groups(candidates):
+    """Lists of those (trial, settings) that one program can train: they differ in floats alone."""
+    by_program = {}
+    for trial, settings in candidates:
+        by_program.setdefault(split_static(settings)[0], []).append((trial, settings))
+    return list(by_program.values())
+
+
+class Watch:
+    """Reports a group's trials to Optuna after every epoch, and stops hopeless ones."""
+
+    def __init__(self, group, seeds, epochs):
+        self._group, self._seeds, self._epochs = group, seeds, epochs  # seeds, epochs of a trial
+        self.pruned = np.zeros(len(group), bool)
+
+    def stop(self, epoch, history):
+        """bool [trials * seeds]: which seeds stop after this epoch; the last epoch stops none."""
+        accuracies, seeds = history['validation_accuracy'][-1], self._seeds
+        for i, (trial, _) in enumerate(self._group):
+            own = accuracies[i * seeds : (i + 1) * seeds]
+            if self.pruned[i] or all(value is None for value in own):  # no seed trains any more
+                continue
+            trial.report(sum(value or 0.0 for value in own) / seeds, epoch)  # 0 if it diverged
+            self.pruned[i] = epoch < self._epochs and trial.should_prune()
+        return np.repeat(self.pruned, seeds)
+
+
+def train_group(study, group, dataset, cache, pretrained):
+    """Trains a group together and tells Optuna the trials' mean validation accuracies."""
+    settings = group[0][1]
+    numbers = ', '.join(str(trial.number) for trial, _ in group)
+    progress = row_progress(f'trial{"s" * (len(group) > 1)} {numbers}', settings, dataset)
+    watch = Watch(group, settings.num_seeds, settings.epochs)
+    hparams = [split_static(of_trial)[1] for _, of_trial in group]
+    with contextlib.closing(progress):
+        accuracy = fit_trials(settings, hparams, dataset, watch.stop, cache, progress, pretrained)
+    accuracy = np.nan_to_num(accuracy)  # a diverged seed counts as 0
+    for (trial, _), seeds, pruned in zip(group, accuracy, watch.pruned, strict=True):
+        value = float(np.mean(seeds))
+        trial.set_user_attr('validation_accuracy', seeds.tolist())
+        tell(study, trial, value, pruned)
+        shown = 'pruned' if pruned else f'{100 * value:.2f} % of the validation images'
+        say(f'trial {trial.number}: {shown}')
 
 
 def table(study, most=10):
     """The best complete trials, as Markdown."""
-    trials = _complete(study)[:most]
+    trials, rows = _complete(study)[:most], []
     fields = sorted({field for trial in trials for field in trial.params})
-    rows = [
-        (
-            str(trial.number),
-            f'{100 * trial.value:.2f}',
-            *[_shown(trial.params.get(field)) for field in fields],
-        )
-        for trial in trials
-    ]
+    for trial in trials:
+        values = [trial.params.get(field) for field in fields]
+        texts = [f'{v:.4g}' if isinstance(v, float) else str(v) for v in values]
+        rows.append([str(trial.number), f'{100 * trial.value:.2f}', *texts])
     return markdown(('trial', 'validation accuracy, %', *fields), rows)
 
 
-def _shown(value):
-    return f'{value:.4g}' if isinstance(value, float) else str(value)
-
-
 def draw(study, folder):
-    """Writes Optuna's history.svg, importance.svg and parallel.svg into `folder`.
-
-    The last two need two complete trials that differ. Returns the paths of the files.
-    """
-    library = optuna()
+    """Writes history.svg, and importance.svg and parallel.svg if two complete trials differ."""
     import matplotlib
 
     matplotlib.use('agg')
     import matplotlib.pyplot as plt
 
-    folder, paths = pathlib.Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), matplotlib.rc_context({'svg.hashsalt': 'fmnist_jax'}):
-        warnings.simplefilter('ignore', library.exceptions.ExperimentalWarning)
-        warnings.simplefilter('ignore', UserWarning)  # a log axis without room
-        plots = library.visualization.matplotlib
-        evaluator = library.importance.PedAnovaImportanceEvaluator()
-        importance = functools.partial(plots.plot_param_importances, evaluator=evaluator)
-        for name, plot in (
-            ('history', plots.plot_optimization_history),
-            ('importance', importance),
-            ('parallel', plots.plot_parallel_coordinate),
-        ):
+        warnings.simplefilter('ignore')  # experimental, and a log axis without room
+        plots = optuna().visualization.matplotlib
+        evaluator = optuna().importance.PedAnovaImportanceEvaluator()
+        for name, plot in {
+            'history': plots.plot_optimization_history,
+            'importance': functools.partial(plots.plot_param_importances, evaluator=evaluator),
+            'parallel': plots.plot_parallel_coordinate,
+        }.items():
             with contextlib.suppress(ValueError, RuntimeError):  # too few trials to compare
                 figure = plot(study, target_name='validation accuracy').figure
                 figure.set_size_inches(9, 4.8)  # else labels lie on the colour bar
-                paths.append(folder / f'{name}.svg')
-                figure.savefig(paths[-1], bbox_inches='tight', metadata={'Date': None})
+                path = folder / f'{name}.svg'
+                figure.savefig(path, bbox_inches='tight', metadata={'Date': None})
             plt.close('all')
-    return paths

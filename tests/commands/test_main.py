@@ -161,8 +161,10 @@ def test_quickstart_falls_back_loudly_on_synthetic_images(tmp_path, config):
 
 def test_real_data_run(tmp_path, config, data_dir):
     config.write_text(CONFIG.replace("'synthetic'", "'fashion_mnist'"))
-    done = run(tmp_path, f'--config={config}', '--rows=fast', f'--data_dir={data_dir}')
+    faster = '--config.optimizer.learning_rate=0.2'
+    done = run(tmp_path, f'--config={config}', '--rows=fast', f'--data_dir={data_dir}', faster)
     assert done.returncode == 0, done.stderr
+    assert 'changed: optimizer.learning_rate 0.1 → 0.2; no verdict' in done.stdout
     (result,) = lines_of(tmp_path / 'runs' / 'tiny')
     assert result['dataset'] == 'fashion_mnist' and result['train_images'] == 54_000
     assert min(result['test_accuracy']) > 0.5
@@ -196,6 +198,11 @@ def test_a_flag_replaces_the_rows_value_and_says_so(tmp_path, config):
     assert '--config.optimizer.learning_rate replaces the value of slow, fast' in done.stderr
     assert 'config.model.widths is left out of slow, fast, relu_deep: lenet5 has no' in done.stderr
     (line,) = lines_of(tmp_path / 'runs' / 'tiny-smoke')
+    assert line['changed']['optimizer.learning_rate'] == [0.01, 0.05]
+    assert line['changed']['model.name'] == ['fcn', 'lenet5']
+    assert 'changed: ' in done.stdout and 'optimizer.learning_rate 0.01 → 0.05' in done.stdout
+    config_json = json.loads((tmp_path / 'runs' / 'tiny-smoke' / 'config.json').read_text())
+    assert config_json['rows'][0]['changed'] == line['changed']
     assert line['config']['optimizer']['learning_rate'] == 0.05 and line['train_images'] == 800
     assert line['test_images'] == 1000 and line['seeds'] == [0] and line['config']['epochs'] == 1
 

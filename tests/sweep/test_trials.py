@@ -9,7 +9,7 @@ from fmnist_jax.config.settings import split_static
 from fmnist_jax.fit import mesh
 from fmnist_jax.fit.api import fit_trials
 from fmnist_jax.fit.fit import fit
-from fmnist_jax.sweep import study, trials
+from fmnist_jax.sweep import study
 
 optuna = pytest.importorskip('optuna')
 
@@ -51,8 +51,8 @@ def test_a_stopped_trial_trains_no_more():
 def test_groups_hold_what_one_program_can_train():
     rates = [small_settings(optimizer__learning_rate=rate) for rate in RATES]
     other = small_settings(batch_size=8)
-    candidates = [trials.Candidate(i, s) for i, s in enumerate([rates[0], other, *rates[1:]])]
-    assert [[c.trial for c in group] for group in trials.groups(candidates)] == [[0, 2, 3], [1]]
+    candidates = list(enumerate([rates[0], other, *rates[1:]]))
+    assert [[trial for trial, _ in group] for group in study.groups(candidates)] == [[0, 2, 3], [1]]
 
 
 def test_a_hopeless_trial_is_pruned(tmp_path):
@@ -63,10 +63,10 @@ def test_a_hopeless_trial_is_pruned(tmp_path):
             trial.report(0.9, epoch)
         made.tell(trial, 0.9)
     good, bad, worst = made.ask(), made.ask(), made.ask()
-    group = [trials.Candidate(t, None) for t in (good, bad)]
-    last = trials.Watch([trials.Candidate(worst, None)], seeds=1, epochs=2)
+    group = [(t, None) for t in (good, bad)]
+    last = study.Watch([(worst, None)], seeds=1, epochs=2)
     assert last.stop(2, {'validation_accuracy': [[0.1]]}).tolist() == [False]  # it is complete
-    watch = trials.Watch(group, seeds=2, epochs=3)
+    watch = study.Watch(group, seeds=2, epochs=3)
     assert watch.stop(1, {'validation_accuracy': [[0.9, 0.9, 0.1, 0.1]]}).tolist() == [False] * 4
     stopped = watch.stop(2, {'validation_accuracy': [[0.9, 0.92, 0.2, None]]})
     assert stopped.tolist() == [False, False, True, True]

@@ -89,8 +89,8 @@ def trace(settings, traced):
         state, _ = epoch_steps.train_steps(
             bound, state, losses.zeros(), seed, indices, images, labels, epoch, 0, epoch
         )
-        state, _ = evaluate.validate(bound, state, indices, images, labels, epoch)
-        return evaluate.test(bound, state, images, labels)
+        state, _ = evaluate.validate(bound, state, indices, (images, labels), epoch)
+        return evaluate.test(bound, state, (images, labels))
 
     jax.eval_shape(run, hparams, integer, indices, images, labels, integer)
 

@@ -33,7 +33,7 @@ def _gigabytes(count):
 
 
 def limit(devices):
-    """Bytes that each device may use: FMNIST_MEMORY_LIMIT, its own, or its part of the machine's."""
+    """Bytes that each device may use: FMNIST_MEMORY_LIMIT, its own or its part of the machine."""
     given = os.environ.get(VARIABLE)
     if given:
         try:
@@ -60,7 +60,7 @@ def check_program(program, devices):
 
 
 def check_state(settings, state, layout):
-    """Raises ConfigError if the seeds' States alone exceed a device's memory; state: one, or shapes."""
+    """Raises ConfigError if the seeds' States (state: the shapes of one) alone do not fit."""
     each = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     available = limit(layout.devices)
     if each * layout.per_device <= available:

@@ -83,16 +83,16 @@ def trace(settings, traced):
     images = jax.ShapeDtypeStruct((60_000, 28, 28), np.uint8)
     labels = jax.ShapeDtypeStruct((60_000,), np.int32)
 
-    def run(hparams, seed, indices, images, labels, epoch):
+    def run(hparams, seed, indices, data, epoch):
         bound = with_hparams(settings, hparams)
         state = step.init(bound, seed, count)
         state, _ = epoch_steps.train_steps(
-            bound, state, losses.zeros(), seed, indices, images, labels, epoch, 0, epoch
+            bound, state, losses.zeros(), seed, indices, data, epoch, 0, epoch
         )
-        state, _ = evaluate.validate(bound, state, indices, images, labels, epoch)
-        return evaluate.test(bound, state, images, labels)
+        state, _ = evaluate.validate(bound, state, indices, data, epoch)
+        return evaluate.test(bound, state, data)
 
-    jax.eval_shape(run, hparams, integer, indices, images, labels, integer)
+    jax.eval_shape(run, hparams, integer, indices, (images, labels), integer)
 
 
 def judge(error, *names):

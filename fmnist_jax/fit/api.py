@@ -1,5 +1,6 @@
 """Other ways to train than a table's rows: from Python, and the trials of a search."""
 
+import contextlib
 import copy
 
 import numpy as np
@@ -23,16 +24,14 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
       settings: from `make_settings`.
       dataset: from `load_data`, or a data.datasets.Dataset of your own arrays: images uint8
         [N, 28, 28], labels integers [N] from 0 to 9.
-      progress: 'bar' for a progress bar (plain lines without a terminal), None for none, or an
-        object with the methods of fit.progress.RowProgress.
+      progress: 'bar', None, or an object with the methods of fit.progress.RowProgress.
       pretrained: weights to start from: the result of pretrained.load, or its `variables`.
 
     Returns:
       FitResult: `test_accuracy` [S], `history`, `logits`, `variables` and more.
 
     Raises:
-      ConfigError: a layout over the devices that is not possible; pretrained weights that are
-        missing, are no weights, or leave random what the settings freeze.
+      ConfigError: an impossible layout over the devices; missing or wrong pretrained weights.
       DataError: arrays that are no such data set, or fewer images than the validation set needs.
     """
     machine.use_all_cores()
@@ -43,15 +42,11 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
     if progress != 'bar':
         return fit(settings, dataset, layout, progress=progress, pretrained=weights)
     steps = steps_per_epoch(settings, len(train_indices))
-    bar = RowProgress(settings.model.name, settings.epochs, steps)
-    try:
+    with contextlib.closing(RowProgress(settings.model.name, settings.epochs, steps)) as bar:
         return fit(settings, dataset, layout, progress=bar, pretrained=weights)
-    finally:
-        bar.close()
 
 
 def _variables(settings, pretrained):
-    """The variables to start from; None for none."""
     side = settings.dataset.image_size
     how = f'pretrained.load(train.model_of(settings), ({side}, {side}, 3))'
     if pretrained is None:
@@ -75,13 +70,11 @@ def fit_trials(settings, hparams, dataset, stop=None, cache=None, progress=None,
     Args:
       settings: of any trial: they differ in hyper-parameters only (settings.split_static).
       hparams: each trial's hyper-parameters, {'section.field': float}.
-      dataset: datasets.Dataset.
       stop: (epoch, history) -> bool [trials * seeds], those that stop after the epoch; or None.
-      cache, progress, pretrained: as for `fit`.
+      dataset, cache, progress, pretrained: as for `fit`.
 
     Returns:
-      Validation accuracy, float [trials, seeds], at the epoch that would be tested; NaN for a seed
-      that diverged.
+      Validation accuracy [trials, seeds] at the epoch that would be tested; NaN if it diverged.
     """
     each = settings.num_seeds
     seeds = np.tile(np.arange(settings.seed, settings.seed + each, dtype=np.int32), len(hparams))

@@ -36,12 +36,9 @@ _SECONDS_BETWEEN = 60.0
 
 @contextlib.contextmanager
 def catch_signals(enabled=True):
-    """Catches the first Ctrl-C (SIGINT) or SIGTERM; the next one acts as usual.
+    """Catches the first Ctrl-C (SIGINT) or SIGTERM; yields () -> bool, whether one came.
 
-    Ignored signals (`nohup`) stay ignored, and only the main thread gets signals.
-
-    Yields:
-      () -> bool, whether a signal has been caught.
+    The next one acts as usual. Ignored signals (`nohup`) stay ignored.
     """
     caught, handlers = [], {}
 
@@ -64,9 +61,6 @@ def catch_signals(enabled=True):
         restore()
 
 
-# Orbax: imported late and kept quiet.
-
-
 @functools.cache
 def orbax():
     """orbax.checkpoint, imported with the first checkpoint: short rows do not need it."""
@@ -78,8 +72,7 @@ def orbax():
     hook = sys.unraisablehook
 
     def quieter(unraisable):
-        """Drops a message that threads repeat after orbax has read a damaged file."""
-        if 'Event loop is closed' not in str(unraisable.exc_value):
+        if 'Event loop is closed' not in str(unraisable.exc_value):  # after a damaged file
             hook(unraisable)
 
     sys.unraisablehook = quieter
@@ -113,22 +106,26 @@ def _make_manager(folder, keep):
     return ocp.CheckpointManager(folder, options=options)
 
 
-def _read(path):
-    """(meta, {name: array}) of one checkpoint's folder, without a look at its neighbours."""
+def _read_intact(path, like):
+    """(meta, arrays) of a checkpoint; raises any error if it is damaged or unlike `like`."""
     ocp, alone = orbax(), _this_host_alone()
     options = ocp.CompositeOptions(multiprocessing_options=alone)
     handler = ocp.CompositeCheckpointHandler(composite_options=options)
     args = ocp.args.Composite(state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
     with ocp.Checkpointer(handler, multiprocessing_options=alone) as reader:
         content = reader.restore(path, args=args)
-    return content.meta, content.state
+    meta, leaves = content.meta, [array for _, array in sorted(content.state.items())]
+    named = list(zip(meta.pop('names'), leaves, strict=True))
+    if meta.pop('sha256') != _digest(named, meta):
+        raise ValueError('its content does not match its checksum')
+    expected = [(name, leaf.shape, leaf.dtype) for name, leaf in _named_leaves(like)]
+    if expected != [(name, leaf.shape, leaf.dtype) for name, leaf in named]:
+        raise ValueError('written by another version of the code')
+    return meta, leaves
 
 
 class Checkpoint(NamedTuple):
-    """A position in a row's training; every array's first axis is the seed.
-
-    The fields are those of the file.
-    """
+    """A position in a row's training, with the fields of the file."""
 
     epoch: int  # the last finished one
     state: Any  # train.step.State of numpy arrays [S, ...]
@@ -155,27 +152,15 @@ def _digest(named, facts):
     return digest.hexdigest()
 
 
-def _facts(checkpoint, identity):
-    """Everything but the arrays, for JSON."""
-    return checkpoint._replace(state=None)._asdict() | identity
-
-
-def _reason(error, most):
-    """The first line of an error."""
-    return (str(error).strip().splitlines() or [repr(error)])[0][:most]
-
-
 class Checkpoints:
     """The checkpoints of one row's seeds, in a folder of their own.
 
     Args:
-      folder: absolute or relative path; made with the first checkpoint.
-      identity: nested dict of JSON values that identifies the run: settings, seeds, weights. A
-        field that an older checkpoint lacks counts as off (settings.difference).
-      commit: of the code, kept with each checkpoint; see `Checkpoint.resumed`.
+      folder: path; made with the first checkpoint.
+      identity: nested dict of JSON values that identifies the run: settings, seeds, weights.
+      commit: of the code; see `Checkpoint.resumed`.
       every_epochs: epochs between checkpoints; 0 means once a minute.
-      keep: number of latest checkpoints to keep, beside the best on the validation set; 0 means
-        that none is written.
+      keep: latest checkpoints to keep, beside the best on the validation set; 0 writes none.
       say: prints one line for the user.
     """
 
@@ -195,19 +180,13 @@ class Checkpoints:
         return time.monotonic() - self._last >= between
 
     def save(self, checkpoint, step):
-        """Hands a checkpoint to orbax, which writes it in the background.
-
-        If the disk refuses, training goes on without checkpoints, and one line says so.
-
-        Args:
-          checkpoint: a Checkpoint with its state.
-          step: optimizer steps so far, the checkpoint's name.
-        """
+        """Hands a Checkpoint to orbax, named by its step; an error costs only the checkpoints."""
         if self._keep == 0:
             return
         # Copies, because on a CPU the next training step reuses the arrays' memory.
         named = [(name, np.array(leaf)) for name, leaf in _named_leaves(checkpoint.state)]
-        facts = _facts(checkpoint, {'identity': self._identity, 'commit': self._commit})
+        facts = checkpoint._replace(state=None)._asdict()
+        facts |= {'identity': self._identity, 'commit': self._commit}
         facts = json.loads(json.dumps(facts))  # a copy: the history grows while orbax writes
         meta = facts | {'names': [name for name, _ in named], 'sha256': _digest(named, facts)}
         try:
@@ -226,14 +205,11 @@ class Checkpoints:
             shutil.rmtree(unfinished, ignore_errors=True)  # room for the results
         self._say(
             f'{self.folder}: no checkpoint could be written, training goes on without: '
-            f'{_reason(error, 300)}'
+            f'{one_line(error, 300)}'
         )
 
     def restore(self, like):
         """The latest intact Checkpoint, or None; damaged ones are deleted.
-
-        Args:
-          like: State of arrays [S, ...] with the expected structure, shapes and types.
 
         Raises:
           ConfigError: the checkpoints belong to other settings, seeds or pretrained weights.
@@ -244,7 +220,7 @@ class Checkpoints:
             try:
                 meta, leaves = _read_intact(path, like)
             except Exception as error:  # orbax, JSON and zarr raise anything on damaged files
-                self._say(f'{path}: damaged checkpoint, deleted ({_reason(error, 200)})')
+                self._say(f'{path}: damaged checkpoint, deleted ({one_line(error, 200)})')
                 shutil.rmtree(path, ignore_errors=True)
                 continue
             changes = difference(meta.pop('identity'), self._identity)
@@ -277,27 +253,11 @@ class Checkpoints:
         files.remove_empty(self.folder.parent, self.folder.parent.parent)
 
 
-def _read_intact(path, like):
-    """(meta, arrays) of a checkpoint; raises any error if it is damaged or unlike `like`."""
-    meta, arrays = _read(path)
-    leaves = [arrays[name] for name in sorted(arrays)]
-    named = list(zip(meta.pop('names'), leaves, strict=True))
-    if meta.pop('sha256') != _digest(named, meta):
-        raise ValueError('its content does not match its checksum')
-    expected = [(name, leaf.shape, leaf.dtype) for name, leaf in _named_leaves(like)]
-    if expected != [(name, leaf.shape, leaf.dtype) for name, leaf in named]:
-        raise ValueError('written by another version of the code')
-    return meta, leaves
-
-
 def _score(checkpoint):
-    """Seeds' mean validation accuracy after the last epoch; without validation the epoch.
-
-    -1 within an epoch, whose state has not been validated.
-    """
+    """Mean validation accuracy, or the epoch without validation; -1 within an epoch."""
+    history = checkpoint.history
     if checkpoint.steps:
         return -1.0
-    history = checkpoint.history
     if 'validation_accuracy' not in history:
         return float(len(history['train_loss']))
     known = [v for v in history['validation_accuracy'][-1] if v is not None]
@@ -317,23 +277,14 @@ class Keeper:
         return time.perf_counter() - self._began
 
     def offer(self, state, position):
-        """Writes a checkpoint if it is time.
-
-        Args:
-          state: State on the devices.
-          position: Checkpoint of where it stands, without its state.
-
-        Raises:
-          KeyboardInterrupt: a signal came to any of the hosts.
-        """
+        """Writes a checkpoint if it is time; KeyboardInterrupt if a signal came to any host."""
         layout, checkpoints = self._run.layout, self._checkpoints
         ends = bool(mesh.all_max(layout, float(self._interrupted())))
         due = ends or bool(checkpoints and checkpoints.due(position))
         if mesh.broadcast(layout, due):
             state = mesh.gather(layout, state)
-            whole = position._replace(state=state, seconds=self.seconds())
             if checkpoints:
                 step = position.epoch * self._run.steps_per_epoch + position.steps
-                checkpoints.save(whole, step)
+                checkpoints.save(position._replace(state=state, seconds=self.seconds()), step)
         if ends:
             raise KeyboardInterrupt

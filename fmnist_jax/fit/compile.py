@@ -1,6 +1,6 @@
 """Compiles a row's programs and puts its data set on the devices."""
 
-from functools import partial
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -51,7 +51,6 @@ class Run(NamedTuple):
 
     @property
     def steps_per_epoch(self):
-        """Optimizer steps in an epoch."""
         return step.steps_per_epoch(self.settings, self.data.train_indices.shape[-1])
 
 
@@ -59,13 +58,9 @@ def prepare(settings, hparams, seeds, dataset, layout, cache, pretrained=None):
     """The Run of these seeds; compiles its programs unless `cache` holds them.
 
     Args:
-      settings: a row's settings.
       hparams: its hyper-parameters, float32; or arrays from `mesh.shard` if seeds differ in them.
       seeds: int32 [S].
-      dataset: datasets.Dataset.
-      layout: mesh.Layout of the seeds.
-      cache: dict of compiled programs.
-      pretrained: {'params', 'batch_stats'} to start from, any part of each; or None.
+      settings, dataset, layout, cache, pretrained: as for `fit.fit`.
 
     Raises:
       memory.TooLarge: a program needs more memory than a device has.
@@ -91,18 +86,17 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     train_set = mesh.replicate(layout, (dataset.train_images, dataset.train_labels))
     test_set = mesh.replicate(layout, (dataset.test_images, dataset.test_labels))
-    validation_set = train_set
-    if settings.dataset.validate_on_test:
-        validation_set = test_set
+    on_test = settings.dataset.validate_on_test
+    if on_test:
         everything = np.arange(len(dataset.test_labels), dtype=np.int32)
         validation_indices = np.stack([everything] * len(splits))
     return DeviceData(
-        train_set,
-        validation_set,
-        test_set,
-        mesh.shard(layout, train_indices),
-        mesh.shard(layout, validation_indices),
-        mesh.replicate(layout, pretrained or {}),
+        train=train_set,
+        validation=test_set if on_test else train_set,
+        test=test_set,
+        train_indices=mesh.shard(layout, train_indices),
+        validation_indices=mesh.shard(layout, validation_indices),
+        pretrained=mesh.replicate(layout, pretrained or {}),
     )
 
 
@@ -113,71 +107,44 @@ def no_metrics(layout):
 
 
 def compile_programs(settings, hparams, layout, data):
-    """Compiles the Programs for these settings' architecture and the data's shapes.
-
-    Args and Raises: as for `prepare`; data: DeviceData.
-    """
+    """Compiles the Programs; arguments and errors as for `prepare`, data: DeviceData."""
     seconds = 0.0
+    own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
 
-    def build(function, axes, *args, **options):
+    def build(function, axes, *args, settings=settings, **options):
+        """Compiles function(config, *args, ...) with the hyper-parameters as first argument."""
         nonlocal seconds
-        program, taken = mesh.compile_for(layout, function, axes, *args, **options)
+
+        @functools.wraps(function)
+        def of_hparams(hparams, *args):
+            return function(with_hparams(settings, hparams), *args, share=layout.share)
+
+        program, taken = mesh.compile_for(
+            layout, of_hparams, (own, *axes), hparams, *args, **options
+        )
         memory.check_program(program, layout.devices)
         seconds += taken
         return program
 
-    num_train = data.train_indices.shape[-1]
-    functions = _functions(settings, layout.share, num_train)
-    own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
+    def init(config, seed, pretrained, share):
+        return step.init(config, seed, data.train_indices.shape[-1], pretrained)
+
     seeds, epoch = mesh.shard(layout, np.zeros(layout.count, np.int32)), np.int32(1)
-    start = (hparams, seeds, data.pretrained)
-    init = build(functions['init'], (own, 0, None), *start, runs_once=True)
-    state = init(*start)
-
-    def build_steps(function):
-        axes = (own, 0, 0, 0, 0, None, 'same', 'same', 'same')
-        metrics, indices = no_metrics(layout), data.train_indices
-        args = (hparams, state, metrics, seeds, indices, data.train, epoch, epoch, epoch)
-        return build(function, axes, *args, donate=(1,))
-
-    train_steps = build_steps(functions['train_steps'])
+    init = build(init, (0, None), seeds, data.pretrained, runs_once=True)
+    state = init(hparams, seeds, data.pretrained)
+    axes = (0, 0, 0, 0, None, 'same', 'same', 'same')
+    args = (state, no_metrics(layout), seeds, data.train_indices, data.train, epoch, epoch, epoch)
+    train_steps = build(epochs.train_steps, axes, *args, donate=(1,))
     train_head = validate = validation_logits = None
     if settings.head_epochs:
-        head = _functions(epochs.head_only(settings), layout.share, num_train)
-        train_head = build_steps(head['train_steps'])
-    if data.validation_indices.shape[-1]:
-        args = (hparams, state, data.validation_indices, data.validation, epoch)
-        validate = build(functions['validate'], (own, 0, 0, None, 'same'), *args, donate=(1,))
-    test = build(functions['test'], (own, 0, None), hparams, state, data.test)
+        head = epochs.head_only(settings)
+        train_head = build(epochs.train_steps, axes, *args, settings=head, donate=(1,))
+    indices = data.validation_indices
+    if indices.shape[-1]:
+        args = (state, indices, data.validation, epoch)
+        validate = build(evaluate.validate, (0, 0, None, 'same'), *args, donate=(1,))
+    test = build(evaluate.test, (0, None), state, data.test)
     if settings.dataset.num_validation and not settings.dataset.validate_on_test:
-        args = (hparams, state, data.validation_indices, data.validation[0])
-        validation_logits = build(functions['validation_logits'], (own, 0, 0, None), *args)
+        args = (state, indices, data.validation[0])
+        validation_logits = build(evaluate.validation_logits, (0, 0, None), *args)
     return Programs(init, train_steps, train_head, validate, test, validation_logits, seconds)
-
-
-def _functions(settings, share, num_train):
-    """{name: pure function of one seed}, with the hyper-parameters as first argument."""
-    bound = partial(with_hparams, settings)
-
-    def init(hparams, seed, pretrained):
-        return step.init(bound(hparams), seed, num_train, pretrained)
-
-    def train_steps(hparams, state, metrics, seed, indices, data, epoch, start, stop):
-        images, labels = data
-        return epochs.train_steps(
-            bound(hparams), state, metrics, seed, indices, images, labels, epoch, start, stop, share
-        )
-
-    def validate(hparams, state, indices, data, epoch):
-        images, labels = data
-        return evaluate.validate(bound(hparams), state, indices, images, labels, epoch, share)
-
-    def test(hparams, state, data):
-        images, labels = data
-        return evaluate.test(bound(hparams), state, images, labels, share)
-
-    def validation_logits(hparams, state, indices, images):
-        return evaluate.validation_logits(bound(hparams), state, indices, images, share)
-
-    functions = (init, train_steps, validate, test, validation_logits)
-    return {function.__name__: function for function in functions}

@@ -46,17 +46,9 @@ def _seed(tree, number):
 
 
 def check(run, before, state, metrics, epoch, start, stop):
-    """Refuses a call of the compiled loop that left a number that is not finite.
+    """Raises ConfigError if a call of the compiled loop left a number that is not finite.
 
-    Args:
-      run: compile.Run.
-      before: states of all seeds before the call (`copy`).
-      state: State on the devices after it.
-      metrics: Metrics of the epoch so far, numpy [S].
-      epoch, start, stop: the call's steps.
-
-    Raises:
-      ConfigError: with seed, epoch, step and the first layer or parameter.
+    before: states before the call (`copy`); state, metrics: after it, on the devices and numpy [S].
     """
     settings, after = run.settings, copy(run.layout, state)
     for number in range(run.layout.count):
@@ -66,28 +58,25 @@ def check(run, before, state, metrics, epoch, start, stop):
             settings = epochs.head_only(settings)
         config = with_hparams(settings, run.hparams)
         indices = jnp.asarray(mesh.gather(run.layout, run.data.train_indices)[number])
-        images, labels = (jnp.asarray(copies[0]) for copies in run.data.train)
-        seed, data = settings.seed + number, (indices, images, labels)
-        cause = _search(config, _seed(before, number), seed, data, epoch, start, stop)
+        data = tuple(jnp.asarray(copies[0]) for copies in run.data.train)
+        seed = settings.seed + number
+        cause = _search(config, _seed(before, number), seed, indices, data, epoch, start, stop)
         raise ConfigError(f'config.debug_nans: seed {seed}, epoch {epoch}, {cause}')
 
 
-def _search(config, state, seed, data, epoch, start, stop):
+def _search(config, state, seed, indices, data, epoch, start, stop):
     """Repeats the steps one by one: the cause, in words."""
-    indices, images, labels = data
-    zeros = losses.zeros()
 
     @jax.jit
     def run(state, i):
-        return epochs.train_steps(
-            config, state, zeros, seed, indices, images, labels, epoch, i, i + 1
-        )
+        metrics = losses.zeros()
+        return epochs.train_steps(config, state, metrics, seed, indices, data, epoch, i, i + 1)
 
     loss = None
     for i in range(start, stop):
         after, metrics = run(state, i)
         if _names((metrics.loss, _trained(after))):
-            first = _first(config, state, after, seed, data, epoch, i)
+            first = _first(config, state, after, seed, indices, data, epoch, i)
             text = f'step {i + 1}: not finite first in {first}'
             return text + ('' if loss is None else f'; the loss of the step before was {loss:.3g}')
         loss = float(metrics.loss / metrics.count)
@@ -98,9 +87,9 @@ def _search(config, state, seed, data, epoch, start, stop):
     )
 
 
-def _first(config, state, after, seed, data, epoch, i):
+def _first(config, state, after, seed, indices, data, epoch, i):
     """The first piece of a step with a number that is not finite, in words."""
-    indices, images, labels = data
+    images, labels = data
     shuffled = epochs.permutation(config, seed, indices, epoch)
     batch, mask = epochs.batch_of(config, shuffled, len(indices), i)
     augment_key, dropout_key = step.step_keys(seed, state.step)
@@ -134,14 +123,9 @@ def _layers(config, state, inputs, mask, key):
     @jax.jit
     def are_finite(inputs, mask, key):
         """One bool per layer, in the order of computation; fills `names` when traced."""
+        options = {'rngs': {'dropout': key}, 'mutable': ['batch_stats', 'intermediates']}
         _, updated = step.model_of(config).apply(
-            variables,
-            inputs,
-            True,
-            Batch(mask),
-            rngs={'dropout': key},
-            mutable=['batch_stats', 'intermediates'],
-            capture_intermediates=True,
+            variables, inputs, True, Batch(mask), capture_intermediates=True, **options
         )
         finite = []
         for name, calls in updated['intermediates'].items():
@@ -165,11 +149,7 @@ def _listed(names):
 
 
 def check_validation(settings, metrics, epoch):
-    """Refuses a validation loss (Metrics, numpy [S]) that is not finite.
-
-    Raises:
-      ConfigError: with seed and epoch.
-    """
+    """Raises ConfigError if a seed's validation loss (Metrics, numpy [S]) is not finite."""
     for number in np.flatnonzero(~np.isfinite(metrics.loss)):
         raise ConfigError(
             f'config.debug_nans: seed {settings.seed + number}, epoch {epoch}: the validation loss '

@@ -14,10 +14,8 @@ from fmnist_jax.fit.compile import no_metrics, prepare
 from fmnist_jax.train import evaluate
 from fmnist_jax.train.losses import Metrics
 
-# A call of the compiled loop lasts about this long, for the progress bar and Ctrl-C,
-_SECONDS_PER_CALL = 1.0
-# and has at least this many steps, because each call allocates its working memory anew.
-_STEPS_PER_CALL = 8
+_SECONDS_PER_CALL = 1.0  # of the compiled loop, about: for the progress bar and Ctrl-C
+_STEPS_PER_CALL = 8  # at least: each call allocates its working memory anew
 
 
 class FitResult(NamedTuple):
@@ -49,7 +47,7 @@ class FitResult(NamedTuple):
 
 
 def fit(settings, dataset, layout, cache=None, progress=None, pretrained=None, checkpoints=None):
-    """Trains all seeds of a row and tests each.
+    """Trains all seeds of a row and tests each: FitResult.
 
     Seeds that do not fit in a device's memory at once are trained fewer at a time.
 
@@ -58,12 +56,9 @@ def fit(settings, dataset, layout, cache=None, progress=None, pretrained=None, c
       dataset: datasets.Dataset.
       layout: mesh.Layout of settings.num_seeds seeds.
       cache: dict that keeps compiled programs for rows that differ in hyper-parameters only.
-      progress: progress.RowProgress or an object with its methods; None for none.
-      pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each; or None.
-      checkpoints: checkpoint.Checkpoints to resume from and to write; or None.
-
-    Returns:
-      FitResult.
+      progress: progress.RowProgress or an object with its methods.
+      pretrained: {'params', 'batch_stats'} that all seeds start from, any part of each.
+      checkpoints: checkpoint.Checkpoints to resume from and to write.
 
     Raises:
       ConfigError: a single seed does not fit; a number that settings.debug_nans found.
@@ -81,15 +76,9 @@ def fit(settings, dataset, layout, cache=None, progress=None, pretrained=None, c
 
 
 def run_epochs(run, progress=None, checkpoints=None, stop=None):
-    """Trains all seeds to their end.
+    """Trains all seeds to their end: (State on the devices, Checkpoint without its state).
 
-    Args:
-      run: compile.Run.
-      progress, checkpoints: see `fit`.
-      stop: (epoch, history) -> bool [S], seeds that stop after this epoch; or None.
-
-    Returns:
-      (final State on the devices, Checkpoint of the end without its state).
+    stop: (epoch, history) -> bool [S], seeds that stop after this epoch.
     """
     # Host 0 writes the checkpoints of all hosts, so the others catch signals without having any.
     catch = checkpoints is not None or mesh.several_hosts(run.layout)
@@ -132,14 +121,10 @@ def _start(run, progress, checkpoints):
 
 
 def _train_epoch(run, state, position, pace, progress, keeper):
-    """Trains the rest of an epoch in calls of about a second.
-
-    Returns:
-      (State, the epoch's Metrics as numpy [S], steps of the next call).
-    """
+    """Trains the rest of an epoch: (State, Metrics as numpy [S], steps of the next call)."""
     epoch, start, steps = position.epoch + 1, position.steps, run.steps_per_epoch
-    train = run.programs.train_head if epoch <= run.settings.head_epochs else None
-    train = train or run.programs.train_steps
+    head = epoch <= run.settings.head_epochs
+    train = run.programs.train_head if head else run.programs.train_steps
     metrics = no_metrics(run.layout)
     if start:
         loss, correct, count = position.measured
@@ -149,9 +134,9 @@ def _train_epoch(run, state, position, pace, progress, keeper):
         stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
         before = debug_nans.copy(run.layout, state) if run.settings.debug_nans else None
-        numbers = (np.int32(epoch), np.int32(start), np.int32(stop))
-        indices, data = run.data.train_indices, run.data.train
-        state, metrics = train(run.hparams, state, metrics, run.seeds, indices, data, *numbers)
+        data = (run.data.train_indices, run.data.train)
+        steps_now = np.int32([epoch, start, stop])
+        state, metrics = train(run.hparams, state, metrics, run.seeds, *data, *steps_now)
         sums = mesh.gather(run.layout, metrics)  # waits for the devices
         if before is not None:
             debug_nans.check(run, before, state, sums, epoch, start, stop)
@@ -201,12 +186,15 @@ def tested_epochs(run, state, position):
 def _test(run, state, position, dataset):
     """Tests the selected parameters of every seed: FitResult."""
     best, layout, programs = evaluate.selected(state), run.layout, run.programs
-    logits, metrics = mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
+
+    def tested(state):
+        return mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
+
+    logits, metrics = tested(state)
     last_accuracy = validation = None
     if state.best is not None:
         last = state.best._replace(params=state.params, batch_stats=state.batch_stats)
-        tested = programs.test(run.hparams, state._replace(best=last), run.data.test)
-        _, last_metrics = mesh.gather(layout, tested)
+        _, last_metrics = tested(state._replace(best=last))
         last_accuracy = last_metrics.correct / last_metrics.count
     if programs.validation_logits is not None:
         indices, (images, _) = run.data.validation_indices, run.data.validation

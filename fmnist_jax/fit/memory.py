@@ -18,12 +18,14 @@ _PART_OF_MACHINE = 0.9
 
 
 class TooLarge(Exception):
-    """A program that needs more memory than a device has."""
+    """A program that needs more memory than a device has.
 
-    def __init__(self, needed, limit, lasting):
-        """All in bytes; lasting: independent of how many seeds run at a time."""
+    hopeless: however few seeds run at a time.
+    """
+
+    def __init__(self, needed, limit, hopeless):
         super().__init__(f'needs {_gigabytes(needed)} of {_gigabytes(limit)}')
-        self.needed, self.limit, self.lasting = needed, limit, lasting
+        self.hopeless = hopeless
 
 
 def _gigabytes(count):
@@ -31,12 +33,7 @@ def _gigabytes(count):
 
 
 def limit(devices):
-    """Bytes that each device may use: FMNIST_MEMORY_LIMIT, or the device's own memory, or on a CPU
-    its part of the machine's.
-
-    Raises:
-      ConfigError: FMNIST_MEMORY_LIMIT is not a number of bytes.
-    """
+    """Bytes that each device may use: FMNIST_MEMORY_LIMIT, its own or its part of the machine."""
     given = os.environ.get(VARIABLE)
     if given:
         try:
@@ -52,31 +49,18 @@ def limit(devices):
 
 
 def check_program(program, devices):
-    """Refuses a compiled program that needs more memory than a device may use.
-
-    Raises:
-      TooLarge: the program does not fit.
-    """
+    """Raises TooLarge if a compiled program needs more memory than a device may use."""
     sizes = program.memory_analysis()
     if sizes is None:  # the backend gives no estimate
         return
     lasting = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
-    needed = lasting + sizes.temp_size_in_bytes
-    if needed > limit(devices):
-        raise TooLarge(needed, limit(devices), lasting)
+    needed, available = lasting + sizes.temp_size_in_bytes, limit(devices)
+    if needed > available:
+        raise TooLarge(needed, available, lasting > available)
 
 
 def check_state(settings, state, layout):
-    """Refuses seeds whose parameters and optimizer states alone exceed a device's memory.
-
-    Args:
-      settings: a row's settings.
-      state: State of one seed, or its shapes.
-      layout: mesh.Layout.
-
-    Raises:
-      ConfigError: with the number of seeds that fit.
-    """
+    """Raises ConfigError if the seeds' States (state: the shapes of one) alone do not fit."""
     each = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     available = limit(layout.devices)
     if each * layout.per_device <= available:
@@ -96,15 +80,7 @@ def check_state(settings, state, layout):
 def fewer_until_they_fit(train, settings, layout, cache, progress):
     """train(layout, cache), halving the seeds that each device trains at a time until they fit.
 
-    Args:
-      train: function of (layout, cache).
-      settings: a row's settings.
-      layout: mesh.Layout to try first.
-      cache: dict of compiled programs, which also keeps the layouts that fit; or None.
-      progress: its `note` reports each try; or None.
-
-    Raises:
-      ConfigError: not even one seed at a time fits.
+    The cache of compiled programs also keeps the layouts that fit; progress.note reports each try.
     """
     cache = {} if cache is None else cache
     program, _ = split_static(settings)
@@ -121,15 +97,14 @@ def fewer_until_they_fit(train, settings, layout, cache, progress):
 
 
 def _halve(layout, error):
-    """(layout with half as many seeds at a time, message); raises `error` if that is no help."""
+    """(layout with half as many seeds at a time, message); raises an error if that is no help."""
     if isinstance(error, jax.errors.JaxRuntimeError) and 'RESOURCE_EXHAUSTED' not in str(error):
         raise error
     seeds = layout.per_device
     if layout.mode == 'map':
         seeds = min(max(layout.chunk, 1), seeds)
-    hopeless = isinstance(error, TooLarge) and error.lasting > error.limit
     reason = f' ({error})' if isinstance(error, TooLarge) else ''
-    if seeds == 1 or hopeless:
+    if seeds == 1 or getattr(error, 'hopeless', False):
         raise ConfigError(
             f'too little memory on a device, even with one seed at a time{reason}: lower '
             'config.num_seeds (seeds can be added later), config.batch_size, '

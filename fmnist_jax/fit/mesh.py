@@ -2,9 +2,9 @@
 
 Arrays of all seeds have the shape [devices, seeds per device, ...]: `pmap` spreads the first axis,
 `vmap` or `lax.map` the second. Seeds never communicate; only devices that share a seed do
-(models/batch.py). On a CPU each core is a device, so a core that trains its own seeds never waits
-for another. With several hosts each runs this in its own process, and `shard_map` spreads the first
-axis: a compiled `pmap` takes whole arrays, of which a host has only its part.
+(models/batch.py). On a CPU each core is a device. With several hosts each runs this in its own
+process, and `shard_map` spreads the first axis: a compiled `pmap` takes whole arrays, of which a
+host has only its part.
 """
 
 import functools
@@ -42,25 +42,21 @@ class Layout(NamedTuple):
 
     @property
     def padded(self):
-        """Seeds that run, the same number on each device; the last seed is repeated."""
+        """Seeds that run, as many on each device; the last one is repeated."""
         return self.groups * self.per_device
 
 
-def state_shapes(settings):
-    """The State of one seed, as shapes."""
+def _state_shapes(settings):
     return jax.eval_shape(lambda: step.init(settings, 0, settings.batch_size))
 
 
 def devices_per_seed(settings, num_seeds, available):
     """Number of devices that share a seed's batches, for `num_seeds` seeds on `available` devices.
 
-    config.devices_per_seed, or by default as many as possible for a convolutional network on a CPU
-    and with several hosts, else 1: a GPU is more than one seed fills.
-
-    Raises:
-      ConfigError: config.devices_per_seed is not possible.
+    By default as many as possible for a convolutional network on a CPU and with several hosts,
+    else 1: a GPU is more than one seed fills. Raises ConfigError if the setting is impossible.
     """
-    state = state_shapes(settings)
+    state = _state_shapes(settings)
     batch, wanted = settings.batch_size, settings.devices_per_seed
     size = step.micro_batch_size(settings, state.params, state.batch_stats)
     parts = batch if size == batch else batch // size
@@ -78,16 +74,11 @@ def devices_per_seed(settings, num_seeds, available):
 
 
 def make_layout(settings, devices=None):
-    """The Layout of a row's seeds over `devices`, by default all.
-
-    Raises:
-      ConfigError: config.devices_per_seed is not possible, more seeds than the memory holds, or a
-        host would have nothing to do.
-    """
+    """The Layout of a row's seeds over `devices`, by default all; ConfigError if impossible."""
     devices = jax.devices() if devices is None else devices
     each = devices_per_seed(settings, settings.num_seeds, len(devices))
     layout = arrange(settings.num_seeds, settings.replicas, settings.replicas_chunk, devices, each)
-    memory.check_state(settings, state_shapes(settings), layout)
+    memory.check_state(settings, _state_shapes(settings), layout)
     return layout
 
 
@@ -95,11 +86,9 @@ def arrange(count, mode='auto', chunk=0, devices=None, devices_per_seed=1):
     """Lays out `count` seeds over devices so that the fewest run one after the other.
 
     Args:
-      count: seeds, at least 1.
       mode: 'vmap', 'map' or 'auto': 'map' on a CPU, whose caches hold one network, else 'vmap'.
       chunk: seeds at once with 'map'.
       devices: jax devices; by default all, including those of other hosts.
-      devices_per_seed: devices that share each seed's batches.
 
     Raises:
       ConfigError: the hosts cannot share the seeds evenly.
@@ -153,8 +142,7 @@ def shard(layout, tree):
 
     def split(array):
         array = np.asarray(array)
-        padding = np.repeat(array[-1:], layout.padded - layout.count, axis=0)
-        array = np.concatenate([array, padding])
+        array = array[np.arange(layout.padded).clip(max=layout.count - 1)]
         array = array.reshape(layout.groups, layout.per_device, *array.shape[1:])
         return np.repeat(array, layout.share.parts, axis=0)
 
@@ -202,27 +190,22 @@ def _over_seeds(function, layout, axes):
         return jax.vmap(function, in_axes=axes)
 
     def mapped(*args):
-        """lax.map takes one argument, the seeds' own arrays; the others are closed over."""
-        own = [a for a, axis in zip(args, axes, strict=True) if axis == 0]
+        own = {i: a for i, a in enumerate(args) if axes[i] == 0}  # lax.map takes one argument
 
         def one(own):
-            own = iter(own)
-            pairs = zip(args, axes, strict=True)
-            return function(*[next(own) if axis == 0 else a for a, axis in pairs])
+            return function(*[own.get(i, a) for i, a in enumerate(args)])
 
         if layout.per_device == 1:  # without a loop XLA optimizes best
             only = one(jax.tree.map(lambda a: a[0], own))
             return jax.tree.map(lambda a: jnp.asarray(a)[None], only)
-        chunk = layout.chunk if layout.chunk > 1 else None
-        return jax.lax.map(one, own, batch_size=chunk)
+        return jax.lax.map(one, own, batch_size=layout.chunk if layout.chunk > 1 else None)
 
     return mapped
 
 
 def _over_devices(mapped, layout, axes, args, donate):
     """pmap over the devices of this host."""
-    # An axis for every leaf: pmap confuses one axis for each argument with one for each leaf
-    # where there are as many leaves as arguments.
+    # An axis for every leaf: pmap mistakes one for each argument where there are as many leaves.
     in_axes = tuple(
         jax.tree.map(lambda _, axis=None if axis == 'same' else 0: axis, argument)
         for argument, axis in zip(args, axes, strict=True)
@@ -253,27 +236,20 @@ def _over_hosts(mapped, layout, axes, args, donate):
 
 
 def compile_for(layout, function, axes, *args, donate=(), runs_once=False):
-    """Compiles one seed's `function` for all seeds of a layout.
+    """Compiles one seed's `function` for all seeds: (program, seconds it took).
 
     Args:
-      layout: Layout.
-      function: pure function of one seed's arrays.
       axes: for each argument 0 (each seed's own arrays, from `shard` or an earlier program), None
         (the same for all seeds, from `replicate`) or 'same' (the same, numbers from the host).
       *args: example arguments.
       donate: positions of arguments whose memory the result may reuse.
       runs_once: compile fast, without optimization.
-
-    Returns:
-      (program, seconds it took to compile).
     """
     start = time.perf_counter()
     mapped = _over_seeds(function, layout, tuple(0 if axis == 0 else None for axis in axes))
     spread = _over_hosts if several_hosts(layout) else _over_devices
     program = spread(mapped, layout, axes, args, donate)
-    options = {}
-    if runs_once:
-        options['xla_backend_optimization_level'] = 0
+    options = {'xla_backend_optimization_level': 0} if runs_once else {}
     if len(layout.devices) > 1 and layout.devices[0].platform == 'cpu':
         # Each core works for its own device: operations split over all cores would only wait.
         options['xla_cpu_multi_thread_eigen'] = False

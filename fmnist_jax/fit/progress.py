@@ -22,12 +22,8 @@ class _Progress:
         self._stream = sys.stderr if stream is None else stream
         self._began, self._bar = time.monotonic(), None
         if self._stream.isatty():
-            self._bar = tqdm(
-                total=total,
-                desc=title,
-                file=self._stream,
-                bar_format='{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]',
-            )
+            shape = '{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]'
+            self._bar = tqdm(total=total, desc=title, file=self._stream, bar_format=shape)
 
     def say(self, line):
         """Prints a line, above the bar if there is one."""
@@ -37,7 +33,6 @@ class _Progress:
             self._bar.write(line, file=self._stream)
 
     def close(self):
-        """Ends the bar's line."""
         if self._bar is not None:
             self._bar.close()
 
@@ -73,7 +68,7 @@ class RowProgress(_Progress):
         self._bar.update(done)
 
     def epoch(self, number, history):
-        """Epoch `number` is over; history: name -> one list of a number per seed for each epoch."""
+        """Epoch `number` is over; history: as in fit.FitResult."""
         self._epoch = min(number + 1, self._epochs)
         if 'validation_accuracy' in history:
             accuracy = _mean(history['validation_accuracy'][-1])
@@ -88,7 +83,6 @@ class RowProgress(_Progress):
             )
 
     def note(self, text):
-        """Prints a line about the row."""
         self.say(f'{self._name}: {text}')
 
 
@@ -120,9 +114,8 @@ class SweepProgress(_Progress):
     def update(self, seen):
         """seen: {task: (host, epochs)}, from `Board.read`."""
         self._seen = seen
-        if self._bar is not None:
-            self._draw()
-        elif time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
+        self._draw()
+        if self._bar is None and time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
             spent = time.monotonic() - self._began
             self.say(f'{self._state()}, {self._seed_epochs() / self._total:.0%}, {spent:.0f} s')
             self._said = time.monotonic()
@@ -133,12 +126,12 @@ class SweepProgress(_Progress):
         name = self._tasks[index][0]
         self.say(f'{name}: {100 * _mean(accuracy):.2f}% on {host} ({self._state()})')
         self._said = time.monotonic()
-        if self._bar is not None:
-            self._draw()
+        self._draw()
 
     def _draw(self):
-        self._bar.n = self._seed_epochs()
-        self._bar.set_description_str(self._state())
+        if self._bar is not None:
+            self._bar.n = self._seed_epochs()
+            self._bar.set_description_str(self._state())
 
     def _state(self):
         running = len(self._seen.keys() - self._done)

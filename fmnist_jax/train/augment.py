@@ -17,14 +17,9 @@ _CROP, _FLIP, _ROTATION, _ERASE = range(4)
 
 
 def augment(key, images, config):
-    """Crops, flips, rotates and erases training images [N, H, W, C], in that order.
+    """Crops, flips, rotates and erases training images, in that order.
 
-    Args:
-      key: jax.random key.
-      images: [N, H, W, C] float32.
-      config: attributes `crop_padding` (int, pixels, 0 is off), `flip` (bool), `rotation` (standard
-        deviation of the angle, radians) and `erase` (probability). The last two may be traced; the
-        Python number 0.0 means off.
+    config: the fields of config.augment; `rotation` and `erase` may be traced, 0.0 means off.
     """
     if config.crop_padding:
         images = random_crop(jax.random.fold_in(key, _CROP), images, config.crop_padding)
@@ -38,18 +33,11 @@ def augment(key, images, config):
 
 
 def random_crop(key, images, padding):
-    """Pads images [N, H, W, C] with black, then crops each to its old size at a random place.
-
-    padding: pixels on every side, a Python int; all (2 * padding + 1)^2 places are equally likely.
-
-    Raises:
-      ValueError: padding is negative.
-    """
+    """Pads images with black pixels on every side, then crops each at a random place."""
     if padding < 0:
         raise ValueError(f'augment.crop_padding={padding}: expected 0 or more pixels')
     starts = jax.random.randint(key, (images.shape[0], 2), 0, 2 * padding + 1)
-    border = (padding, padding)
-    padded = jnp.pad(images, ((0, 0), border, border, (0, 0)))
+    padded = jnp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
     def crop(image, start):
         return jax.lax.dynamic_slice(image, (start[0], start[1], 0), images.shape[1:])
@@ -58,26 +46,18 @@ def random_crop(key, images, padding):
 
 
 def random_flip(key, images):
-    """Mirrors each image of [N, H, W, C] left to right with probability 1/2."""
+    """Mirrors each image left to right with probability 1/2."""
     flip = jax.random.bernoulli(key, 0.5, (images.shape[0], 1, 1, 1))
     return jnp.where(flip, images[:, :, ::-1], images)
 
 
 def random_rotation(key, images, spread):
-    """Rotates each image of [N, H, W, C] by its own angle from Normal(0, spread).
-
-    spread: standard deviation in radians (report 000: pi/8, or its root).
-    """
+    """Rotates each image by an angle from Normal(0, spread) in radians, see report 000."""
     return rotate(images, spread * jax.random.normal(key, images.shape[:1]))
 
 
 def rotate(images, angles):
-    """Rotates images about their centres, bilinear, black outside.
-
-    Args:
-      images: [N, H, W, C].
-      angles: [N] radians, counter-clockwise (pi / 2 is np.rot90).
-    """
+    """Rotates images about their centres, bilinear; angles: [N] radians, counter-clockwise."""
     n, height, width, channels = images.shape
     # The batch is one flat array, because gathering by a single index is fastest on a CPU.
     column, channel = jnp.divmod(jnp.arange(width * channels), channels)
@@ -105,10 +85,10 @@ def rotate(images, angles):
 
 
 def random_erasing(key, images, probability):
-    """Fills a random rectangle of each image of [N, H, W, C] with noise, with a probability.
+    """Fills a rectangle of each image with uniform noise, with a probability.
 
-    As in Zhong et al. (2017): the rectangle lies inside the image and covers 2 to 40 % of it; its
-    aspect ratio is log-uniform from 0.3 to 3.3; its pixels are uniform in [0, 1).
+    As in Zhong et al. (2017): it lies inside the image and covers 2 to 40 % of it; its aspect ratio
+    is log-uniform from 0.3 to 3.3.
     """
     n, height, width, _ = images.shape
     which, shape, noise = jax.random.split(key, 3)
@@ -130,13 +110,7 @@ def random_erasing(key, images, probability):
 
 
 def resize(images, size):
-    """Bilinear up-scaling: [N, H, W, C] -> [N, size, size, C].
-
-    Pixel centres lie at half-integers, as in tf.image.resize, Keras and PIL.
-
-    Raises:
-      ValueError: size is smaller than the images (the libraries differ on down-scaling).
-    """
+    """Bilinear up-scaling to [N, size, size, C], pixel centres at half-integers."""
     _, height, width, _ = images.shape
     if size < max(height, width):
         raise ValueError(f'dataset.image_size={size}: expected {max(height, width)} or more')

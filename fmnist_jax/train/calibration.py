@@ -20,12 +20,11 @@ def fit_temperature(logits, labels, loss):
     """The temperature with the smallest loss on validation images, one for all seeds.
 
     Args:
-      logits: [S, n, 10], each seed's validation images.
-      labels: [S, n] int.
-      loss: name in losses.LOSSES, used without label smoothing.
+      logits, labels: [S, n, 10] and [S, n], each seed's validation images.
+      loss: name in losses.LOSSES.
 
     Returns:
-      A float, or None if every seed has diverged. Diverged seeds are left out.
+      A float, or None if every seed has diverged; diverged seeds are left out.
     """
     from scipy.optimize import minimize_scalar
 
@@ -52,17 +51,10 @@ def calibrated(logits, temperature, loss):
 
 
 def calibration_error(probs, labels):
-    """Expected calibration error: the mean gap between predicted probability and accuracy.
+    """Expected calibration error of probabilities [N, 10]: the mean gap to the accuracy.
 
-    Images go into 15 bins of equal width by the probability of the predicted class; each bin
-    counts by its number of images.
-
-    Args:
-      probs: [N, 10] probabilities of one network or ensemble.
-      labels: [N] int.
-
-    Returns:
-      A fraction, or None if a probability is not finite.
+    Images go into 15 bins of equal width by the probability of the predicted class. Returns a
+    fraction, or None if a probability is not finite.
     """
     if not np.isfinite(probs).all():
         return None

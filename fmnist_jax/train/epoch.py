@@ -13,6 +13,11 @@ from fmnist_jax.models.batch import ALONE
 from fmnist_jax.train import step
 
 
+def choose(condition, new, old):
+    """The tree `new` if the condition ([] bool) holds, else `old`."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+
+
 def permutation(config, seed, indices, epoch):
     """The training images of an epoch in random order, padded to whole batches."""
     count = indices.shape[0]
@@ -29,31 +34,27 @@ def batch_of(config, shuffled, count, i):
     return batch, None if count % size == 0 else i * size + jnp.arange(size) < count
 
 
-def train_steps(
-    config, state, metrics, seed, indices, images, labels, epoch, start, stop, share=ALONE
-):
-    """Runs the steps `start` to `stop` (excluded) of an epoch.
+def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop, share=ALONE):
+    """Runs the steps `start` to `stop` (excluded) of an epoch, counted from 1.
 
     Args:
-      config: a row's settings.
-      state: State before these steps.
+      config, state, seed: as for `step.train_step`.
       metrics: Metrics of the epoch's earlier steps.
-      seed: [] int32.
-      indices: [n] int32, this seed's training images.
-      images, labels: the whole training set, uint8 [N, 28, 28] and int32 [N].
-      epoch: [] int32, counted from 1.
-      start, stop: [] int32; traced, so that one program serves any number of steps.
-      share: the devices that share each batch.
+      indices: [n] int32, this seed's images.
+      data: (images, labels) of the training set.
+      epoch, start, stop: [] int32; traced, so that one program serves any number of steps.
 
     Returns:
       (State, Metrics of the epoch so far); both unchanged if early stopping has ended this seed.
     """
-    count = indices.shape[0]
+    count, (images, labels) = indices.shape[0], data
 
     def run(state):
         if config.head_epochs:
             whole_net_begins = (epoch == config.head_epochs + 1) & (start == 0)
-            state = _restart_optimizer(config, state, count, whole_net_begins)
+            fresh = step.optimizer_of(config, count).init(state.params)
+            opt_state = choose(whole_net_begins, fresh, state.opt_state)
+            state = state._replace(opt_state=opt_state)
         shuffled = permutation(config, seed, indices, epoch)
 
         def one_step(i, carry):
@@ -75,10 +76,3 @@ def head_only(config):
     head.epochs, head.head_epochs = config.head_epochs, 0
     head.model.frozen_blocks = step.model_of(config).blocks
     return head
-
-
-def _restart_optimizer(config, state, num_train, now):
-    """The state with a fresh optimizer if `now` ([] bool)."""
-    fresh = step.optimizer_of(config, num_train).init(state.params)
-    opt_state = jax.tree.map(lambda new, old: jnp.where(now, new, old), fresh, state.opt_state)
-    return state._replace(opt_state=opt_state)

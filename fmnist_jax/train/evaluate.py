@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from fmnist_jax.models.batch import ALONE
 from fmnist_jax.train import losses
+from fmnist_jax.train.epoch import choose
 from fmnist_jax.train.step import Best, model_of, preprocess
 
 
@@ -23,17 +24,12 @@ def predict(config, params, batch_stats, images, indices, share=ALONE):
     return logits.reshape(-1, 10)[:count]
 
 
-def validate(config, state, indices, images, labels, epoch, share=ALONE):
-    """Validates after an epoch: (State with the best epoch and early stopping, Metrics).
+def validate(config, state, indices, data, epoch, share=ALONE):
+    """Validates after an epoch, counted from 1: (State with its best and early stopping, Metrics).
 
-    Args:
-      config: a row's settings; `selection` and `patience` decide about the best and the stop.
-      state: State after the epoch.
-      indices: [n] int32, the validation images among `images`.
-      images, labels: uint8 [N, 28, 28] and int32 [N].
-      epoch: [] int32, counted from 1.
-      share: the devices that evaluate a part each.
+    indices: [n] int32, the validation images among those of data, (images, labels).
     """
+    images, labels = data
     logits = predict(config, state.params, state.batch_stats, images, indices, share)
     metrics = losses.evaluate(logits, labels[indices], config.loss)
     if state.best is None:
@@ -41,15 +37,10 @@ def validate(config, state, indices, images, labels, epoch, share=ALONE):
     score = -metrics.loss if config.selection == 'val_loss' else 1.0 * metrics.correct
     score = score / metrics.count
     better = (score > state.best.score) & ~state.stopped
-    best = jax.tree.map(
-        lambda new, old: jnp.where(better, new, old),
-        Best(state.params, state.batch_stats, score, epoch),
-        state.best,
-    )
-    stopped = state.stopped
+    best = choose(better, Best(state.params, state.batch_stats, score, epoch), state.best)
     if config.patience > 0:
-        stopped = stopped | (epoch - best.epoch >= config.patience)
-    return state._replace(best=best, stopped=stopped), metrics
+        state = state._replace(stopped=state.stopped | (epoch - best.epoch >= config.patience))
+    return state._replace(best=best), metrics
 
 
 def selected(state):
@@ -63,7 +54,8 @@ def validation_logits(config, state, indices, images, share=ALONE):
     return predict(config, best.params, best.batch_stats, images, indices, share)
 
 
-def test(config, state, images, labels, share=ALONE):
+def test(config, state, data, share=ALONE):
     """The selected parameters on the whole test set: (logits [n, 10], Metrics)."""
+    images, labels = data
     logits = validation_logits(config, state, jnp.arange(images.shape[0]), images, share)
     return logits, losses.evaluate(logits, labels, config.loss)

@@ -8,25 +8,17 @@ import optax
 
 
 def softmax_cross_entropy(logits, labels, label_smoothing):
-    """Cross-entropy of the softmax of the logits (torch.nn.CrossEntropyLoss).
+    """Cross-entropy [N] in nats of the softmax of logits [N, K] (torch.nn.CrossEntropyLoss).
 
-    Args:
-      logits: [N, K] float32.
-      labels: [N] int, 0 to K - 1.
-      label_smoothing: in [0, 1); part of the target that is spread evenly over all classes
-        (Szegedy et al. 2016). May be traced.
-
-    Returns:
-      [N] float32, nats.
+    label_smoothing: part of the target that all classes share evenly (Szegedy et al. 2016).
     """
     return optax.softmax_cross_entropy(logits, _targets(logits, labels, label_smoothing))
 
 
 def sigmoid_binary_cross_entropy(logits, labels, label_smoothing):
-    """Binary cross-entropy of each output against the one-hot label, mean over the outputs.
+    """Binary cross-entropy against the one-hot label, mean over the K outputs: [N].
 
-    The "sigmoid" loss of report 001 (torch.nn.BCEWithLogitsLoss, which averages over outputs and
-    images). Arguments and result as for `softmax_cross_entropy`.
+    The "sigmoid" loss of report 001 (torch.nn.BCEWithLogitsLoss).
     """
     targets = _targets(logits, labels, label_smoothing)
     return optax.sigmoid_binary_cross_entropy(logits, targets).mean(-1)
@@ -42,14 +34,7 @@ LOSSES = {'softmax': softmax_cross_entropy, 'sigmoid': sigmoid_binary_cross_entr
 
 
 def probabilities(logits, loss_name):
-    """The network's probability of each class: [N, K] logits -> [N, K] in [0, 1].
-
-    Rows sum to 1 with 'softmax'; with 'sigmoid' each class is a decision of its own, and a row
-    sums to anything from 0 to K.
-
-    Raises:
-      ValueError: unknown loss.
-    """
+    """Logits [N, K] -> probabilities [N, K]; with 'sigmoid' each class is a decision of its own."""
     if loss_name not in LOSSES:
         raise ValueError(f'loss={loss_name!r}: expected one of {", ".join(LOSSES)}')
     return jax.nn.softmax(logits) if loss_name == 'softmax' else jax.nn.sigmoid(logits)

@@ -26,24 +26,21 @@ CONSTANTS = {
 
 
 def _adam(framework):
-    constants = CONSTANTS[framework]['adam']
-    if framework == 'keras':
-        return _scale_by_keras_adam(**constants)
-    return optax.scale_by_adam(**constants)
-
-
-def _scale_by_keras_adam(b1, b2, eps):
-    """Adam with Keras' epsilon, the "epsilon hat" of Kingma & Ba (2015), section 2.
+    """Adam; Keras uses the "epsilon hat" of Kingma & Ba (2015), section 2.
 
     Keras adds eps to the root of the moment before its bias correction, PyTorch and optax after:
     optax gives the same with eps / sqrt(1 - b2^t).
     """
+    b1, b2, eps = CONSTANTS[framework]['adam'].values()
+    adam = optax.scale_by_adam(b1, b2, eps)
+    if framework == 'pytorch':
+        return adam
 
     def update(gradient, state, params=None):
         corrected_eps = eps / jnp.sqrt(1 - b2 ** (state.count + 1))
         return optax.scale_by_adam(b1, b2, corrected_eps).update(gradient, state, params)
 
-    return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
+    return optax.GradientTransformation(adam.init, update)
 
 
 OPTIMIZERS = {
@@ -74,23 +71,20 @@ def _check_optimizer(config):
         value = getattr(config, field)
         if value not in choices:
             raise ValueError(f'optimizer.{field}={value!r}: expected one of {", ".join(choices)}')
+    name = f'name={config.name!r}'
     if not is_off(config.momentum) and config.name not in ('sgd', 'rmsprop'):
-        raise ValueError(
-            f'optimizer.momentum is set with name={config.name!r}: only sgd and rmsprop have it'
-        )
+        raise ValueError(f'optimizer.momentum is set with {name}: only sgd and rmsprop have it')
     if config.nesterov and (config.name != 'sgd' or is_off(config.momentum)):
-        raise ValueError(
-            f'optimizer.nesterov=True with name={config.name!r}: it needs sgd and momentum'
-        )
+        raise ValueError(f'optimizer.nesterov=True with {name}: it needs sgd and momentum')
     if not is_off(config.weight_decay) and config.name != 'adamw':
         raise ValueError(
-            f'optimizer.weight_decay is set with name={config.name!r}: only adamw has it; '
+            f'optimizer.weight_decay is set with {name}: only adamw has it; '
             'l2 is the decay that is added to the gradient'
         )
 
 
 def make_optimizer(config, schedule):
-    """The optimizer of a config, as a transformation of gradients to updates.
+    """The optimizer of a config: optax.GradientTransformation, whose update needs the parameters.
 
     In this order: clip the gradient's global norm (torch.nn.utils.clip_grad_norm_ without its
     1e-6); add `l2` times the parameters (PyTorch's `weight_decay` of every optimizer but AdamW; a
@@ -99,12 +93,8 @@ def make_optimizer(config, schedule):
     'all', 'kernels' (of every layer) or 'dense' (kernels of dense layers).
 
     Args:
-      config: attributes `name` (in OPTIMIZERS), `framework` ('pytorch' or 'keras'), `momentum`,
-        `nesterov` (bool), `l2`, `l2_on` (in L2_ON), `weight_decay`, `clip_norm`.
+      config: the fields of config.optimizer.
       schedule: step -> learning rate, from `schedules.make_schedule`.
-
-    Returns:
-      optax.GradientTransformation; `update` needs the parameters.
 
     Raises:
       ValueError: unknown name or framework, or a setting that this optimizer does not have.

@@ -12,14 +12,13 @@ def _constant(config, peak, steps_per_epoch, epochs):
     return lambda step: peak
 
 
-def _exponential(config, peak, steps_per_epoch, epochs):
-    """Times decay_rate after every epoch (report 000: MobileNet)."""
-    return lambda step: peak * config.decay_rate ** (step // steps_per_epoch)
-
-
 def _step(config, peak, steps_per_epoch, epochs):
-    """Times decay_rate after every `every_epochs` epochs (torch StepLR)."""
-    period = config.every_epochs * steps_per_epoch
+    """Times decay_rate after every `every_epochs` epochs (torch StepLR).
+
+    'exponential' is the same after every epoch (report 000: MobileNet).
+    """
+    every = 1 if config.name == 'exponential' else config.every_epochs
+    period = every * steps_per_epoch
     return lambda step: peak * config.decay_rate ** (step // period)
 
 
@@ -55,7 +54,7 @@ def _half_cosine(progress):
 
 SCHEDULES = {
     'constant': _constant,
-    'exponential': _exponential,
+    'exponential': _step,
     'step': _step,
     'cosine': _cosine,
     'warmup_cosine': _warmup_cosine,
@@ -64,17 +63,12 @@ SCHEDULES = {
 
 
 def make_schedule(config, learning_rate, steps_per_epoch, epochs):
-    """The learning rate of every step.
+    """The learning rate as a function of step ([] int32, from 0) -> [] float32.
 
     Args:
-      config: attributes `name` (in SCHEDULES), `decay_rate`, `every_epochs` (int) and
-        `warmup_epochs`; each schedule uses its own.
+      config: the fields of config.schedule.
       learning_rate: the constant or largest learning rate.
-      steps_per_epoch: int.
-      epochs: int, length of the whole training.
-
-    Returns:
-      Function of step ([] int32, from 0) -> [] float32.
+      steps_per_epoch, epochs: length of the whole training.
 
     Raises:
       ValueError: unknown name, or a decay of 0 or every 0 epochs.

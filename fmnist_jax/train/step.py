@@ -1,7 +1,7 @@
 """One training step of one seed as pure functions: arrays in, arrays out.
 
-`epoch.py` loops over the steps of an epoch, `fit/mesh.py` runs the loop for many seeds. The random
-numbers of a step depend on (seed, step) alone, so a seed gives the same run alone or among others.
+The random numbers of a step depend on (seed, step) alone, so a seed gives the same run alone or
+among others. `epoch.py` loops over the steps, `fit/mesh.py` runs the loop for many seeds.
 """
 
 from functools import partial
@@ -76,11 +76,7 @@ def optimizer_of(config, num_train):
 
 
 def preprocess(images, config, key=None, share=ALONE):
-    """uint8 [N, 28, 28] -> inputs [N / share.parts, size, size, channels] of type `config.compute`.
-
-    Scales pixels to [0, 1], augments them if a key is given, enlarges the images, then computes
-    (x - mean) / std.
-    """
+    """uint8 [N, 28, 28] -> [N / share.parts, size, size, channels], augmented with a key."""
     x = images[..., None].astype(jnp.float32) / 255
     if key is not None:
         x = augment(key, x, config.augment)
@@ -92,13 +88,9 @@ def preprocess(images, config, key=None, share=ALONE):
 
 
 def init(config, seed, num_train, pretrained=None):
-    """The State before the first step.
+    """The State of a seed before the first step of an epoch of `num_train` images.
 
-    Args:
-      config: a row's settings; the hyper-parameters may be traced.
-      seed: [] int32.
-      num_train: number of training images, for the learning-rate schedule.
-      pretrained: {'params', 'batch_stats'}, any part of each; the rest starts at random.
+    pretrained: {'params', 'batch_stats'}, any part of each; the rest starts at random.
     """
     inputs = preprocess(jnp.zeros((1, 28, 28), jnp.uint8), config)
     variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
@@ -124,12 +116,6 @@ def _loss(params, inputs, labels, batch, key, batch_stats, config):
     return metrics.loss, (metrics, updated.get('batch_stats', {}))
 
 
-# On a CPU the activations of this many images stay in the cache. Every part reads the dense kernels
-# once, so a network whose weights are mostly dense takes larger parts.
-_CPU_MICRO_BATCH, _CPU_MICRO_BATCH_DENSE = 8, 16
-_MOSTLY_DENSE = 100  # dense weights per convolution weight, which is used at hundreds of pixels
-
-
 def micro_batch_size(config, params, batch_stats):
     """Images that go through the network at a time; the whole batch with BatchNorm."""
     if jax.tree.leaves(batch_stats):
@@ -139,17 +125,17 @@ def micro_batch_size(config, params, batch_stats):
     )
     wanted = config.micro_batch or config.batch_size
     if not config.micro_batch and convolutions and jax.default_backend() == 'cpu':
-        mostly_dense = dense > _MOSTLY_DENSE * convolutions
-        wanted = _CPU_MICRO_BATCH_DENSE if mostly_dense else _CPU_MICRO_BATCH
+        # The activations of 8 images stay in the cache. Every part reads the dense kernels once, so
+        # a network whose weights are mostly dense takes larger parts.
+        wanted = 16 if dense > 100 * convolutions else 8
     divisor = max(k for k in range(1, wanted + 1) if config.batch_size % k == 0)
     return divisor if 2 * divisor > wanted else config.batch_size
 
 
 def gradient(state, inputs, labels, mask, key, config, share=ALONE):
-    """(gradient of the batch's mean loss, Metrics, new batch_stats).
+    """(gradient of the batch's mean loss, Metrics, new batch_stats); see `micro_batch_size`.
 
-    Without BatchNorm the batch goes through in parts of `micro_batch_size`: its gradient is the
-    sum of theirs. mask: [N] bool, images that count; None for all.
+    mask: [N] bool, images that count; None for all.
     """
     params, batch_stats = state.params, state.batch_stats
     grad = jax.grad(partial(_loss, config=config, batch_stats=batch_stats), has_aux=True)
@@ -183,7 +169,5 @@ def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE
     fixed = frozen(model_of(config), state.params)  # weight decay would move frozen parameters
     updates = jax.tree.map(lambda u, keep: jnp.zeros_like(u) if keep else u, updates, fixed)
     params = optax.apply_updates(state.params, updates)
-    state = state._replace(
-        step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state
-    )
-    return state, metrics
+    step = state.step + 1
+    return State(step, params, batch_stats, opt_state, state.best, state.stopped), metrics

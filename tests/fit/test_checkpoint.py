@@ -129,12 +129,12 @@ def test_checkpoints_older_than_a_field_that_is_off_go_on(settings, uninterrupte
 def test_checkpoints_from_before_steps_were_kept_go_on(
     settings, uninterrupted, tmp_path, monkeypatch
 ):
-    facts, new = checkpoint._facts, ('steps', 'measured')
+    fields, new = checkpoint.Checkpoint._asdict, ('steps', 'measured')
 
     def older(*args):
-        return {name: value for name, value in facts(*args).items() if name not in new}
+        return {name: value for name, value in fields(*args).items() if name not in new}
 
-    monkeypatch.setattr(checkpoint, '_facts', older)
+    monkeypatch.setattr(checkpoint.Checkpoint, '_asdict', older)
     with pytest.raises(Stop):
         run(settings, checkpoints(tmp_path / 'row'), stop_after=3)
     monkeypatch.undo()

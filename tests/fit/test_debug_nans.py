@@ -40,7 +40,7 @@ def first_step_that_is_not_finite(tiny):
     state = steps.init(tiny, 0, len(indices))
     step = jax.jit(
         lambda state, i: epoch.train_steps(
-            tiny, state, losses.zeros(), 0, indices, images, labels, 1, i, i + 1
+            tiny, state, losses.zeros(), 0, indices, (images, labels), 1, i, i + 1
         )
     )
     for i in range(5):

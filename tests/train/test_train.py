@@ -24,7 +24,7 @@ def first_epoch(settings, seed=3, cuts=(0, 5)):
     run = jax.jit(lambda *args: epoch.train_steps(settings, *args))
     metrics = losses.zeros()
     for start, stop in itertools.pairwise(cuts):
-        state, metrics = run(state, metrics, seed, indices, IMAGES, LABELS, 1, start, stop)
+        state, metrics = run(state, metrics, seed, indices, (IMAGES, LABELS), 1, start, stop)
     return state, metrics
 
 

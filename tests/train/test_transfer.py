@@ -31,7 +31,7 @@ def trained(tiny, epochs):
     for epoch in range(1, epochs + 1):
         phase = epoch_steps.head_only(tiny) if epoch <= tiny.head_epochs else tiny
         steps = jax.jit(lambda state, epoch, phase=phase: epoch_steps.train_steps(
-            phase, state, metrics.zeros(), 0, indices, images, labels, epoch, 0, 2
+            phase, state, metrics.zeros(), 0, indices, (images, labels), epoch, 0, 2
         )[0])  # fmt: skip
         state = steps(state, epoch)
     return before, state

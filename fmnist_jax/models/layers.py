@@ -5,14 +5,16 @@ parameters. `batch` is a batch.Batch.
 """
 
 import math
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fmnist_jax.models.batch import EVERY_IMAGE
 from fmnist_jax.models.convolution import convolve, depthwise
-from fmnist_jax.models.fused_norm import Pending, pending, sums, with_sums
+from fmnist_jax.models.fused_norm import Pending, pending, sums, values, with_sums
 
 
 def is_off(number):
@@ -53,10 +55,7 @@ def _kernel_and_bias(module, *shape, use_bias=True):
     if not use_bias:
         return kernel, jnp.zeros(())
     limit = 1 / math.sqrt(math.prod(shape[:-1]))
-
-    def uniform(key, shape):
-        return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
-
+    uniform = partial(jax.random.uniform, minval=-limit, maxval=limit)
     initializer = uniform if module.initialization == 'pytorch' else nn.initializers.zeros
     return kernel, module.param('bias', initializer, shape[-1:])
 
@@ -89,7 +88,7 @@ class Conv(nn.Module):
 
 
 def _random_16_bits(key, shape):
-    """Random uint16, two from each 32-bit word: half the work of one from each word."""
+    """Random uint16, two from each 32-bit word."""
     count = math.prod(shape)
     words = jax.random.bits(key, ((count + 1) // 2,), jnp.uint32)
     return jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count].reshape(shape)
@@ -124,12 +123,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def scaling(self, moments, train):
-        """(multiplier, offset) that normalize and scale a feature map, float32 [C] each.
-
-        Args:
-          moments: (mean, biased variance) of the batch, float32 [C] each.
-          train: use the moments and update the running averages; else use the averages.
-        """
+        """(mean, biased variance), float32 [C] each -> (multiplier, offset) for a feature map."""
         decay, epsilon = BATCH_NORM[self.framework]
         shape = moments[0].shape
         scale = self.param('scale', nn.initializers.ones, shape)
@@ -146,7 +140,6 @@ class BatchNorm(nn.Module):
         return multiplier, bias - mean * multiplier
 
     def __call__(self, x, train, batch=EVERY_IMAGE):
-        """[N, ..., C] -> the same shape."""
         moments = _moments(x, sums(x, _weights(batch)), batch)
         return Pending(x, self.scaling(moments, train), lambda values: values).values()
 
@@ -199,3 +192,71 @@ class ConvNorm(nn.Module):
         if self.frozen_norm:
             scaling = jax.lax.stop_gradient(scaling)
         return Pending(raw, scaling, ACTIVATIONS[self.activation])
+
+
+class Pool(nn.Module):
+    """`pool` as a layer without parameters, so that cost.py finds it among the layers."""
+
+    kind: str  # 'max' or 'average'
+    ceil_mode: bool = False
+
+    def __call__(self, x):
+        return pool(x, self.kind, self.ceil_mode)
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of each channel: [N, H, W, C] or Pending -> [N, C]."""
+
+    def __call__(self, x):
+        return values(x).mean((1, 2))
+
+
+def pool(images, kind, ceil_mode=False):
+    """2x2 pooling with stride 2: [N, H, W, C] or Pending -> [N, H // 2, W // 2, C].
+
+    A reshape, because the gradient of `lax.reduce_window` is a scatter, which is slow on a CPU.
+    Equal maxima of a window share the gradient; PyTorch gives it to the first. `ceil_mode` pools
+    an odd last row and column by themselves, as PyTorch's does; else they are dropped.
+    """
+    if kind not in ('max', 'average'):
+        raise ValueError(f"model.pooling={kind!r}: expected 'max' or 'average'")
+    if isinstance(images, Pending):
+        return images.then(lambda values: pool(values, kind, ceil_mode))
+    n, height, width, channels = images.shape
+    rows, columns = [math.ceil(s / 2) if ceil_mode else s // 2 for s in (height, width)]
+    images = images[:, : 2 * rows, : 2 * columns]
+    missing = ((0, 0), (0, 2 * rows - images.shape[1]), (0, 2 * columns - images.shape[2]), (0, 0))
+    padded = jnp.pad(images, missing, constant_values=-jnp.inf if kind == 'max' else 0)
+    windows = padded.reshape(n, rows, 2, columns, 2, channels)
+    if kind == 'max':
+        return _largest(windows)
+    inside = np.pad(np.ones(images.shape[1:3]), missing[1:3])  # 0 for padding
+    pixels = inside.reshape(rows, 2, columns, 2).sum((1, 3))[:, :, None]
+    return windows.sum((2, 4)) / pixels.astype(images.dtype)
+
+
+@jax.custom_vjp
+def _largest(windows):
+    """[N, H, 2, W, 2, C] -> the maximum of each window [N, H, W, C]."""
+    return windows.max((2, 4))
+
+
+def _largest_forward(windows):
+    largest = _largest(windows)
+    return largest, (windows, largest)
+
+
+def _largest_backward(saved, d):
+    """Divides the gradient equally among the maxima of each window, as JAX's own gradient does.
+
+    With JAX's, XLA computes `d`, which may be a long sum, anew for each of the four pixels.
+    """
+    windows, largest = saved
+    hits = [windows[:, :, i, :, j] == largest for i, j in np.ndindex(2, 2)]
+    share = d / sum(hit.astype(d.dtype) for hit in hits)
+    parts = [jnp.where(hit, share, 0) for hit in hits]
+    rows = [jnp.stack(parts[:2], axis=3), jnp.stack(parts[2:], axis=3)]
+    return (jnp.stack(rows, axis=2),)
+
+
+_largest.defvjp(_largest_forward, _largest_backward)

@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 
 from fmnist_jax import files
-from fmnist_jax.data import datasets, idx
+from fmnist_jax.data import datasets
 from fmnist_jax.errors import DataError, one_line
 
 
@@ -132,4 +132,4 @@ def _test_file_at_hand(dataset_name, number, data_dir):
     path = datasets.find_file(folder / dataset_name, datasets.FILES[number])
     if not named and not path.is_file():
         return None
-    return idx.read_idx(path, datasets.MD5[dataset_name][path.name])
+    return datasets.read_idx(path, datasets.MD5[dataset_name][path.name])

@@ -70,23 +70,20 @@ def fetch_file(url, path, sha256=None):
         if response.status_code != requests.codes.partial_content:
             begun = 0  # the server sends the whole file
         total = begun + int(response.headers.get('Content-Length', 0))
-        _receive(response, part, begun, total, path.name)
+        options = {'total': total or None, 'initial': begun, 'unit': 'B', 'unit_scale': True}
+        with (
+            tqdm(desc=f'Downloading {path.name}', **options) as bar,
+            open(part, 'r+b' if begun else 'wb') as file,
+        ):
+            file.seek(begun)
+            for block in response.iter_content(1 << 16):
+                file.write(block)
+                bar.update(len(block))
+            file.flush()
+            os.fsync(file.fileno())
     _check(part, total, response.headers.get('x-goog-hash', ''), sha256)
     os.replace(part, path)
     return path
-
-
-def _receive(response, part, begun, total, name):
-    bar = tqdm(
-        desc=f'Downloading {name}', total=total or None, initial=begun, unit='B', unit_scale=True
-    )
-    with bar, open(part, 'r+b' if begun else 'wb') as file:
-        file.seek(begun)
-        for block in response.iter_content(1 << 16):
-            file.write(block)
-            bar.update(len(block))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _check(part, total, server_hashes, sha256):
@@ -112,10 +109,7 @@ def reason(error):
 
 
 def _ask(url):
-    """Raises within 1.5 PATIENCE if no server answers at `url`; any answer will do.
-
-    A thread, because a name look-up has no time limit; a daemon, so that it delays no exit.
-    """
+    """Raises within 1.5 PATIENCE if no server answers; a name look-up alone has no time limit."""
     import requests
 
     errors = [TimeoutError(f'no answer in {1.5 * PATIENCE} s')]
@@ -127,7 +121,7 @@ def _ask(url):
         except (OSError, ValueError) as error:  # requests' own errors are of these kinds
             errors.insert(0, error)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=ask, daemon=True)  # delays no exit
     thread.start()
     thread.join(1.5 * PATIENCE)
     if error := next(iter(errors), None):

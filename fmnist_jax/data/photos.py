@@ -113,17 +113,6 @@ def _prepare(picture, opacity, invert, centre, side):
         rows, columns = (np.flatnonzero((item > _CLOSE).any(axis)) for axis in (1, 0))
         if len(rows):
             picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _fit(picture, background, side)
-
-
-def _background(picture):
-    """The median of the outermost pixels: tells light from dark in all test images (see tests)."""
-    edges = (picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1])
-    return float(np.median(np.concatenate(edges)))
-
-
-def _fit(picture, background, side):
-    """Scales the longer side to `side` and pads to 28x28 with the background."""
     height, width = picture.shape
     if max(height, width) != side:
         scale = side / max(height, width)
@@ -134,3 +123,9 @@ def _fit(picture, background, side):
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
     image[top : top + height, left : left + width] = picture
     return image
+
+
+def _background(picture):
+    """The median of the outermost pixels: tells light from dark in all test images (see tests)."""
+    edges = (picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1])
+    return float(np.median(np.concatenate(edges)))

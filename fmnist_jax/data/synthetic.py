@@ -185,7 +185,7 @@ def _draw_part(num, seed):
 
 
 def _render(rng, n, garment):
-    """Draws n garments with shading, pattern and noise: uint8 [n, 28, 28]."""
+    """Draws n garments with shading, pattern and noise."""
 
     def u(low, high):
         return low + np.float32(high - low) * rng.random((n, 1, 1), np.float32)

@@ -85,10 +85,7 @@ def _depthwise_forward(images, kernel, sides):
 
 
 def _depthwise_backward(sides, saved, d_outputs):
-    """The images' gradient is a convolution with the kernel turned round; padding < kernel size.
-
-    JAX's own gradient adds nine padded copies, which is slower.
-    """
+    """The images' gradient is one convolution with the kernel turned; JAX's adds padded copies."""
     images, kernel = saved
     size, (before, after) = kernel.shape[0], sides
     turned = (size - 1 - before, size - 1 - after)
@@ -145,10 +142,9 @@ def _convolve_pixel_groups(images, kernel, group):
     rows, columns = height - kh + 1, width - kw + 1
     groups = math.ceil(columns / group)
     reach = math.ceil((kw + group - 1) / group)  # groups of columns that a patch covers
-    extra = (groups + reach - 1) * group - width
-    images = jnp.pad(images, ((0, 0), (0, 0), (0, max(extra, 0)), (0, 0)))
-    images = images[:, :, : (groups + reach - 1) * group]
-    images = images.reshape(n, height, groups + reach - 1, group * channels)
+    total = (groups + reach - 1) * group
+    images = jnp.pad(images, ((0, 0), (0, 0), (0, max(total - width, 0)), (0, 0)))[:, :, :total]
+    images = images.reshape(n, height, -1, group * channels)
     patches = [images[:, i : i + rows, j : j + groups] for i in range(kh) for j in range(reach)]
     # One shifted copy of the kernel for each pixel of a group.
     shifted = [
@@ -161,9 +157,6 @@ def _convolve_pixel_groups(images, kernel, group):
 
 
 def _matrix(kernel):
-    """[kh, kw, C, ...] -> [kh * kw * C, features], transposed in memory, where a barrier keeps it.
-
-    The gradient then transposes the few features instead of the many patches.
-    """
-    inputs = math.prod(kernel.shape[:3])
-    return jax.lax.optimization_barrier(kernel.reshape(inputs, -1).T).T
+    """[kh, kw, C, ...] -> [kh * kw * C, features], transposed in memory: a faster gradient."""
+    matrix = kernel.reshape(math.prod(kernel.shape[:3]), -1)
+    return jax.lax.optimization_barrier(matrix.T).T

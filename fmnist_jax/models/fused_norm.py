@@ -27,11 +27,9 @@ class Pending(NamedTuple):
     finish: Callable  # activation and pooling: [N, H, W, C] -> [N, H', W', C]
 
     def values(self):
-        """The finished feature maps [N, H', W', C]."""
         return self.apply(self.scaling, self.raw)
 
     def apply(self, scaling, raw):
-        """`values` for a block of `raw`."""
         if not scaling:
             return self.finish(raw)
         multiplier, offset = scaling
@@ -70,10 +68,7 @@ def with_sums(function, params, images, weights=None):
 
 
 def _block_size(images, one_output, params):
-    """The largest divisor of the number of images whose block fits the cache.
-
-    It may be as large as the parameters, which each block reads again.
-    """
+    """The largest divisor of the number of images that fits the cache or the parameters' size."""
     count = images.shape[0]
     bytes_each = math.prod(images.shape[1:]) * images.dtype.itemsize
     bytes_each += one_output.size * one_output.dtype.itemsize
@@ -132,7 +127,6 @@ _blockwise.defvjp(_forward, _backward)
 
 
 def _split(arrays, block):
-    """Reshapes arrays [N, ...] to [N / block, block, ...]."""
     return [array.reshape(-1, block, *array.shape[1:]) for array in arrays]
 
 

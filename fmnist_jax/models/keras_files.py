@@ -33,15 +33,10 @@ class WeightsError(DataError):
 
 
 def read(path, layer_order):
-    """{layer name: {weight name: numpy array}} of an .h5 file, for the layers that have weights.
+    """{layer name: {weight name: numpy array}} of an .h5 file. Raises WeightsError.
 
-    Args:
-      path: pathlib.Path.
-      layer_order: {Keras' class in snake case: names of its layers in the order Keras makes them},
-        for files without names.
-
-    Raises:
-      WeightsError: no such file, damaged, or no Keras weights in it.
+    For files without names, `layer_order` is {Keras' class in snake case: names of its layers in
+    the order Keras makes them}.
     """
     # In a process of its own: on some damaged files the HDF5 library loops for ever or ends the
     # process. `multiprocessing` would run the user's script again if it has no `__main__` guard;

@@ -1,8 +1,4 @@
-"""Layers of the networks.
-
-They compute in the type of their input (float32, or bfloat16 by `config.compute`) with float32
-parameters. `batch` is a batch.Batch.
-"""
+"""Layers: they compute in the type of their input with float32 parameters."""
 
 import math
 from functools import partial
@@ -43,10 +39,7 @@ KERNEL_INITIALIZERS = {
     'random_normal': nn.initializers.normal(1.0),  # torch.nn.init.normal_'s default
 }
 
-BATCH_NORM = {  # framework -> (decay of the running averages, epsilon)
-    'pytorch': (0.9, 1e-5),
-    'keras': (0.99, 1e-3),
-}
+BATCH_NORM = {'pytorch': (0.9, 1e-5), 'keras': (0.99, 1e-3)}  # decay of running averages, epsilon
 
 
 def _kernel_and_bias(module, *shape, use_bias=True):
@@ -54,9 +47,10 @@ def _kernel_and_bias(module, *shape, use_bias=True):
     kernel = module.param('kernel', KERNEL_INITIALIZERS[module.initialization], shape)
     if not use_bias:
         return kernel, jnp.zeros(())
-    limit = 1 / math.sqrt(math.prod(shape[:-1]))
-    uniform = partial(jax.random.uniform, minval=-limit, maxval=limit)
-    initializer = uniform if module.initialization == 'pytorch' else nn.initializers.zeros
+    initializer = nn.initializers.zeros
+    if module.initialization == 'pytorch':
+        limit = 1 / math.sqrt(math.prod(shape[:-1]))
+        initializer = partial(jax.random.uniform, minval=-limit, maxval=limit)
     return kernel, module.param('bias', initializer, shape[-1:])
 
 
@@ -95,10 +89,7 @@ def _random_16_bits(key, shape):
 
 
 class Dropout(nn.Module):
-    """Sets values to zero with probability `rate` in training and scales the others up.
-
-    The rate may be a traced number. Random 16-bit integers decide, so it is exact to 1/65536.
-    """
+    """Dropout, whose rate may be a traced number. It is exact to 1/65536: 16 random bits decide."""
 
     rate: float
 
@@ -113,10 +104,9 @@ class Dropout(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalization over all axes but the last (Ioffe and Szegedy, arXiv 1502.03167).
+    """Batch normalization over all axes but the last (arXiv 1502.03167), with float32 statistics.
 
-    Running averages use the batch's biased variance, as Keras does (PyTorch multiplies it by
-    n / (n - 1), with n = images x pixels). Statistics are float32 whatever the input is.
+    Running averages use the batch's biased variance, as Keras does; PyTorch's is unbiased.
     """
 
     framework: str  # whose constants: 'pytorch' or 'keras'
@@ -149,7 +139,7 @@ def _weights(batch):
 
 
 def _moments(outputs, sums, batch):
-    """Mean and biased variance of each channel, over the unmasked images of all devices."""
+    """(mean, biased variance) of each channel, over the unmasked images of all devices."""
     weights = _weights(batch)
     images = jnp.float32(outputs.shape[0]) if weights is None else weights.sum()
     images, total, squares = batch.share.sum((images, *sums))
@@ -215,8 +205,7 @@ def pool(images, kind, ceil_mode=False):
     """2x2 pooling with stride 2: [N, H, W, C] or Pending -> [N, H // 2, W // 2, C].
 
     A reshape, because the gradient of `lax.reduce_window` is a scatter, which is slow on a CPU.
-    Equal maxima of a window share the gradient; PyTorch gives it to the first. `ceil_mode` pools
-    an odd last row and column by themselves, as PyTorch's does; else they are dropped.
+    Equal maxima of a window share the gradient. `ceil_mode` is that of PyTorch.
     """
     if kind not in ('max', 'average'):
         raise ValueError(f"model.pooling={kind!r}: expected 'max' or 'average'")
@@ -247,10 +236,7 @@ def _largest_forward(windows):
 
 
 def _largest_backward(saved, d):
-    """Divides the gradient equally among the maxima of each window, as JAX's own gradient does.
-
-    With JAX's, XLA computes `d`, which may be a long sum, anew for each of the four pixels.
-    """
+    """As JAX's own gradient, with which XLA computes `d` anew for each of the four pixels."""
     windows, largest = saved
     hits = [windows[:, :, i, :, j] == largest for i, j in np.ndindex(2, 2)]
     share = d / sum(hit.astype(d.dtype) for hit in hits)

@@ -23,7 +23,7 @@ class LeNet5(nn.Module):
     """LeNet-5 of report 003: conv 6@5x5, pool, conv 16@5x5, pool, 400-120-84-10: 61,706 parameters.
 
     The first convolution pads by 2, because LeCun's images are 32x32. The report does not say
-    where its dropout goes; here it follows each of the two hidden dense layers.
+    where its dropout goes.
     """
 
     activation: str = 'tanh'
@@ -48,15 +48,14 @@ class LeNet5(nn.Module):
 class MLP(nn.Module):
     """Fully connected networks: `fcn` of report 002 and `ann` of report 004 (section 3.1).
 
-    fcn is 784-400-400-10 (478,410 parameters), ann 784-512-256-dropout-10 (535,818). Dropout
-    follows 'each' hidden layer or the 'last' (`dropout_after`).
+    fcn is 784-400-400-10 (478,410 parameters), ann 784-512-256-dropout-10 (535,818).
     """
 
     widths: tuple[int, ...]
     initialization: str
     activation: str = 'relu'
     dropout: float = 0.0
-    dropout_after: str = 'each'
+    dropout_after: str = 'each'  # hidden layer, or 'last'
     batch_norm: bool = False
 
     @nn.compact
@@ -75,8 +74,8 @@ class MLP(nn.Module):
 class SimpleCNN(nn.Module):
     """The simple CNN of report 000 (Table 1), after VGG: 73,146 parameters.
 
-    Three blocks of two 3x3 convolutions and a max-pool, then 288-128-10. The last pooling drops a
-    row and a column of 7x7, as the size of Table 1's Flatten shows.
+    Three blocks of two 3x3 convolutions and a max-pool (the last drops a row and a column), then
+    288-128-10.
     """
 
     widths: tuple[int, ...] = (16, 32, 32)

@@ -1,9 +1,8 @@
 """Parameters and operations of a network, layer by layer, by report 000's formulas.
 
 (1) K K (D/s)^2 C_in C_out for a convolution; (2) K K (D/s)^2 C_in + (D/s)^2 C_in C_out for a
-depthwise convolution and the pointwise one after it; the weights of a dense layer. (D/s)^2 is read
-as the number of output positions. Pooling counts the values it reads. Biases, activations and batch
-norm are not counted.
+depthwise convolution and the pointwise one after it; the weights of a dense layer. (D/s)^2 is the
+number of output positions. Pooling counts the values it reads; biases, batch norm are not counted.
 """
 
 import math
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
+from flax.traverse_util import flatten_dict
 
 from fmnist_jax.models import variable_shapes
 from fmnist_jax.models.fused_norm import values
@@ -50,8 +50,7 @@ def layers(model, image_shape):
         variables = variable_shapes(model, image_shape)
     called = [layer for layer in called if layer is not None]
     counted = {f'{layer.name}/kernel'.lstrip('/') for layer in called}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
-        name = '/'.join(part.key for part in path)
+    for name, leaf in flatten_dict(variables['params'], sep='/').items():
         if leaf.ndim > 1 and name not in counted:
             raise ValueError(f'{name}: a kernel whose operations are not counted')
     return called, variables

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fmnist_jax.data import datasets, download
-from fmnist_jax.data import idx as idx_file
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +50,7 @@ def small(tmp_path, monkeypatch):
 def assert_same(dataset, folder):
     """The data set holds what the folder's gzipped files hold."""
     for array, file in zip(dataset, datasets.FILES, strict=True):
-        np.testing.assert_array_equal(array, idx_file.read_idx(folder / file))
+        np.testing.assert_array_equal(array, datasets.read_idx(folder / file))
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from experiments.reliability.bad_configs import judge
 from fmnist_jax import report
 from fmnist_jax.config.settings import plain, resolve, settings_hash
 from fmnist_jax.data import datasets
-from fmnist_jax.data import idx as idx_file
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.models import keras_files
 from fmnist_jax.results import arrays, workdirs
@@ -80,7 +79,7 @@ def idx(folder, count):
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     path = pathlib.Path(folder) / datasets.FILES[2]
     path.write_bytes(gzip.compress(struct.pack('>4I', 0x803, *images.shape) + images.tobytes()))
-    return _try_all(idx_file.read_idx, path, count, lambda data: np.array_equal(data, images))
+    return _try_all(datasets.read_idx, path, count, lambda data: np.array_equal(data, images))
 
 
 def idx_contents(folder):

@@ -1,30 +1,25 @@
-"""Fashion-MNIST and MNIST from a folder, the cache or the network, and their splits.
-
-Both data sets are four IDX files, which this module checks and reads in published order.
+"""Fashion-MNIST and MNIST, four IDX files each, from a folder, the cache or the network.
 
 Sources: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747; LeCun, Cortes and Burges, MNIST.
 """
 
+import gzip
+import hashlib
+import math
 import os
 import pathlib
+import struct
+import zlib
 from typing import NamedTuple
 
 import numpy as np
 from absl import logging
 
 from fmnist_jax.data import download, synthetic
-from fmnist_jax.data.idx import read_idx
 from fmnist_jax.errors import DataError, one_line, show
 from fmnist_jax.files import local_path
 
-FILES = (
-    'train-images-idx3-ubyte.gz',
-    'train-labels-idx1-ubyte.gz',
-    't10k-images-idx3-ubyte.gz',
-    't10k-labels-idx1-ubyte.gz',
-)
-# The sums of the .gz files are those that Fashion-MNIST's authors and (for MNIST) torchvision
-# publish; the others are the sums of their content, for folders with unpacked files.
+# As published by Fashion-MNIST's authors and (for MNIST) torchvision; then of the unpacked files.
 MD5 = {
     'fashion_mnist': {
         'train-images-idx3-ubyte.gz': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
@@ -47,6 +42,8 @@ MD5 = {
         't10k-labels-idx1-ubyte': '27ae3e4e09519cfbb04c329615203637',
     },
 }
+FILES = tuple(file for file in MD5['mnist'] if file.endswith('.gz'))
+UNSIGNED_BYTES = b'\0\0\x08'  # first bytes of an IDX file of unsigned bytes
 CLASS_NAMES = {
     'fashion_mnist': synthetic.CLASS_NAMES,
     'mnist': tuple('0123456789'),
@@ -68,16 +65,13 @@ class Dataset(NamedTuple):
 
 
 def load(name, data_dir=None, cache_dir=None, download_url=None):
-    """Loads a data set from `data_dir` if given, else from the cache or the network.
+    """A Dataset from `data_dir` if given, else from the cache or the network.
 
     Args:
       name: 'fashion_mnist', 'mnist' or 'synthetic' (12,000 + 2,000 drawn images, no files).
       data_dir: `<data_dir>/<name>/` holds the four files. Default: FMNIST_DATA_DIR, if set.
       cache_dir: downloads go to `<cache_dir>/<name>/`. Default: see `cache_directory`.
       download_url: http(s) address of a folder with the four files. Default: the one TFDS knows.
-
-    Returns:
-      Dataset.
 
     Raises:
       DataError: a file is missing, damaged or another one; an argument is wrong.
@@ -123,17 +117,9 @@ def find_file(folder, file):
 
 
 def read_folder(folder, checksums=None):
-    """Reads the four IDX files of a folder, gzipped or unpacked.
+    """Dataset of a folder with the four `FILES`, gzipped or unpacked. Raises DataError.
 
-    Args:
-      folder: path of the folder that holds the names of `FILES`, with or without '.gz'.
-      checksums: {file name: MD5}; None skips the comparison.
-
-    Returns:
-      Dataset, with as many images as the files hold.
-
-    Raises:
-      DataError: names the folder or file, what was expected and what to do.
+    `checksums` is {file name: MD5}; None skips the comparison.
     """
     folder = pathlib.Path(folder)
     paths = [find_file(folder, file) for file in FILES]
@@ -146,34 +132,48 @@ def read_folder(folder, checksums=None):
             '--data_dir or FMNIST_DATA_DIR'
         )
     arrays = [read_idx(path, checksums and checksums[path.name]) for path in paths]
-    for i in (0, 2):
-        images, labels = arrays[i], arrays[i + 1]
-        if images.shape[1:] != (28, 28) or not len(images):
+    return _checked(paths, arrays)
+
+
+def read_idx(path, md5=None):
+    """A read-only uint8 array from an IDX file of unsigned bytes, gzipped or not.
+
+    An IDX file holds two zero bytes, the type of the values, the number of dimensions, each
+    dimension as a big-endian 32-bit integer, the values.
+
+    Raises:
+      DataError: unreadable, another checksum, not gzip, not IDX, truncated or too long.
+    """
+    try:
+        packed = pathlib.Path(path).read_bytes()
+        digest = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+        if md5 and digest != md5:
             raise DataError(
-                f'{paths[i]} has shape {images.shape}, expected [N, 28, 28] with N above 0'
+                f'{path} is damaged or another file: MD5 {digest} ({len(packed)} bytes), '
+                f'expected {md5}; delete it and fetch it again'
             )
-        if labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
-            raise DataError(
-                f'{paths[i + 1]} has labels of shape {labels.shape} up to '
-                f'{labels.max(initial=0)}, expected one of 0 to 9 for each of {len(images)} images'
-            )
-        arrays[i + 1] = labels.astype(np.int32)
-    return Dataset(*arrays)
+        raw = packed if packed.startswith(UNSIGNED_BYTES) else gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise DataError(f'{path} cannot be read ({error}); fetch it again') from error
+    is_idx = raw[:3] == UNSIGNED_BYTES and raw[3:4] in (b'\1', b'\2', b'\3')
+    if not is_idx or len(raw) < 4 + 4 * raw[3]:
+        raise DataError(
+            f'{path} starts with bytes {raw[:4].hex() or "(none)"}, expected an IDX header of '
+            'unsigned bytes (00000803 for images, 00000801 for labels); fetch it again'
+        )
+    shape = tuple(np.frombuffer(raw, '>u4', count=raw[3], offset=4).tolist())
+    values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
+    if values.size != math.prod(shape):
+        raise DataError(
+            f'{path} holds {values.size} values, but its header announces {shape}; fetch it again'
+        )
+    return values.reshape(shape)
 
 
 def split(num_train_total, num_validation, seed):
-    """Splits the training images at random into a training and a validation part.
+    """Splits 0..num_train_total - 1 at random into (train_indices, validation_indices), int32.
 
-    Args:
-      num_train_total: number of images to split.
-      num_validation: number of images to hold out; may be 0.
-      seed: non-negative int; the same seed gives the same split (numpy's default_rng).
-
-    Returns:
-      (train_indices, validation_indices), int32, in random order, together 0..num_train_total - 1.
-
-    Raises:
-      DataError: num_validation is negative, or leaves nothing to train on.
+    Raises DataError if num_validation is negative, or leaves nothing to train on.
     """
     if not 0 <= num_validation < num_train_total:
         raise DataError(
@@ -185,10 +185,7 @@ def split(num_train_total, num_validation, seed):
 
 
 def cache_directory(cache_dir=None):
-    """Folder for files that can be fetched or computed again; it may not exist yet.
-
-    The argument, else FMNIST_CACHE_DIR, else fmnist_jax in the user's cache folder.
-    """
+    """The argument, else FMNIST_CACHE_DIR, else fmnist_jax in the user's cache folder."""
     cache_dir = cache_dir or os.environ.get('FMNIST_CACHE_DIR')
     if not cache_dir:
         cache_dir = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache') / 'fmnist_jax'
@@ -196,55 +193,47 @@ def cache_directory(cache_dir=None):
 
 
 def check_dataset(dataset):
-    """A data set of one's own arrays as a Dataset: images uint8, labels int32.
+    """Four arrays of one's own as a Dataset: images uint8, labels int32. Raises DataError.
 
     Lists, and integers of another type, are converted if that changes no value.
-
-    Args:
-      dataset: Dataset, or any other sequence of its four arrays.
-
-    Raises:
-      DataError: names the array, what was expected and what to do.
     """
     if not isinstance(dataset, (tuple, list)) or len(dataset) != 4:
         raise DataError(
             f'dataset={show(dataset)}: expected a Dataset of {", ".join(Dataset._fields)}, such as '
             'load_data returns'
         )
-    arrays = []
-    for name, value in zip(Dataset._fields, dataset, strict=True):
+    names, arrays = [f'dataset.{field}' for field in Dataset._fields], []
+    for name, value in zip(names, dataset, strict=True):
         try:
             arrays.append(np.asarray(value))
         except (ValueError, TypeError) as error:
-            raise DataError(f'dataset.{name} is no array: {one_line(error)}') from error
+            raise DataError(f'{name} is no array: {one_line(error)}') from error
+    return _checked(names, arrays)
+
+
+def _checked(names, arrays):
+    """The arrays as a Dataset. Raises DataError, which names the array."""
     for i in (0, 2):
-        _check_images(Dataset._fields[i], arrays[i])
-        _check_labels(Dataset._fields[i + 1], arrays[i + 1], len(arrays[i]))
-        arrays[i], arrays[i + 1] = arrays[i].astype(np.uint8), arrays[i + 1].astype(np.int32)
+        count = len(arrays[i]) if arrays[i].ndim else 0
+        expected = (
+            'expected uint8 images [N, 28, 28] with values 0 (background) to 255 and N above 0: '
+            'for images in [0, 1] give (255 * images).round().astype("uint8")'
+        )
+        _check(names[i], arrays[i], (max(count, 1), 28, 28), 255, expected)
+        expected = (
+            f'expected integers 0 to 9 of shape ({count},), one for each of {count} images: '
+            'for one-hot labels give labels.argmax(-1)'
+        )
+        _check(names[i + 1], arrays[i + 1], (count,), 9, expected)
+        arrays[i] = arrays[i].astype(np.uint8, copy=False)
+        arrays[i + 1] = arrays[i + 1].astype(np.int32, copy=False)
     return Dataset(*arrays)
 
 
-def _check_images(name, images):
-    expected = 'expected uint8 images [N, 28, 28] with values 0 (background) to 255'
-    if images.ndim != 3 or images.shape[1:] != (28, 28) or not len(images):
-        raise DataError(f'dataset.{name} has shape {images.shape}; {expected} and N above 0')
-    if images.dtype.kind not in 'ui':
-        raise DataError(
-            f'dataset.{name} has type {images.dtype}; {expected}: for images in [0, 1] give '
-            '(255 * images).round().astype("uint8")'
-        )
-    if images.min() < 0 or images.max() > 255:
-        raise DataError(f'dataset.{name} has values {images.min()} to {images.max()}; {expected}')
-
-
-def _check_labels(name, labels, count):
-    expected = f'expected integers 0 to 9 of shape ({count},), one for each image'
-    if labels.shape != (count,):
-        raise DataError(
-            f'dataset.{name} has shape {labels.shape}; {expected}: for one-hot labels give '
-            'labels.argmax(-1)'
-        )
-    if labels.dtype.kind not in 'ui':
-        raise DataError(f'dataset.{name} has type {labels.dtype}; {expected}')
-    if labels.min() < 0 or labels.max() > 9:
-        raise DataError(f'dataset.{name} has values {labels.min()} to {labels.max()}; {expected}')
+def _check(name, array, shape, most, expected):
+    if array.shape != shape:
+        raise DataError(f'{name} has shape {array.shape}; {expected}')
+    if array.dtype.kind not in 'ui':
+        raise DataError(f'{name} has type {array.dtype}; {expected}')
+    if array.min() < 0 or array.max() > most:
+        raise DataError(f'{name} has values {array.min()} to {array.max()}; {expected}')

@@ -1,7 +1,7 @@
 """Downloads files over http(s), each whole or not at all.
 
-tensorflow-datasets (TFDS), without TensorFlow, knows the addresses and SHA-256 sums of a data
-set's files. It does not download them: without a network it would try for minutes.
+tensorflow-datasets (TFDS), without TensorFlow, knows the files' addresses and SHA-256 sums. It does
+not download them: without a network it would try for minutes.
 """
 
 import base64
@@ -17,14 +17,9 @@ PATIENCE = 5.0  # seconds without an answer until a server counts as unreachable
 
 
 def sources(name, base=None):
-    """Addresses of the four files of a data set.
+    """{address: TFDS's UrlInfo with `filename` and `checksum`, a SHA-256} of a data set's files.
 
-    Args:
-      name: 'fashion_mnist' or 'mnist'.
-      base: http(s) address of a folder with the files, instead of the one TFDS knows.
-
-    Returns:
-      {address: TFDS's UrlInfo with `filename` and `checksum`, a SHA-256}, in no particular order.
+    `base` is the http(s) address of a folder with the files, instead of the one TFDS knows.
     """
     import tensorflow_datasets as tfds
 
@@ -34,14 +29,9 @@ def sources(name, base=None):
 
 
 def fetch(sources, folder):
-    """Downloads and checks files; moves them to `folder` when all of them are complete.
+    """Downloads and checks `sources`; moves them to `folder` when all of them are complete.
 
-    Args:
-      sources: what the function `sources` returns.
-      folder: pathlib.Path of the folder to make.
-
-    Raises:
-      OSError, ValueError: no answer, a wrong checksum, a full disk.
+    Raises OSError or ValueError: no answer, a wrong checksum, a full disk.
     """
     _ask(next(iter(sources)))
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,21 +44,12 @@ def fetch(sources, folder):
 
 
 def fetch_file(url, path, sha256=None):
-    """Downloads one file unless it exists; resumes an interrupted download.
+    """Downloads one file unless it exists; resumes an interrupted download. Returns `path`.
 
-    The file gets its name when it is complete: its length is right, and so is its checksum, by
-    `sha256` or by the MD5 that the server sends (Google's `x-goog-hash`), if there is one.
+    The file gets its name when its length is right, and so is its checksum, by `sha256` or by the
+    MD5 that the server sends (Google's `x-goog-hash`), if there is one.
 
-    Args:
-      url: http(s) address.
-      path: pathlib.Path of the file to make.
-      sha256: expected SHA-256 in hexadecimal, or None.
-
-    Returns:
-      path.
-
-    Raises:
-      OSError, ValueError: no answer, no such file, a damaged transfer, a full disk.
+    Raises OSError or ValueError: no answer, no such file, a damaged transfer, a full disk.
     """
     import requests
 
@@ -80,8 +61,7 @@ def fetch_file(url, path, sha256=None):
     # Ask for the last byte again: a server answers a request for zero bytes with an error.
     begun = max(0, part.stat().st_size - 1) if part.is_file() else 0
     headers = {'Accept-Encoding': 'identity'}  # ranges and lengths are those of the file itself
-    if begun:
-        headers['Range'] = f'bytes={begun}-'
+    headers |= {'Range': f'bytes={begun}-'} if begun else {}
     with requests.get(url, headers=headers, stream=True, timeout=PATIENCE) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             part.unlink()  # longer than the file, so not a part of it
@@ -90,24 +70,20 @@ def fetch_file(url, path, sha256=None):
         if response.status_code != requests.codes.partial_content:
             begun = 0  # the server sends the whole file
         total = begun + int(response.headers.get('Content-Length', 0))
-        _receive(response, part, begun, total, path.name)
+        options = {'total': total or None, 'initial': begun, 'unit': 'B', 'unit_scale': True}
+        with (
+            tqdm(desc=f'Downloading {path.name}', **options) as bar,
+            open(part, 'r+b' if begun else 'wb') as file,
+        ):
+            file.seek(begun)
+            for block in response.iter_content(1 << 16):
+                file.write(block)
+                bar.update(len(block))
+            file.flush()
+            os.fsync(file.fileno())
     _check(part, total, response.headers.get('x-goog-hash', ''), sha256)
     os.replace(part, path)
     return path
-
-
-def _receive(response, part, begun, total, name):
-    """Writes the response behind the first `begun` bytes of the file `part`."""
-    bar = tqdm(
-        desc=f'Downloading {name}', total=total or None, initial=begun, unit='B', unit_scale=True
-    )
-    with bar, open(part, 'r+b' if begun else 'wb') as file:
-        file.seek(begun)
-        for block in response.iter_content(1 << 16):
-            file.write(block)
-            bar.update(len(block))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _check(part, total, server_hashes, sha256):
@@ -133,24 +109,20 @@ def reason(error):
 
 
 def _ask(url):
-    """Raises within 1.5 PATIENCE if no server answers at `url`; any answer will do.
-
-    A thread, because a name look-up has no time limit; a daemon, so that it delays no exit.
-    """
+    """Raises within 1.5 PATIENCE if no server answers; a name look-up alone has no time limit."""
     import requests
 
-    outcome = []
+    errors = [TimeoutError(f'no answer in {1.5 * PATIENCE} s')]
 
     def ask():
         try:
             requests.head(url, timeout=PATIENCE)
-            outcome.append(None)
+            errors.clear()
         except (OSError, ValueError) as error:  # requests' own errors are of these kinds
-            outcome.append(error)
+            errors.insert(0, error)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=ask, daemon=True)  # delays no exit
     thread.start()
     thread.join(1.5 * PATIENCE)
-    error = outcome[0] if outcome else TimeoutError(f'no answer in {1.5 * PATIENCE} s')
-    if error:
+    if error := next(iter(errors), None):
         raise error

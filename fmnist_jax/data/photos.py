@@ -5,37 +5,28 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
-from fmnist_jax.data import idx
+from fmnist_jax.data import datasets
 from fmnist_jax.errors import DataError
 from fmnist_jax.files import local_path
 
 SIDE = 28  # pixels
-# The longer side of a centred item: Fashion-MNIST's authors scaled theirs to the whole image,
-# MNIST's to 20 of the 28 pixels.
-_ITEM_SIDE = {'fashion_mnist': 28, 'synthetic': 28, 'mnist': 20}
-# Pixels within 5 % of full brightness of the background are background, as in Fashion-MNIST.
-_CLOSE = 0.05 * 255
-# Brands of HEIF files, in bytes 8 to 12.
-_HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
+_ITEM_SIDE = {'fashion_mnist': 28, 'synthetic': 28, 'mnist': 20}  # as their authors centred items
+_CLOSE = 0.05 * 255  # pixels so close to the background are background, as in Fashion-MNIST
+_HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')  # bytes 8 to 12
 
 
 def read(path, invert='auto', centre=False, dataset='fashion_mnist'):
-    """The images of a file.
+    """The images of a file, uint8 [N, 28, 28]; N is 1 for a photo.
 
-    A photo may have any size. It becomes grey, is padded to a square with its background and
-    scaled to 28x28. Where the border is transparent, the opaque part is the item, on black.
+    A photo becomes grey, is padded to a square with its background and scaled to 28x28. Where the
+    border is transparent, the opaque part is the item, on black.
 
     Args:
       path: a photo in a format that Pillow reads, or an IDX file of images [N, H, W].
-      invert: 'yes', 'no' or 'auto': a photo is inverted if its border is light (its median is
-        above half of full brightness), or if the border is transparent and the item is dark; an
-        IDX file is not inverted.
+      invert: 'yes', 'no' or 'auto': a photo is inverted if its border is light, or if the border is
+        transparent and the item is dark; an IDX file is not inverted.
       centre: cut to the item, the pixels that differ from the background, and scale it to the
-        size that items have in the data set.
-      dataset: whose images the networks know.
-
-    Returns:
-      uint8 [N, 28, 28]; N is 1 for a photo.
+        size that items have in `dataset`, whose images the networks know.
 
     Raises:
       DataError: no such file, a URL, or neither kind of file; names it.
@@ -47,10 +38,10 @@ def read(path, invert='auto', centre=False, dataset='fashion_mnist'):
     except OSError as error:
         raise DataError(f'{path}: cannot be read ({error.strerror})') from error
     side = _ITEM_SIDE[dataset] if centre else SIDE
-    if not start.startswith((b'\x1f\x8b', idx.UNSIGNED_BYTES)):
+    if not start.startswith((b'\x1f\x8b', datasets.UNSIGNED_BYTES)):
         picture, opacity = _grey(path, _open(path, start))
         return _prepare(picture, opacity, invert, centre, side)[None]
-    images = idx.read_idx(path)
+    images = datasets.read_idx(path)
     if images.ndim != 3 or 0 in images.shape:
         raise DataError(
             f'{path} holds an array of shape {images.shape}, expected images [N, rows, columns]'
@@ -122,21 +113,6 @@ def _prepare(picture, opacity, invert, centre, side):
         rows, columns = (np.flatnonzero((item > _CLOSE).any(axis)) for axis in (1, 0))
         if len(rows):
             picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _fit(picture, background, side)
-
-
-def _background(picture):
-    """The median of the outermost pixels.
-
-    It tells light from dark backgrounds in all 20,000 test images of both data sets, as they are
-    and inverted.
-    """
-    edges = (picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1])
-    return float(np.median(np.concatenate(edges)))
-
-
-def _fit(picture, background, side):
-    """Scales the longer side to `side` and pads to 28x28 with the background."""
     height, width = picture.shape
     if max(height, width) != side:
         scale = side / max(height, width)
@@ -147,3 +123,9 @@ def _fit(picture, background, side):
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
     image[top : top + height, left : left + width] = picture
     return image
+
+
+def _background(picture):
+    """The median of the outermost pixels: tells light from dark in all test images (see tests)."""
+    edges = (picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1])
+    return float(np.median(np.concatenate(edges)))

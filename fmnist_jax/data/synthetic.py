@@ -1,9 +1,8 @@
 """Drawn garments: Fashion-MNIST's shapes, types and classes without a download.
 
-For tests and for a first try without a network; no number of a report is measured on them. An
-image is a silhouette with soft edges, times brightness, shading, a pattern and noise. All lengths
-are in pixels, and all arrays have shape [images, rows, columns] or broadcast to it. A garment is a
-function of u(low, high), which draws a number for each image, and of the coordinates x and y.
+An image is a silhouette with soft edges, times brightness, shading, a pattern and noise. A garment
+is a function of u(low, high), which draws a number for each image, and of the coordinates x and y
+in pixels. All arrays have shape [images, rows, columns] or broadcast to it.
 """
 
 import itertools
@@ -168,17 +167,7 @@ CLASS_NAMES = tuple(GARMENTS)
 
 
 def draw(num_train=60_000, num_test=10_000, seed=0):
-    """Draws a training and a test part, with balanced classes in random order.
-
-    Args:
-      num_train: number of training images; a multiple of 10 gives equal classes.
-      num_test: number of test images.
-      seed: non-negative int; each part depends on the seed and its own size.
-
-    Returns:
-      (train_images uint8 [num_train, 28, 28], train_labels int32 [num_train],
-       test_images uint8 [num_test, 28, 28], test_labels int32 [num_test]).
-    """
+    """The arrays of a datasets.Dataset, with balanced classes in random order."""
     train_seed, test_seed = np.random.SeedSequence(seed).spawn(2)
     return *_draw_part(num_train, train_seed), *_draw_part(num_test, test_seed)
 
@@ -196,7 +185,7 @@ def _draw_part(num, seed):
 
 
 def _render(rng, n, garment):
-    """Draws n garments with shading, pattern and noise: uint8 [n, 28, 28]."""
+    """Draws n garments with shading, pattern and noise."""
 
     def u(low, high):
         return low + np.float32(high - low) * rng.random((n, 1, 1), np.float32)

@@ -11,13 +11,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from fmnist_jax.models.cnn_variants import CNNVariant
-from fmnist_jax.models.lenet import LeNet5
-from fmnist_jax.models.mlp import MLP
 from fmnist_jax.models.mobilenet import MobileNet
-from fmnist_jax.models.simple_cnn import SimpleCNN
-from fmnist_jax.models.small_resnet import SmallResNet
-from fmnist_jax.models.tuned_cnn import TunedCNN
+from fmnist_jax.models.networks import MLP, CNNVariant, LeNet5, SimpleCNN, SmallResNet, TunedCNN
 
 MODELS = {
     'fcn': partial(MLP, widths=(400, 400), initialization='pytorch'),
@@ -47,11 +42,7 @@ def model_fields(name):
 
 
 def make_model(name, **fields):
-    """The network `name`; a field that is None keeps its default.
-
-    Raises:
-      ValueError: unknown name, or a field that this network does not have.
-    """
+    """The network `name`; a field that is None keeps its default. Raises ValueError."""
     if name not in MODELS:
         raise ValueError(f'model.name={name!r}: expected one of {", ".join(MODELS)}')
     fields = {field: value for field, value in fields.items() if value is not None}
@@ -63,13 +54,7 @@ def make_model(name, **fields):
 
 
 def variable_shapes(model, image_shape, dtype=jnp.float32):
-    """Shapes and types of a model's variables, without computing them.
-
-    Args:
-      model: a flax module, called as described above.
-      image_shape: (height, width, channels).
-      dtype: of the images.
-    """
+    """Shapes and types of a model's variables for images [height, width, channels] of `dtype`."""
     images = jax.ShapeDtypeStruct((1, *image_shape), dtype)
     return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
 

@@ -1,7 +1,7 @@
-"""Batches that several devices share, and micro-batches.
+"""Batches that several devices share.
 
-With more devices than seeds, devices share a seed: each holds the seed's whole state and takes
-its part of every batch; gradients and the sums of batch norm are added over the devices. Random
+With more devices than seeds, devices share a seed: each holds the seed's whole state and takes its
+part of every batch, and gradients and the sums of batch norm are added over the devices. Random
 numbers are drawn for the whole batch, so the run is the same up to the order of additions.
 """
 

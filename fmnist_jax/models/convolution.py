@@ -1,23 +1,22 @@
 """Convolutions that stay fast inside `scan`, under `vmap` and on every backend.
 
 XLA's CPU compiler makes the gradient of `lax.conv` slow inside a loop (jax issue 12868), and
-turns a convolution with one kernel per seed into a slow grouped convolution. A training epoch is
-a loop over seeds that are trained together. On the CPU a convolution is therefore patches times a
-matrix ("im2col"), a few images at a time so that the patches stay in the processor's cache.
-JAX derives its gradient, two more matrix products. On other backends it is `lax.conv`.
+turns a convolution with one kernel per seed into a slow grouped convolution. On the CPU a
+convolution is therefore patches times a matrix ("im2col"), a few images at a time so that the
+patches stay in the processor's cache. On other backends it is `lax.conv`.
 """
 
 import contextlib
 import contextvars
 import functools
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
 
 IMAGES_PER_BLOCK = 8  # images whose patches are built at a time on the CPU
-# A matrix product with fewer columns than this leaves vector registers empty.
-_COLUMNS = 32
+_COLUMNS = 32  # a matrix product with fewer leaves vector registers empty
 _portable = contextvars.ContextVar('portable', default=False)
 
 
@@ -37,24 +36,16 @@ def in_blocks():
 
 
 def convolve(images, kernel, padding=0, stride=1):
-    """Two-dimensional convolution.
+    """Convolves [N, H, W, C] with a kernel [kh, kw, C, features] to [N, H', W', features].
 
-    Args:
-      images: [N, H, W, C].
-      kernel: [kh, kw, C, features].
-      padding: rows and columns of zeros on each side, or (before, after).
-      stride: 1 or more.
-
-    Returns:
-      [N, (H + padding on both sides - kh) // stride + 1, likewise for W, features].
+    `padding` is the number of zeros on each side, or (before, after).
     """
     if not in_blocks():
         return _lax(images, kernel, padding, stride)
     images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
     if images.shape[0] <= 2 * IMAGES_PER_BLOCK:
         return _convolve_block(images, kernel, stride)
-    # checkpoint: the backward pass builds the patches again, which is faster than reading them
-    # back from memory.
+    # The backward pass builds the patches again: faster than reading them back from memory.
     convolve_block = jax.checkpoint(lambda block: _convolve_block(block, kernel, stride))
     whole = images.shape[0] - images.shape[0] % IMAGES_PER_BLOCK
     blocks = images[:whole].reshape(-1, IMAGES_PER_BLOCK, *images.shape[1:])
@@ -68,8 +59,7 @@ def convolve(images, kernel, padding=0, stride=1):
 def depthwise(images, kernel, padding=0, stride=1):
     """Convolves each channel with its own kernel [kh, kw, 1, C]; else as `convolve`.
 
-    On the CPU a sum of shifted products: XLA would lower the kernel's gradient to a dense
-    convolution of all channels with all channels.
+    On the CPU a sum of shifted products: XLA would make the kernel's gradient a dense convolution.
     """
     if not in_blocks():
         return _lax(images, kernel, padding, stride, groups=images.shape[-1])
@@ -82,7 +72,7 @@ def _shifted_products(images, kernel, padding, stride=1):
     images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
     kh, kw = kernel.shape[:2]
     taps = [kernel[i, j, 0] for i in range(kh) for j in range(kw)]
-    return sum(w * k for w, k in zip(_windows(images, kh, kw, stride), taps, strict=True))
+    return sum(map(operator.mul, _windows(images, kh, kw, stride), taps))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -95,10 +85,7 @@ def _depthwise_forward(images, kernel, sides):
 
 
 def _depthwise_backward(sides, saved, d_outputs):
-    """The gradient of the images is the same convolution with the kernel turned round.
-
-    JAX's own gradient adds nine padded copies, which is slower. Padding is at most kernel - 1.
-    """
+    """The images' gradient is one convolution with the kernel turned; JAX's adds padded copies."""
     images, kernel = saved
     size, (before, after) = kernel.shape[0], sides
     turned = (size - 1 - before, size - 1 - after)
@@ -150,19 +137,14 @@ def _convolve_block(images, kernel, stride):
 
 
 def _convolve_pixel_groups(images, kernel, group):
-    """Treats `group` neighbouring pixels of a row as one pixel with `group` times the channels.
-
-    The matrix then has enough columns, and one patch for `group` outputs is smaller than `group`
-    patches.
-    """
+    """Treats `group` neighbouring pixels of a row as one, so that the matrix has enough columns."""
     (kh, kw, channels, features), (n, height, width, _) = kernel.shape, images.shape
     rows, columns = height - kh + 1, width - kw + 1
     groups = math.ceil(columns / group)
     reach = math.ceil((kw + group - 1) / group)  # groups of columns that a patch covers
-    extra = (groups + reach - 1) * group - width
-    images = jnp.pad(images, ((0, 0), (0, 0), (0, max(extra, 0)), (0, 0)))
-    images = images[:, :, : (groups + reach - 1) * group]
-    images = images.reshape(n, height, groups + reach - 1, group * channels)
+    total = (groups + reach - 1) * group
+    images = jnp.pad(images, ((0, 0), (0, 0), (0, max(total - width, 0)), (0, 0)))[:, :, :total]
+    images = images.reshape(n, height, -1, group * channels)
     patches = [images[:, i : i + rows, j : j + groups] for i in range(kh) for j in range(reach)]
     # One shifted copy of the kernel for each pixel of a group.
     shifted = [
@@ -175,10 +157,6 @@ def _convolve_pixel_groups(images, kernel, group):
 
 
 def _matrix(kernel):
-    """[kh, kw, C, ...] -> [kh * kw * C, features], transposed in memory.
-
-    For the gradient XLA then transposes the few features instead of the many patches. The
-    barrier keeps XLA from undoing it.
-    """
-    inputs = math.prod(kernel.shape[:3])
-    return jax.lax.optimization_barrier(kernel.reshape(inputs, -1).T).T
+    """[kh, kw, C, ...] -> [kh * kw * C, features], transposed in memory: a faster gradient."""
+    matrix = kernel.reshape(math.prod(kernel.shape[:3]), -1)
+    return jax.lax.optimization_barrier(matrix.T).T

@@ -1,10 +1,9 @@
 """Batch-normalized layers with one pass over memory each.
 
-Batch norm needs sums over the whole batch, so a network with it cannot see a few images at a
-time. Plain code reads and writes every feature map several times: convolution, statistics,
-normalization, activation, pooling. Here each convolution is one pass over blocks of images that
-fit the cache: it normalizes, activates and pools its input, convolves it, and sums the statistics
-of its output. `Pending` holds what the next layer has yet to apply.
+Batch norm needs sums over the whole batch, so plain code reads and writes every feature map several
+times. Here each convolution is one pass over blocks of images that fit the cache: it normalizes,
+activates and pools its input, convolves it, and sums the statistics of its output. `Pending` holds
+what the next layer has yet to apply.
 """
 
 import math
@@ -17,8 +16,7 @@ import jax.numpy as jnp
 
 from fmnist_jax.models.convolution import in_blocks
 
-# Bytes of a block's inputs and outputs, so that they stay in a core's second-level cache.
-_BLOCK_BYTES = 800_000
+_BLOCK_BYTES = 800_000  # of a block's inputs and outputs, which stay in a core's second-level cache
 
 
 class Pending(NamedTuple):
@@ -29,11 +27,9 @@ class Pending(NamedTuple):
     finish: Callable  # activation and pooling: [N, H, W, C] -> [N, H', W', C]
 
     def values(self):
-        """The finished feature maps [N, H', W', C]."""
         return self.apply(self.scaling, self.raw)
 
     def apply(self, scaling, raw):
-        """`values` for a block of `raw`."""
         if not scaling:
             return self.finish(raw)
         multiplier, offset = scaling
@@ -56,16 +52,10 @@ def values(images):
 
 
 def with_sums(function, params, images, weights=None):
-    """Applies a function block by block and sums its outputs.
+    """Applies (params, images [n, ...]) -> [n, H, W, C] block by block and sums the outputs.
 
-    Args:
-      function: (params, [n, ...]) -> [n, H, W, C], for any number of images n.
-      params: pytree of arrays.
-      images: [N, ...].
-      weights: [N] float32, weight of each image in the sums; None for 1.
-
-    Returns:
-      (outputs [N, H, W, C], their weighted sum and sum of squares, float32 [C] each).
+    Returns (outputs [N, H, W, C], their weighted sum, their weighted sum of squares: float32 [C]).
+    `weights` [N] float32 are those of the images in the sums; None for 1.
     """
     if not in_blocks():
         outputs = function(params, images)
@@ -78,10 +68,7 @@ def with_sums(function, params, images, weights=None):
 
 
 def _block_size(images, one_output, params):
-    """Images in a block: the largest divisor of their number that fits.
-
-    A block fits the cache, or is no larger than the parameters, which each block reads again.
-    """
+    """The largest divisor of the number of images that fits the cache or the parameters' size."""
     count = images.shape[0]
     bytes_each = math.prod(images.shape[1:]) * images.dtype.itemsize
     bytes_each += one_output.size * one_output.dtype.itemsize
@@ -119,7 +106,6 @@ def _forward(function, block, params, images, weights):
 
 
 def _backward(function, block, saved, cotangents):
-    """The gradient of each block: that of its outputs and that of the sums."""
     params, images, weights, outputs = saved
     d_outputs, d_sum, d_squares = cotangents
 
@@ -141,7 +127,6 @@ _blockwise.defvjp(_forward, _backward)
 
 
 def _split(arrays, block):
-    """Reshapes arrays [N, ...] to [N / block, block, ...]."""
     return [array.reshape(-1, block, *array.shape[1:]) for array in arrays]
 
 

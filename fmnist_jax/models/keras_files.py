@@ -1,9 +1,8 @@
 """Reads Keras' weight files, without Keras: {layer name: {weight name: array}}.
 
-Two formats are in use. The legacy one, of the files that keras.applications publishes, has a
-group for each layer with its weights' names in an attribute; Keras 2 wrote `:0` behind each name
-and `depthwise_kernel` for what Keras 3 calls `kernel`. Keras 3's `.weights.h5` numbers layers by
-class (`layers/conv2d_1/vars/0`); newer versions store the layer's name beside its weights.
+The legacy format, which keras.applications publishes, has a group for each layer with its weights'
+names in an attribute; Keras 2 wrote `:0` behind each name. Keras 3's `.weights.h5` numbers layers
+by class (`layers/conv2d_1/vars/0`); newer versions store the layer's name beside its weights.
 """
 
 import io
@@ -34,48 +33,22 @@ class WeightsError(DataError):
 
 
 def read(path, layer_order):
-    """Reads a Keras file of weights.
+    """{layer name: {weight name: numpy array}} of an .h5 file. Raises WeightsError.
 
-    Args:
-      path: pathlib.Path of an .h5 file in either format.
-      layer_order: {Keras' class in snake case: names of its layers in the order Keras makes them},
-        for files without names.
-
-    Returns:
-      {layer name: {weight name: numpy array}}, without layers that have no weights.
-
-    Raises:
-      WeightsError: no such file, damaged, or no Keras weights in it.
+    For files without names, `layer_order` is {Keras' class in snake case: names of its layers in
+    the order Keras makes them}.
     """
-    try:
-        with open(path, 'rb'):
-            arrays = np.load(io.BytesIO(_in_a_process(path, layer_order)))
-    except OSError as error:
-        raise WeightsError(f'{path} cannot be read: {error.strerror}') from error
-    layers = {}
-    for name, array in arrays.items():
-        layer, _, weight = name.rpartition('/')
-        layers.setdefault(layer, {})[weight] = array
-    return layers
-
-
-def _in_a_process(path, layer_order):
-    """The file's arrays as the bytes of an .npz file, read by `_main` in a process of its own.
-
-    On some damaged files the HDF5 library loops for ever or ends the process. A command and not
-    `multiprocessing`, which runs the user's script again if it has no `__main__` guard. This file
-    and not its module, whose package would import JAX; -P keeps the package's folder off sys.path.
-    """
+    # In a process of its own: on some damaged files the HDF5 library loops for ever or ends the
+    # process. `multiprocessing` would run the user's script again if it has no `__main__` guard;
+    # `-m` would import JAX. `-P` keeps this file's folder off sys.path.
     command = [sys.executable, '-P', __file__, os.path.abspath(path), json.dumps(layer_order)]
     search_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get('PYTHONPATH')]))
+    env = {**os.environ, 'PYTHONPATH': search_path}
     try:
-        done = subprocess.run(
-            command,
-            cwd=_ROOT,
-            env={**os.environ, 'PYTHONPATH': search_path},
-            capture_output=True,
-            timeout=PATIENCE,
-        )
+        open(path, 'rb').close()
+        done = subprocess.run(command, cwd=_ROOT, env=env, capture_output=True, timeout=PATIENCE)
+    except OSError as error:
+        raise WeightsError(f'{path} cannot be read: {error.strerror}') from error
     except subprocess.TimeoutExpired as error:
         raise WeightsError(
             f'{path} cannot be read as Keras weights (not done after {PATIENCE} s: it may be '
@@ -85,17 +58,22 @@ def _in_a_process(path, layer_order):
         last_line = done.stderr.decode(errors='replace').strip().rpartition('\n')[2]
         reason = last_line or f'the HDF5 library ended by signal {-done.returncode}'
         raise WeightsError(f'{path} cannot be read as Keras weights ({reason})')
-    return done.stdout
+    layers = {}
+    for name, array in np.load(io.BytesIO(done.stdout)).items():
+        layer, _, weight = name.rpartition('/')
+        layers.setdefault(layer, {})[weight] = array
+    return layers
 
 
 def _main(path, layer_order):
-    """Writes the arrays of a file to stdout; or else the reason as the last line on stderr."""
+    """Writes the arrays of a file to stdout, or the reason to stderr."""
     try:
-        arrays = {}
-        for layer, weights in _read(path, json.loads(layer_order)).items():
-            for name, array in weights.items():
-                # .npz files hold texts, but not the Python objects that h5py makes of them.
-                arrays[f'{layer}/{name}'] = array.astype(str) if array.dtype.hasobject else array
+        arrays = {
+            # .npz files hold texts, but not the Python objects that h5py makes of them.
+            f'{layer}/{name}': array.astype(str) if array.dtype.hasobject else array
+            for layer, weights in _read(path, json.loads(layer_order)).items()
+            for name, array in weights.items()
+        }
     except WeightsError as error:
         sys.exit(one_line(error))
     except Exception as error:  # h5py raises every kind of error for a damaged file
@@ -109,15 +87,13 @@ def _read(path, layer_order):
     with h5py.File(path) as file:
         group = file.get('model_weights', file)  # the former if it is a whole model
         if 'layer_names' in group.attrs:
-            layers = _read_legacy(group)
-        elif 'layers' in group:
-            layers = _read_keras_3(group['layers'], layer_order)
-        else:
-            raise WeightsError(
-                f"it holds {', '.join(group) or 'nothing'}, expected an attribute 'layer_names' or "
-                "a group 'layers'"
-            )
-    return {name: weights for name, weights in layers.items() if weights}
+            return _read_legacy(group)
+        if 'layers' in group:
+            return _read_keras_3(group['layers'], layer_order)
+        raise WeightsError(
+            f"it holds {', '.join(group) or 'nothing'}, expected an attribute 'layer_names' or "
+            "a group 'layers'"
+        )
 
 
 def _text(name):

@@ -1,18 +1,16 @@
-"""Layers of the networks.
-
-They compute in the type of their input (float32, or bfloat16 by `config.compute`) with float32
-parameters. `batch` is a batch.Batch.
-"""
+"""Layers: they compute in the type of their input with float32 parameters."""
 
 import math
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fmnist_jax.models.batch import EVERY_IMAGE
 from fmnist_jax.models.convolution import convolve, depthwise
-from fmnist_jax.models.fused_norm import Pending, pending, sums, with_sums
+from fmnist_jax.models.fused_norm import Pending, pending, sums, values, with_sums
 
 
 def is_off(number):
@@ -41,10 +39,7 @@ KERNEL_INITIALIZERS = {
     'random_normal': nn.initializers.normal(1.0),  # torch.nn.init.normal_'s default
 }
 
-BATCH_NORM = {  # framework -> (decay of the running averages, epsilon)
-    'pytorch': (0.9, 1e-5),
-    'keras': (0.99, 1e-3),
-}
+BATCH_NORM = {'pytorch': (0.9, 1e-5), 'keras': (0.99, 1e-3)}  # decay of running averages, epsilon
 
 
 def _kernel_and_bias(module, *shape, use_bias=True):
@@ -52,12 +47,10 @@ def _kernel_and_bias(module, *shape, use_bias=True):
     kernel = module.param('kernel', KERNEL_INITIALIZERS[module.initialization], shape)
     if not use_bias:
         return kernel, jnp.zeros(())
-    limit = 1 / math.sqrt(math.prod(shape[:-1]))
-
-    def uniform(key, shape):
-        return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
-
-    initializer = uniform if module.initialization == 'pytorch' else nn.initializers.zeros
+    initializer = nn.initializers.zeros
+    if module.initialization == 'pytorch':
+        limit = 1 / math.sqrt(math.prod(shape[:-1]))
+        initializer = partial(jax.random.uniform, minval=-limit, maxval=limit)
     return kernel, module.param('bias', initializer, shape[-1:])
 
 
@@ -89,17 +82,14 @@ class Conv(nn.Module):
 
 
 def _random_16_bits(key, shape):
-    """Random uint16, two from each 32-bit word: half the work of one from each word."""
+    """Random uint16, two from each 32-bit word."""
     count = math.prod(shape)
     words = jax.random.bits(key, ((count + 1) // 2,), jnp.uint32)
     return jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count].reshape(shape)
 
 
 class Dropout(nn.Module):
-    """Sets values to zero with probability `rate` in training and scales the others up.
-
-    The rate may be a traced number. Random 16-bit integers decide, so it is exact to 1/65536.
-    """
+    """Dropout, whose rate may be a traced number. It is exact to 1/65536: 16 random bits decide."""
 
     rate: float
 
@@ -114,22 +104,16 @@ class Dropout(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalization over all axes but the last (Ioffe and Szegedy, arXiv 1502.03167).
+    """Batch normalization over all axes but the last (arXiv 1502.03167), with float32 statistics.
 
-    Running averages use the batch's biased variance, as Keras does (PyTorch multiplies it by
-    n / (n - 1), with n = images x pixels). Statistics are float32 whatever the input is.
+    Running averages use the batch's biased variance, as Keras does; PyTorch's is unbiased.
     """
 
     framework: str  # whose constants: 'pytorch' or 'keras'
 
     @nn.compact
     def scaling(self, moments, train):
-        """(multiplier, offset) that normalize and scale a feature map, float32 [C] each.
-
-        Args:
-          moments: (mean, biased variance) of the batch, float32 [C] each.
-          train: use the moments and update the running averages; else use the averages.
-        """
+        """(mean, biased variance), float32 [C] each -> (multiplier, offset) for a feature map."""
         decay, epsilon = BATCH_NORM[self.framework]
         shape = moments[0].shape
         scale = self.param('scale', nn.initializers.ones, shape)
@@ -146,7 +130,6 @@ class BatchNorm(nn.Module):
         return multiplier, bias - mean * multiplier
 
     def __call__(self, x, train, batch=EVERY_IMAGE):
-        """[N, ..., C] -> the same shape."""
         moments = _moments(x, sums(x, _weights(batch)), batch)
         return Pending(x, self.scaling(moments, train), lambda values: values).values()
 
@@ -156,7 +139,7 @@ def _weights(batch):
 
 
 def _moments(outputs, sums, batch):
-    """Mean and biased variance of each channel, over the unmasked images of all devices."""
+    """(mean, biased variance) of each channel, over the unmasked images of all devices."""
     weights = _weights(batch)
     images = jnp.float32(outputs.shape[0]) if weights is None else weights.sum()
     images, total, squares = batch.share.sum((images, *sums))
@@ -199,3 +182,67 @@ class ConvNorm(nn.Module):
         if self.frozen_norm:
             scaling = jax.lax.stop_gradient(scaling)
         return Pending(raw, scaling, ACTIVATIONS[self.activation])
+
+
+class Pool(nn.Module):
+    """`pool` as a layer without parameters, so that cost.py finds it among the layers."""
+
+    kind: str  # 'max' or 'average'
+    ceil_mode: bool = False
+
+    def __call__(self, x):
+        return pool(x, self.kind, self.ceil_mode)
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of each channel: [N, H, W, C] or Pending -> [N, C]."""
+
+    def __call__(self, x):
+        return values(x).mean((1, 2))
+
+
+def pool(images, kind, ceil_mode=False):
+    """2x2 pooling with stride 2: [N, H, W, C] or Pending -> [N, H // 2, W // 2, C].
+
+    A reshape, because the gradient of `lax.reduce_window` is a scatter, which is slow on a CPU.
+    Equal maxima of a window share the gradient. `ceil_mode` is that of PyTorch.
+    """
+    if kind not in ('max', 'average'):
+        raise ValueError(f"model.pooling={kind!r}: expected 'max' or 'average'")
+    if isinstance(images, Pending):
+        return images.then(lambda values: pool(values, kind, ceil_mode))
+    n, height, width, channels = images.shape
+    rows, columns = [math.ceil(s / 2) if ceil_mode else s // 2 for s in (height, width)]
+    images = images[:, : 2 * rows, : 2 * columns]
+    missing = ((0, 0), (0, 2 * rows - images.shape[1]), (0, 2 * columns - images.shape[2]), (0, 0))
+    padded = jnp.pad(images, missing, constant_values=-jnp.inf if kind == 'max' else 0)
+    windows = padded.reshape(n, rows, 2, columns, 2, channels)
+    if kind == 'max':
+        return _largest(windows)
+    inside = np.pad(np.ones(images.shape[1:3]), missing[1:3])  # 0 for padding
+    pixels = inside.reshape(rows, 2, columns, 2).sum((1, 3))[:, :, None]
+    return windows.sum((2, 4)) / pixels.astype(images.dtype)
+
+
+@jax.custom_vjp
+def _largest(windows):
+    """[N, H, 2, W, 2, C] -> the maximum of each window [N, H, W, C]."""
+    return windows.max((2, 4))
+
+
+def _largest_forward(windows):
+    largest = _largest(windows)
+    return largest, (windows, largest)
+
+
+def _largest_backward(saved, d):
+    """As JAX's own gradient, with which XLA computes `d` anew for each of the four pixels."""
+    windows, largest = saved
+    hits = [windows[:, :, i, :, j] == largest for i, j in np.ndindex(2, 2)]
+    share = d / sum(hit.astype(d.dtype) for hit in hits)
+    parts = [jnp.where(hit, share, 0) for hit in hits]
+    rows = [jnp.stack(parts[:2], axis=3), jnp.stack(parts[2:], axis=3)]
+    return (jnp.stack(rows, axis=2),)
+
+
+_largest.defvjp(_largest_forward, _largest_backward)

@@ -4,8 +4,7 @@ import flax.linen as nn
 import jax
 
 from fmnist_jax.models.batch import EVERY_IMAGE
-from fmnist_jax.models.layers import ConvNorm, Dense, Dropout
-from fmnist_jax.models.pooling import GlobalAveragePool
+from fmnist_jax.models.layers import ConvNorm, Dense, Dropout, GlobalAveragePool
 
 # Features and stride of the thirteen depthwise-separable blocks (its Table 1).
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2))
@@ -19,11 +18,9 @@ class MobileNet(nn.Module):
     Layer names and arithmetic are Keras': no convolution bias, ReLU6, batch norm with epsilon
     1e-3 and decay 0.99; a layer of stride 2 pads one row below and one column to the right.
     13 blocks have 3,217,226 trainable parameters (3,239,114 with the moving averages), the
-    report's simplified network of 5 has 136,778 (139,722). The report gives no dropout rate for
-    it; 0.5 is that of its simple CNN.
-
-    Frozen layers keep their pretrained weights, and their batch norm uses the running averages,
-    as Keras' layers with `trainable = False` do.
+    report's simplified network of 5 has 136,778 (139,722); it names no dropout rate, 0.5 is that
+    of its simple CNN. Frozen layers keep their pretrained weights, and their batch norm uses the
+    running averages, as Keras' layers with `trainable = False` do.
     """
 
     blocks: int = 13  # the first so many of the thirteen
@@ -36,7 +33,16 @@ class MobileNet(nn.Module):
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
-        self._check(images)
+        if images.shape[1] < SMALLEST:
+            raise ValueError(
+                f'dataset.image_size={images.shape[1]}: mobilenet halves its images five times, '
+                f'expected {SMALLEST} or more (report 000: 56)'
+            )
+        if self.frozen_blocks > self.blocks:
+            raise ValueError(
+                f'model.frozen_blocks={self.frozen_blocks}: expected 0 to {self.blocks}, '
+                'as many as there are blocks'
+            )
 
         def layer(name, features, kernel_size, stride):
             padding = {(3, 1): 1, (3, 2): (0, 1), (1, 1): 0}[kernel_size, stride]
@@ -62,18 +68,6 @@ class MobileNet(nn.Module):
         x = GlobalAveragePool()(x)
         x = Dropout(self.dropout)(x, train, batch)
         return Dense(10, self.initialization)(x)
-
-    def _check(self, images):
-        if images.shape[1] < SMALLEST:
-            raise ValueError(
-                f'dataset.image_size={images.shape[1]}: mobilenet halves its images five times, '
-                f'expected {SMALLEST} or more (report 000: 56)'
-            )
-        if self.frozen_blocks > self.blocks:
-            raise ValueError(
-                f'model.frozen_blocks={self.frozen_blocks}: expected 0 to {self.blocks}, '
-                'as many as there are blocks'
-            )
 
     def _is_frozen_layer(self, name):
         """Whether the layer `name` is in the frozen blocks; the stem `conv1` is, with block 1."""

@@ -1,10 +1,8 @@
 """Parameters and operations of a network, layer by layer, by report 000's formulas.
 
 (1) K K (D/s)^2 C_in C_out for a convolution; (2) K K (D/s)^2 C_in + (D/s)^2 C_in C_out for a
-depthwise convolution and the pointwise one after it; the weights of a dense layer. (D/s)^2 is read
-as the number of output positions, so both count multiply-adds. This agrees with Table 1, where
-convolutions have stride 1 and padding. Pooling counts the values it reads. Biases, activations and
-batch norm are not counted.
+depthwise convolution and the pointwise one after it; the weights of a dense layer. (D/s)^2 is the
+number of output positions. Pooling counts the values it reads; biases, batch norm are not counted.
 """
 
 import math
@@ -12,11 +10,11 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 
+from fmnist_jax.models import variable_shapes
 from fmnist_jax.models.fused_norm import values
-from fmnist_jax.models.layers import BatchNorm, Dropout
-from fmnist_jax.models.pooling import GlobalAveragePool, Pool
+from fmnist_jax.models.layers import BatchNorm, Dropout, GlobalAveragePool, Pool
 
 _KERNELS = ('Conv2D', 'DepthwiseConv2D', 'Dense')
 
@@ -35,20 +33,12 @@ class Layer(NamedTuple):
 
 
 def layers(model, image_shape):
-    """The layers of a network in the order in which an image passes them. Computes nothing.
+    """The layers of a network in the order in which an image [height, width, channels] passes them.
 
-    Args:
-      model: a module as in fmnist_jax.models.
-      image_shape: (height, width, channels).
-
-    Returns:
-      ([Layer], the network's variables as a pytree of shapes).
-
-    Raises:
-      ValueError: a parameter with two axes or more is not the `kernel` of a called layer.
+    Returns ([Layer], the network's variables as a pytree of shapes). Raises ValueError if a
+    parameter with two axes or more is not the `kernel` of a called layer.
     """
     called = []
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
 
     def record(next_call, args, kwargs, context):
         output = next_call(*args, **kwargs)
@@ -57,14 +47,13 @@ def layers(model, image_shape):
         return output
 
     with nn.intercept_methods(record):
-        variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
-    found = [layer for layer in called if layer is not None]
-    counted = {f'{layer.name}/kernel'.lstrip('/') for layer in found}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
-        name = '/'.join(part.key for part in path)
+        variables = variable_shapes(model, image_shape)
+    called = [layer for layer in called if layer is not None]
+    counted = {f'{layer.name}/kernel'.lstrip('/') for layer in called}
+    for name, leaf in flatten_dict(variables['params'], sep='/').items():
         if leaf.ndim > 1 and name not in counted:
             raise ValueError(f'{name}: a kernel whose operations are not counted')
-    return found, variables
+    return called, variables
 
 
 def _shape(images):
@@ -88,8 +77,8 @@ def _layer(module, inputs, outputs):
         kind = {'max': 'MaxPool2D', 'average': 'AveragePool2D'}[module.kind]
         return layer._replace(kind=kind, shape=(2, 2), stride=2, operations=math.prod(inputs))
     if isinstance(module, GlobalAveragePool):
-        kind, window = 'GlobalAveragePool2D', inputs[:2]
-        return layer._replace(kind=kind, shape=window, operations=math.prod(inputs))
+        layer = layer._replace(kind='GlobalAveragePool2D', shape=inputs[:2])
+        return layer._replace(operations=math.prod(inputs))
     if isinstance(module, Dropout) and module.rate:
         return layer._replace(kind=f'Dropout, keep prob. = {1 - module.rate:g}')
     return layer._replace(kind='BatchNorm') if isinstance(module, BatchNorm) else None
@@ -106,8 +95,5 @@ def of_kernels(layers):
 
 
 def multiply_adds(model, image_shape):
-    """Multiply-adds of all convolutions and dense layers for one image, forward.
-
-    Arguments and errors as `layers`.
-    """
+    """Multiply-adds of all convolutions and dense layers for one image, forward; see `layers`."""
     return of_kernels(layers(model, image_shape)[0])

@@ -1,8 +1,7 @@
 """Keras' ImageNet weights for MobileNet as our parameters.
 
-Source: keras/src/applications/mobilenet.py (Keras 3.15). Keras publishes no checksum for these
-files. A download is checked against the MD5 that its server sends, and every file against the
-layers and shapes of the network.
+Source: keras/src/applications/mobilenet.py (Keras 3.15). Keras publishes no checksums. A download
+is checked by its server's MD5, and every file by the layers and shapes of the network.
 """
 
 import hashlib
@@ -24,8 +23,7 @@ _FILES = {  # width multiplier -> file, trained on images of 224x224
     0.25: 'mobilenet_2_5_224_tf_no_top.h5',
 }
 _NUMBERS = range(1, 14)
-_SEPARABLE = [f'conv_{kind}_{number}' for number in _NUMBERS for kind in ('dw', 'pw')]
-_CONVOLUTIONS = ['conv1', *_SEPARABLE]
+_CONVOLUTIONS = ['conv1', *(f'conv_{kind}_{n}' for n in _NUMBERS for kind in ('dw', 'pw'))]
 _CLASSIFIER = 'conv_preds'  # ImageNet's 1,000 classes, never read
 _LAYER_ORDER = {  # Keras' layers by class in the order Keras makes them
     'conv2d': ['conv1', *(f'conv_pw_{number}' for number in _NUMBERS), _CLASSIFIER],
@@ -45,28 +43,22 @@ class Pretrained(NamedTuple):
     """Pretrained variables and their source."""
 
     variables: dict  # {'params', 'batch_stats'}, without the parts of a network that start fresh
-    source: dict  # for result lines: see `_source`
+    source: dict  # of result lines: the file, its digests and its fresh layers
 
 
 def load(model, image_shape, file=None, fresh=(), cache_dir=None):
-    """Pretrained weights for a MobileNet, without the dense layer.
+    """Pretrained weights for a MobileNet, without the dense layer, as a Pretrained.
 
     Args:
       model: models.mobilenet.MobileNet; layers of the file beyond its blocks are not used.
       image_shape: (height, width, 3).
       file: path of a Keras file (see keras_files); None downloads the published one.
-      fresh: names of Keras layers that are not read: layers of the network, such as 'conv_pw_13'
-        and 'conv_pw_13_bn', which then start from random weights, or other layers of the file,
-        such as the 'dense' of a network that was trained further.
+      fresh: Keras layers that are not read: 'conv_pw_13' and 'conv_pw_13_bn' would start from
+        random weights, the 'dense' of a network that was trained further is ignored.
       cache_dir: as for datasets.load.
 
-    Returns:
-      Pretrained.
-
     Raises:
-      DataError: the file is a URL.
-      WeightsError: the file cannot be downloaded or read; `fresh` names an unknown layer; layers
-        are missing, unknown or of another shape (lists all of them).
+      WeightsError: the file cannot be downloaded or read, or does not fit (lists all problems).
     """
     path = local_path(file or fetch(model.width_multiplier, cache_dir))
     try:
@@ -78,7 +70,13 @@ def load(model, image_shape, file=None, fresh=(), cache_dir=None):
                 'name another file with --pretrained=FILE, or leave the flag out to download it'
             )
         raise WeightsError(f'{error}; {advice}') from error
-    _check_fresh(fresh, layers, path)
+    others = sorted(set(layers) - set(LAYERS))
+    unknown = sorted(set(fresh) - {*LAYERS, *others})
+    if unknown:
+        raise WeightsError(
+            f'--fresh={",".join(unknown)}: no such layers; MobileNet has {", ".join(LAYERS[:4])} '
+            f'… {", ".join(LAYERS[-2:])}; others in {path}: {", ".join(others) or "none"}'
+        )
     shapes = variable_shapes(model, image_shape)
     variables, problems = port(layers, shapes, fresh)
     if problems:
@@ -88,44 +86,23 @@ def load(model, image_shape, file=None, fresh=(), cache_dir=None):
             f'{listed}\nExpected Keras weights of the same width. Of layers named by '
             "--fresh=LAYER,… MobileNet's own start from random weights, others are ignored"
         )
-    return Pretrained(variables, _source(path, variables, fresh, shapes['params']))
-
-
-def _check_fresh(fresh, layers, path):
-    """Refuses names that are layers neither of MobileNet nor of the file."""
-    others = sorted(set(layers) - set(LAYERS))
-    unknown = sorted(set(fresh) - {*LAYERS, *others})
-    if unknown:
-        raise WeightsError(
-            f'--fresh={",".join(unknown)}: no such layers; MobileNet has {", ".join(LAYERS[:4])} '
-            f'… {", ".join(LAYERS[-2:])}; others in {path}: {", ".join(others) or "none"}'
-        )
-
-
-def _source(path, variables, fresh, params):
-    """The file and a digest of the variables, because other files may hold the same."""
-    ported = hashlib.sha256()
+    digest = hashlib.sha256()  # of the variables, because other files may hold the same
     for name, array in sorted(flatten_dict(variables, sep='/').items()):
-        ported.update(name.encode() + array.tobytes())
-    return {
+        digest.update(name.encode() + array.tobytes())
+    source = {
         'file': path.name,
         'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
         'fresh': sorted(fresh),
-        'ported_sha256': ported.hexdigest(),
-        'fresh_in_network': sorted({f for f in fresh if f.removesuffix('_bn') in params}),
+        'ported_sha256': digest.hexdigest(),
+        'fresh_in_network': sorted({f for f in fresh if f.removesuffix('_bn') in shapes['params']}),
     }
+    return Pretrained(variables, source)
 
 
 def port(layers, shapes, fresh=()):
-    """Converts Keras' layers to variables of our network.
+    """Converts Keras' layers {name: {weight: array}}, except `fresh`, to variables of `shapes`.
 
-    Args:
-      layers: {Keras' layer: {weight: array}}.
-      shapes: the network's variables or their shapes, {'params', 'batch_stats'}.
-      fresh: Keras layers that are not ported.
-
-    Returns:
-      (variables of the ported layers, sorted list of what is missing, unknown or misshaped).
+    Returns (variables of the ported layers, sorted list of what is missing, unknown or misshaped).
     """
     problems = [
         f'{name}: a layer that MobileNet does not have'
@@ -136,10 +113,8 @@ def port(layers, shapes, fresh=()):
         if ('params', conv, 'kernel') not in shapes:
             continue
         norm = {weight: (kind, conv, 'norm', name) for weight, (kind, name) in _NORM.items()}
-        for layer, paths in (
-            (conv, {'kernel': ('params', conv, 'kernel')}),
-            (f'{conv}_bn', norm),
-        ):
+        kernel = {'kernel': ('params', conv, 'kernel')}
+        for layer, paths in ((conv, kernel), (f'{conv}_bn', norm)):
             if layer in fresh:
                 continue
             try:
@@ -173,11 +148,7 @@ def _port_layer(weights, paths, shapes):
 
 
 def fetch(width_multiplier=1.0, cache_dir=None, address=ADDRESS):
-    """Path of Keras' published file, downloaded on first use.
-
-    Raises:
-      WeightsError: there is no file for this width, or it cannot be downloaded; says what to do.
-    """
+    """Path of Keras' published file, downloaded on first use. Raises WeightsError."""
     if width_multiplier not in _FILES:
         raise WeightsError(
             f'config.model.width_multiplier={width_multiplier}: Keras publishes weights for '

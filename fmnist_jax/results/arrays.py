@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 
 from fmnist_jax import files
-from fmnist_jax.data import datasets, idx
+from fmnist_jax.data import datasets
 from fmnist_jax.errors import DataError, one_line
 
 
@@ -91,5 +91,5 @@ def _at_hand(field, dataset_name, data_dir):
     file = datasets.FILES[datasets.Dataset._fields.index(field)]
     path = datasets.find_file(folder / dataset_name, file)
     if named or path.is_file():
-        return idx.read_idx(path, datasets.MD5[dataset_name][path.name])
+        return datasets.read_idx(path, datasets.MD5[dataset_name][path.name])
     return None

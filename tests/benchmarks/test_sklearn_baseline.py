@@ -10,7 +10,7 @@ from small_files import bare_environment, small
 
 from experiments.scikit_learn import baseline
 from fmnist_jax import report
-from fmnist_jax.data import datasets, idx
+from fmnist_jax.data import datasets
 from fmnist_jax.report import rows, tensorboard
 from fmnist_jax.results import lines
 
@@ -86,7 +86,7 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, caps
 @pytest.fixture
 def folder(tmp_path, small):
     """A workdir with a row of two seeds and one added seed, and the test images of `small`."""
-    test_images, test_labels = (idx.read_idx(small / file) for file in datasets.FILES[2:])
+    test_images, test_labels = (datasets.read_idx(small / file) for file in datasets.FILES[2:])
     dataset = DATASET._replace(test_images=test_images, test_labels=test_labels)
     workdir = tmp_path / 'scikit_learn'
     for num_seeds in (2, 3):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from report_for_tests import fill, line
 
 from experiments.reliability import bad_files
-from fmnist_jax.data import idx
+from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.models import keras_files, pretrained
 from fmnist_jax.results import arrays, lines
@@ -61,7 +61,7 @@ def test_an_idx_file_is_read_right_or_not_at_all(tmp_path, flips, end):
     path = tmp_path / 'images.gz'
     damage(path, gzip.compress(raw, mtime=0), flips, end)
     with contextlib.suppress(DataError):
-        np.testing.assert_array_equal(idx.read_idx(path), images)
+        np.testing.assert_array_equal(datasets.read_idx(path), images)
 
 
 @QUICK

@@ -11,7 +11,6 @@ from conftest import real_data_dir
 from small_files import assert_same, bare_environment, idx, no_download, small, write
 
 from fmnist_jax.data import datasets
-from fmnist_jax.data import idx as idx_file
 from fmnist_jax.errors import DataError
 from fmnist_jax.results import arrays
 
@@ -24,7 +23,7 @@ REAL = real_data_dir()
 
 def test_read_idx_returns_what_was_written(tmp_path):
     array = np.arange(2 * 3 * 4).reshape(2, 3, 4)
-    read = idx_file.read_idx(write(tmp_path / 'a.gz', idx(array)))
+    read = datasets.read_idx(write(tmp_path / 'a.gz', idx(array)))
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, array)
 
@@ -43,7 +42,7 @@ def test_read_idx_returns_what_was_written(tmp_path):
 def test_read_idx_refuses_other_contents(tmp_path, raw, complaint):
     path = write(tmp_path / 'a.gz', raw)
     with pytest.raises(DataError, match=f'{path}.*{complaint}.*fetch it again'):
-        idx_file.read_idx(path)
+        datasets.read_idx(path)
 
 
 @pytest.mark.parametrize('damage', ['truncated', 'flipped', 'not gzip', 'missing'])
@@ -59,7 +58,7 @@ def test_read_idx_names_an_unreadable_file(tmp_path, damage):
     else:
         path.unlink()
     with pytest.raises(DataError, match=f'{path} cannot be read'):
-        idx_file.read_idx(path)
+        datasets.read_idx(path)
 
 
 # --- a folder ---------------------------------------------------------------------------------
@@ -76,7 +75,7 @@ def test_read_folder_gives_types_and_order(small):
     ('file', 'array', 'complaint'),
     [
         (1, np.zeros(59), r'\(59,\).*60 images'),
-        (3, np.full(20, 10), 'up to 10'),
+        (3, np.full(20, 10), 'values 10 to 10'),
         (3, np.zeros((20, 1, 1)), r'\(20, 1, 1\)'),
         (2, np.zeros((20, 27, 28)), r'\(20, 27, 28\)'),
         (0, np.zeros(60), r'\(60,\)'),

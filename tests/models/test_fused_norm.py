@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fmnist_jax.models import fused_norm, layers, pooling
+from fmnist_jax.models import fused_norm, layers
 from fmnist_jax.models.batch import EVERY_IMAGE, Batch
 
 
@@ -67,7 +67,7 @@ class Ours(nn.Module):
     def __call__(self, x, train, batch=EVERY_IMAGE):
         fields = {'framework': 'keras', 'activation': 'relu', 'initialization': 'keras'}
         x = layers.ConvNorm(8, 3, **fields, padding=1, use_bias=True, name='conv')(x, train, batch)
-        x = pooling.pool(x, 'max')
+        x = layers.pool(x, 'max')
         x = layers.ConvNorm(0, 3, **fields, padding=1, name='depthwise')(x, train, batch)
         return fused_norm.values(x)
 

@@ -16,7 +16,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from settings_for_tests import small_settings
 
-from fmnist_jax.models import convolution, fused_norm, layers, pooling
+from fmnist_jax.models import convolution, fused_norm, layers
 from fmnist_jax.models.batch import Batch
 from fmnist_jax.train import evaluate, losses
 from fmnist_jax.train import step as steps
@@ -157,8 +157,8 @@ def test_pooling(kind, ceil_mode):
     images = draw(ROWS, 3, 5, 1)
     outputs, gradient = optimized(
         lambda x: (
-            pooling.pool(x, kind, ceil_mode),
-            jax.grad(lambda x: (pooling.pool(x, kind, ceil_mode) ** 2).sum())(x),
+            layers.pool(x, kind, ceil_mode),
+            jax.grad(lambda x: (layers.pool(x, kind, ceil_mode) ** 2).sum())(x),
         )
     )(images)
     reduce = {'max': np.max, 'average': np.mean}[kind]

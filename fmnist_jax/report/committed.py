@@ -6,7 +6,7 @@ from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import percent
 from fmnist_jax.report.rows import seed_accuracies
 from fmnist_jax.results import lines as result_lines
-from fmnist_jax.results.statistics import ROUNDING, summarize
+from fmnist_jax.results.statistics import summarize, verdict
 
 _FEWEST = 3  # committed seeds that say how far seeds lie apart
 
@@ -37,8 +37,9 @@ def _line(result, committed):
     ours, yours = seed_accuracies(committed), seed_accuracies(result)
     if len(ours) < _FEWEST or not yours:
         return ''
-    low, high = summarize(ours).prediction
-    inside = sum(low - ROUNDING <= value <= high + ROUNDING for value in yours)
+    summary = summarize(ours)
+    inside = sum(verdict(value, summary) == 'consistent' for value in yours)
+    low, high = summary.prediction
     whole = f'your {len(yours)} seed{"s" * (len(yours) > 1)}'
     seeds, end = f'{inside} of {whole}', '.'
     if inside == len(yours):

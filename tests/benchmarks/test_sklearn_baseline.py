@@ -101,7 +101,7 @@ def test_every_export_of_the_report(folder, small, tmp_path, capsys):
     assert 'left out learning curves, loss: no row has a history' in told and 'wrote 4 runs' in told
     with open(tmp_path / 'rows.csv', newline='') as file:
         (row,) = csv.DictReader(file)
-    _, (ours,) = rows.read(folder, small.parent)
+    _, (ours,) = rows.read(folder)
     assert float(row['mean']) == pytest.approx(ours.accuracy.mean) and row['epochs_trained'] == ''
     figures = {path.stem for path in (folder / 'figures').iterdir()}
     assert figures == {'accuracy', 'mistakes'}

@@ -78,8 +78,7 @@ def _finish(axes, rows, low, high):
     """Axes, verdicts at the right, and the legend."""
     axes.set_xlim(low, high)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis='y', length=0)
-    axes.grid(axis='y', visible=False)
+    axes.grid(axis='x')
     axes.spines['left'].set_visible(False)
     axes.set_xlabel('test accuracy in %')
     axes.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])

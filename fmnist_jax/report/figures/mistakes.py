@@ -74,8 +74,6 @@ def confusion(rows):
     ticks = [*range(size), size + 0.1]
     axes.set_xticks(ticks, [*names, 'recall'], rotation=40, ha='right', rotation_mode='anchor')
     axes.set_yticks(ticks, [*names, 'precision'])
-    axes.tick_params(length=0)
-    axes.grid(False)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
     mistakes = np.nan_to_num(np.where(np.eye(size, dtype=bool), 0, fractions))
@@ -143,8 +141,7 @@ def class_accuracy(rows):
         axes.text(1.01, y, text, transform=place, va='center', fontsize=style.SMALL)
     axes.set_yticks(range(len(order)), names)
     axes.set_ylim(len(order) - 0.4, -0.6)
-    axes.tick_params(axis='y', length=0)
-    axes.grid(axis='y', visible=False)
+    axes.grid(axis='x')
     axes.spines['left'].set_visible(False)
     axes.set_xlabel('accuracy on the test images of the class in %')
     best, worst = means[order[0]], means[order[-1]]

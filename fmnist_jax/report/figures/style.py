@@ -8,46 +8,18 @@ every figure twice.
 import contextlib
 import html
 import io
+import pathlib
 import re
 from typing import Any, NamedTuple
 
+# As in figures.mplstyle.
 INK, MUTED, RULE, PAPER = '#1f2328', '#646c76', '#dfe3e8', '#ffffff'
 BLUE, ORANGE = '#0072b2', '#d55e00'
 WIDTH = 7.2  # inches, of every figure
 LINE = 0.14  # inches, the height of a line of text
 SMALL = 7.5  # points
 
-_STYLE = {
-    'axes.edgecolor': MUTED,
-    'axes.grid': True,
-    'axes.labelcolor': INK,
-    'axes.labelsize': 8.5,
-    'axes.linewidth': 0.6,
-    'axes.spines.right': False,
-    'axes.spines.top': False,
-    'axes.titlecolor': INK,
-    'axes.titlelocation': 'left',
-    'axes.titlesize': 8.5,
-    'figure.facecolor': PAPER,
-    'axes.facecolor': 'none',
-    'font.family': 'DejaVu Sans',  # comes with matplotlib: the same layout everywhere
-    'font.size': 8.5,
-    'grid.color': RULE,
-    'grid.linewidth': 0.6,
-    'legend.fontsize': 8.5,
-    'legend.frameon': False,
-    'lines.linewidth': 1.4,
-    'svg.fonttype': 'none',  # text stays text: smaller files, which can be searched
-    'svg.hashsalt': 'fmnist_jax',
-    'text.color': INK,
-    'text.parse_math': False,  # a $ in a row's name is a $
-    'xtick.color': MUTED,
-    'xtick.labelcolor': INK,
-    'xtick.labelsize': 8,
-    'ytick.color': MUTED,
-    'ytick.labelcolor': INK,
-    'ytick.labelsize': 8,
-}
+_STYLE = pathlib.Path(__file__).parent / 'figures.mplstyle'
 
 
 class Figure(NamedTuple):
@@ -63,11 +35,9 @@ class Figure(NamedTuple):
 @contextlib.contextmanager
 def look():
     """Draws and saves with this look, whatever the user's matplotlibrc says."""
-    import matplotlib
+    import matplotlib.style
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+    with matplotlib.style.context(_STYLE, after_reset=True):
         yield
 
 

@@ -103,7 +103,7 @@ def test_every_export_of_the_report(folder, small, tmp_path, capsys):
     assert 'wrote 4 runs' in messages
     with open(tmp_path / 'rows.csv', newline='') as file:
         (row,) = csv.DictReader(file)
-    _, (ours,) = rows.read(folder, small.parent)
+    _, (ours,) = rows.read(folder)
     assert float(row['mean']) == pytest.approx(ours.accuracy.mean) and row['epochs_trained'] == ''
     figures = {path.stem for path in (folder / 'figures').iterdir()}
     assert figures == {'accuracy', 'confusion', 'class_accuracy', 'mistakes'}

@@ -171,8 +171,6 @@ def _panels(titles, title, gap):
         axes.set_visible(False)
     for axes, name in zip(grid, titles, strict=False):
         axes.set_title(name, pad=3, y=1, fontsize=8)
-        axes.grid(False)
-        axes.tick_params(length=0)
     plot.supxlabel('epoch', fontsize=8.5, y=0.1 / total, va='bottom')
     return plot, grid[:number], columns
 

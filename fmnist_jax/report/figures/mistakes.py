@@ -63,8 +63,6 @@ def confusion(rows):
     ticks = [*range(size), size + 0.1]
     axes.set_xticks(ticks, [*names, 'recall'], rotation=40, ha='right', rotation_mode='anchor')
     axes.set_yticks(ticks, [*names, 'precision'])
-    axes.tick_params(length=0)
-    axes.grid(False)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
     mistakes = np.nan_to_num(np.where(np.eye(size, dtype=bool), 0, fractions))

@@ -8,10 +8,11 @@ every figure twice.
 import contextlib
 import html
 import io
+import pathlib
 import re
 from typing import Any, NamedTuple
 
-_COLOURS = {  # of files; the page has other colours in dark mode
+_COLOURS = {  # as in figures.mplstyle; the page has others in dark mode
     'ink': '#1f2328',
     'muted': '#646c76',
     'rule': '#dfe3e8',
@@ -25,37 +26,7 @@ LINE = 0.14  # inches, the height of a line of text
 SMALL = 7.5  # points
 RING = {'ms': 3, 'mfc': 'none', 'mec': MUTED, 'mew': 0.7}  # a seed
 
-_STYLE = {
-    'axes.edgecolor': MUTED,
-    'axes.grid': True,
-    'axes.labelcolor': INK,
-    'axes.labelsize': 8.5,
-    'axes.linewidth': 0.6,
-    'axes.spines.right': False,
-    'axes.spines.top': False,
-    'axes.titlecolor': INK,
-    'axes.titlelocation': 'left',
-    'axes.titlesize': 8.5,
-    'figure.facecolor': PAPER,
-    'axes.facecolor': 'none',
-    'font.family': 'DejaVu Sans',  # comes with matplotlib: the same layout everywhere
-    'font.size': 8.5,
-    'grid.color': RULE,
-    'grid.linewidth': 0.6,
-    'legend.fontsize': 8.5,
-    'legend.frameon': False,
-    'lines.linewidth': 1.4,
-    'svg.fonttype': 'none',  # text stays text: smaller files, which can be searched
-    'svg.hashsalt': 'fmnist_jax',
-    'text.color': INK,
-    'text.parse_math': False,  # a $ in a row's name is a $
-    'xtick.color': MUTED,
-    'xtick.labelcolor': INK,
-    'xtick.labelsize': 8,
-    'ytick.color': MUTED,
-    'ytick.labelcolor': INK,
-    'ytick.labelsize': 8,
-}
+_STYLE = pathlib.Path(__file__).parent / 'figures.mplstyle'
 
 
 class Figure(NamedTuple):
@@ -71,11 +42,9 @@ class Figure(NamedTuple):
 @contextlib.contextmanager
 def look():
     """Draws and saves with this look, whatever the user's matplotlibrc says."""
-    import matplotlib
+    import matplotlib.style
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+    with matplotlib.style.context(_STYLE, after_reset=True):
         yield
 
 
@@ -99,8 +68,7 @@ def finish_lines(axes, names, x_label):
     """The axes of a figure with one named line below the other."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis='y', length=0)
-    axes.grid(axis='y', visible=False)
+    axes.grid(axis='x')
     axes.spines['left'].set_visible(False)
     axes.set_xlabel(x_label)
 

@@ -18,8 +18,14 @@ from fmnist_jax.config.cli import Parser  # noqa: E402
 from fmnist_jax.markdown import markdown, percent  # noqa: E402
 from fmnist_jax.report import rows as table_rows  # noqa: E402
 from fmnist_jax.report.claims import evaluate  # noqa: E402
-from fmnist_jax.report.overview import best_reported, ours, overview, read, tables_not_run  # noqa: E402
 from fmnist_jax.report.rows import VERDICTS, verdict_counts  # noqa: E402
+from fmnist_jax.report.tables import (  # noqa: E402
+    best_reported,
+    ours,
+    overview,
+    read_tables,
+    tables_not_run,
+)
 
 EXPERIMENTS = ROOT / 'experiments'
 REPORTS = ('000', '001', '002', '003', '004')
@@ -66,7 +72,7 @@ def scorecard():
 def all_tables():
     """The table that `python -m fmnist_jax.report experiments --configs=configs` prints."""
     workdirs = _workdirs()
-    return overview(read(workdirs) + tables_not_run(ROOT / 'configs', EXPERIMENTS, workdirs))
+    return overview(read_tables(workdirs) + tables_not_run(ROOT / 'configs', EXPERIMENTS, workdirs))
 
 
 def _write(path, table):

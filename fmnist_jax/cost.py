@@ -8,15 +8,14 @@ Operations follow report 000's formulas (models/operations.py). Beside them stan
 counts in the program for this machine.
 """
 
-import argparse
 import json
 import sys
 
 import jax
 import jax.numpy as jnp
 
-from fmnist_jax.config.cli import Parser
-from fmnist_jax.markdown import markdown
+from fmnist_jax.config.cli import Parser, exit_code
+from fmnist_jax.markdown import markdown, number
 from fmnist_jax.models import MODELS, make_model
 from fmnist_jax.models.mobilenet import SMALLEST, MobileNet
 from fmnist_jax.models.operations import layers, of_kernels, size
@@ -39,10 +38,8 @@ Report 000 prints 242M and 93M operations for the MobileNets. Its formulas do no
 
 
 def compiler_flops(model, variables, image_shape):
-    """Floating-point operations that XLA counts in one image's forward pass; None if it cannot.
-
-    XLA counts a loop's body once; with one image the loops of convolution.py run once.
-    """
+    """Floating-point operations that XLA counts in one image's forward pass; None if it cannot."""
+    # XLA counts a loop's body once; with one image the loops of convolution.py run once.
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     forward = jax.jit(lambda variables, images: model.apply(variables, images, train=False))
     flops = (forward.lower(variables, images).cost_analysis() or {}).get('flops')
@@ -50,12 +47,7 @@ def compiler_flops(model, variables, image_shape):
 
 
 def network_cost(name, image_size=IMAGE_SIZE):
-    """The printed numbers of a network as a dict for json.dumps.
-
-    Args:
-      name: of MODELS.
-      image_size: side of the MobileNets' images in pixels; the others take 28x28.
-    """
+    """The printed numbers of a network; `image_size`: pixels, of the MobileNets alone."""
     model = make_model(name)
     shape = (image_size, image_size, 3) if isinstance(model, MobileNet) else (28, 28, 1)
     found, variables = layers(model, shape)
@@ -78,24 +70,15 @@ def _sides(shape):
 
 
 def network_table(cost):
-    """A network layer by layer, in the columns of report 000's Table 1, with parameters and names.
-
-    Args:
-      cost: from `network_cost`.
-    """
+    """A `network_cost` layer by layer: report 000's Table 1, with parameters and names."""
     rows, previous = [], cost['input']
     for layer in cost['layers']:
         if len(previous) == 3 and len(layer['input']) == 1:
             rows.append(('Flatten', '', _sides(previous), '', '', ''))
         stride = f' / s{layer["stride"]}' if layer['stride'] else ''
-        rows.append((
-            layer['kind'] + stride,
-            _sides(layer['shape']),
-            _sides(layer['input']),
-            str(layer['operations'] or ''),
-            str(layer['parameters'] or ''),
-            layer['name'],
-        ))  # fmt: skip
+        shapes = _sides(layer['shape']), _sides(layer['input'])
+        counts = str(layer['operations'] or ''), str(layer['parameters'] or '')
+        rows.append((layer['kind'] + stride, *shapes, *counts, layer['name']))
         previous = layer['output']
     rows[-1] = ('SoftMax', *rows[-1][1:])  # Table 1's name for the last dense layer
     rows.append(('Total', '', '', str(cost['operations']), str(cost['parameters']), ''))
@@ -104,57 +87,36 @@ def network_table(cost):
     sums += f', {cost["trainable"]:,} of them trainable'
     if cost['flops'] is not None:
         sums += f', {cost["flops"]:,} FLOPs (XLA, {cost["backend"]})'
-    text = (
-        f'{cost["model"]}, operations per forward step (report 000, formulas 1 and 2)\n\n'
-        f'{markdown(heading, rows)}\n{sums}.'
-    )
-    reported = cost['reported']
-    if reported:
+    title = f'{cost["model"]}, operations per forward step (report 000, formulas 1 and 2)'
+    text = f'{title}\n\n{markdown(heading, rows)}\n{sums}.'
+    if reported := cost['reported']:
         text += f'\nReport 000: {reported["operations"]}, {reported["parameters"]}.'
     return text
 
 
 def all_networks(costs):
-    """Report 000's Table 1, then one line for each network.
-
-    Args:
-      costs: from `network_cost`, of all MODELS.
-    """
+    """Report 000's Table 1, then one line for each network."""
     table_1 = next(network_table(cost) for cost in costs if cost['model'] == 'simple_cnn')
-    heading = [
-        'network',
-        'input',
-        'parameters',
-        'trainable',
-        'operations',
-        f'FLOPs (XLA, {costs[0]["backend"]})',
-        'FLOPs / (2 × multiply-adds)',
-        'report: parameters',
-        'report: operations',
-    ]
     rows = []
     for cost in costs:
-        flops = cost['flops']
-        reported = cost['reported'] or {'parameters': '', 'operations': ''}
-        rows.append((
-            cost['model'],
-            _sides(cost['input']),
-            f'{cost["parameters"]:,}',
-            f'{cost["trainable"]:,}',
-            f'{cost["operations"]:,}',
-            '' if flops is None else f'{flops:,}',
-            '' if flops is None else f'{flops / (2 * cost["multiply_adds"]):.2f}',
-            reported['parameters'],
-            reported['operations'],
-        ))  # fmt: skip
-    return (
-        f'Table 1 of report 000: {table_1}\n\nAll networks:\n\n{markdown(heading, rows)}\n{_NOTE}'
-    )
+        flops, reported = cost['flops'], cost['reported'] or {}
+        rows.append({
+            'network': cost['model'],
+            'input': _sides(cost['input']),
+            'parameters': f'{cost["parameters"]:,}',
+            'trainable': f'{cost["trainable"]:,}',
+            'operations': f'{cost["operations"]:,}',
+            f'FLOPs (XLA, {cost["backend"]})': '' if flops is None else f'{flops:,}',
+            'FLOPs / (2 × multiply-adds)': number(flops and flops / (2 * cost['multiply_adds']), 2),
+            'report: parameters': reported.get('parameters', ''),
+            'report: operations': reported.get('operations', ''),
+        })  # fmt: skip
+    table = markdown(list(rows[0]), [list(row.values()) for row in rows])
+    return f'Table 1 of report 000: {table_1}\n\nAll networks:\n\n{table}\n{_NOTE}'
 
 
 def _options(argv):
-    """The command line's values; exits with one line for what is wrong."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument('--model', choices=MODELS, metavar='NAME', help=', '.join(MODELS))
     parser.add_argument('--image_size', type=int, help="side of the MobileNets' images (56)")
     parser.add_argument('--format', choices=('table', 'json'), default='table')
@@ -167,8 +129,7 @@ def _options(argv):
     return options
 
 
-def main(argv=None):
-    """Prints the tables or JSON; returns the exit code."""
+def _main(argv):
     options = _options(argv)
     names = [options.model] if options.model else MODELS
     costs = [network_cost(name, options.image_size or IMAGE_SIZE) for name in names]
@@ -176,7 +137,11 @@ def main(argv=None):
         print(json.dumps(costs, indent=1))
     else:
         print(network_table(costs[0]) if options.model else all_networks(costs))
-    return 0
+
+
+def main(argv=None):
+    """The command: prints the tables or JSON; returns the exit code (config.cli.exit_code)."""
+    return exit_code(_main, argv)
 
 
 if __name__ == '__main__':

@@ -30,36 +30,26 @@ from fmnist_jax.results.statistics import (
 )
 
 
-class ParsedComparison(NamedTuple):
-    """The sum of the rows' means times `weights` should exceed -margin."""
+def _is_comparison(comparison):
+    match comparison:
+        case [str(), str()] | [[str(), str()], [str(), str()]]:
+            return True
+        case [str(), str(), float(margin)] | [[str(), str()], [str(), str()], float(margin)]:
+            return 0 < margin < 1
+    return False
 
-    text: str  # 'adam > sgd*'
-    weights: dict  # {(folder, row): weight}
-    margin: float = 0.0  # a fraction
 
-
-def _check(claim):
-    """Raises ConfigError if `claim` has another form than this module's docstring describes."""
-    try:
-        comparisons = claim['comparisons']
-        sides = [side for comparison in comparisons for side in comparison[:2]]
-        gains = [side for side in sides if not isinstance(side, str)]
-        is_valid = (
-            comparisons
-            and isinstance(claim['text'], str)
-            and all(len(comparison) in (2, 3) for comparison in comparisons)
-            and all(isinstance(a, str) == isinstance(b, str) for a, b, *_ in comparisons)
-            and all(isinstance(a, str) and isinstance(b, str) for a, b in gains)
-            and all(0 < margin < 1 for _, _, *margins in comparisons for margin in margins)
-        )
-        if not is_valid:
-            raise ValueError('another form')
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f'claims: {claim!r} is not a claim ({error!r}); expected a text and comparisons '
-            '[higher, lower], both sides rows or both gains [a, b] of one row over another, with '
-            'an optional margin between 0 and 1'
-        ) from error
+def _comparisons(claim):
+    """The comparisons of a claim of the form that this module's docstring describes."""
+    match claim:
+        case {'text': str(), 'comparisons': [_, *_] as comparisons}:
+            if all(map(_is_comparison, comparisons)):
+                return comparisons
+    raise ConfigError(
+        f'claims: {claim!r} is not a claim; expected a text and comparisons [higher, lower], both '
+        'sides rows or both gains [a, b] of one row over another, with an optional margin between '
+        '0 and 1'
+    )
 
 
 def _rows(pattern, names):
@@ -68,8 +58,7 @@ def _rows(pattern, names):
     if not colon or pattern in names(''):
         folder, inside = '', pattern
     known = names(folder)
-    matching = [n for n in known if n == inside]
-    matching = matching or [n for n in known if fnmatch.fnmatchcase(n, inside)]
+    matching = [inside] if inside in known else fnmatch.filter(known, inside)
     if not matching and not folder:
         raise ConfigError(f'claims: {pattern!r} matches none of the rows {", ".join(known)}')
     return [(folder, name) for name in matching or [inside]]  # another folder may not be run yet
@@ -91,20 +80,16 @@ def _show(side):
 
 
 def parse(claims, names):
-    """Claims -> [(text, [ParsedComparison])].
+    """Claims -> [(text, [('adam > sgd*', {(folder, row): weight}, margin)])].
 
     Args:
       claims: as in config.json: [{'text', 'comparisons': [[higher, lower], ...]}].
       names: function from a folder to the names of its rows; '' is this table.
-
-    Raises:
-      ConfigError: a claim of another form, or a pattern that matches no row.
     """
     parsed = []
     for claim in claims:
-        _check(claim)
         comparisons = []
-        for higher, lower, *margin in claim['comparisons']:
+        for higher, lower, *margin in _comparisons(claim):
             weights = {}
             _add(weights, higher, names, 1.0)
             _add(weights, lower, names, -1.0)
@@ -113,21 +98,13 @@ def parse(claims, names):
             text += ''.join(f' − {100 * points:g}' for points in margin)
             if not weights:
                 raise ConfigError(f'claims: {text} compares rows with themselves')
-            comparisons.append(ParsedComparison(text, weights, *margin))
+            comparisons.append((text, weights, margin[0] if margin else 0.0))
         parsed.append((claim['text'], comparisons))
     return parsed
 
 
 def check(claims, rows):
-    """Checks a config's claims before training.
-
-    Args:
-      claims: as for `parse`.
-      rows: names of the config's rows.
-
-    Raises:
-      ConfigError: as `parse`.
-    """
+    """Raises ConfigError if a config with rows of these names has a claim that `parse` refuses."""
     parse(claims, lambda folder: [] if folder else rows)
 
 
@@ -135,6 +112,7 @@ def check(claims, rows):
 
 HOLDS, REVERSED, UNDECIDED = 'holds', 'does not hold', 'undecided'
 NOT_RUN, ONE_SEED = 'not run yet', 'one seed'
+_OUTCOMES = (REVERSED, NOT_RUN, ONE_SEED, UNDECIDED, HOLDS)  # the first one decides a claim
 LEVEL = 1 - CONFIDENCE
 
 
@@ -166,15 +144,14 @@ def _accuracies(workdir):
     if not (workdir / 'config.json').exists():
         return {}
     done = {r['row']: seed_accuracies(r) for r in result_lines.read(workdir)}
-    names = [row['name'] for row in workdirs.read_config(workdir)['rows']]
-    return {name: done.get(name, []) for name in names}
+    rows = workdirs.read_config(workdir)['rows']
+    return {row['name']: done.get(row['name'], []) for row in rows}
 
 
 def _test(text, weights, margin, accuracies):
     """A Comparison before Holm's correction."""
     samples = [accuracies(folder).get(name, []) for folder, name in weights]
-    weights = list(weights.values())
-    counts = [len(sample) for sample in samples]
+    weights, counts = list(weights.values()), list(map(len, samples))
     seeds = (min(counts), max(counts))
     if not seeds[0]:
         return Comparison(text, NOT_RUN, weights, samples, seeds, margin=margin)
@@ -193,15 +170,15 @@ def _key(comparison):
     return str((comparison.weights, comparison.samples, comparison.margin))
 
 
-def number_of_tests(comparisons):
-    """The number of different tests, for the correction."""
-    return len({_key(c) for c in comparisons if c.p is not None})
+def p_values(comparisons):
+    """{key: p-value} of the different tests."""
+    return {_key(c): c.p for c in comparisons if c.p is not None}
 
 
 def _correct(comparisons):
     """Yields the comparisons with Holm's p-values, outcomes and seeds needed."""
-    p_values = {_key(c): c.p for c in comparisons if c.p is not None}
-    corrected = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True))
+    known = p_values(comparisons)
+    corrected = dict(zip(known, holm(list(known.values())).tolist(), strict=True))
     undecided = sum(p >= LEVEL for p in corrected.values())
     for comparison in comparisons:
         if comparison.p is None:
@@ -218,14 +195,10 @@ def _correct(comparisons):
             yield comparison._replace(needed=needed)
 
 
-def _claim_outcome(comparisons):
-    """One reversed comparison refutes a claim; all must hold to confirm it."""
-    outcomes = [comparison.outcome for comparison in comparisons]
-    return next(o for o in (REVERSED, NOT_RUN, ONE_SEED, UNDECIDED, HOLDS) if o in outcomes)
-
-
 def evaluate(claims, workdir):
     """Tests claims against the results of a workdir and of those beside it: [Claim].
+
+    One reversed comparison refutes a claim; all must hold to confirm it.
 
     Raises:
       ConfigError: a claim of another form, or a damaged workdir.
@@ -239,8 +212,12 @@ def evaluate(claims, workdir):
     except ConfigError as error:
         raise ConfigError(f'{workdir / "config.json"}: {error}') from error
     corrected = _correct([_test(*one, accuracies) for _, group in parsed for one in group])
-    grouped = [(text, list(itertools.islice(corrected, len(group)))) for text, group in parsed]
-    return [Claim(text, _claim_outcome(group), group) for text, group in grouped]
+    tested = []
+    for text, group in parsed:
+        comparisons = list(itertools.islice(corrected, len(group)))
+        outcome = min((comparison.outcome for comparison in comparisons), key=_OUTCOMES.index)
+        tested.append(Claim(text, outcome, comparisons))
+    return tested
 
 
 # The claims as a table.
@@ -280,27 +257,27 @@ def _cells(comparison):
 
 def _comparison_cells(claim):
     """The cells of a claim's comparisons; many that are not run become one line."""
-    left = [c for c in claim.comparisons if c.outcome == NOT_RUN]
-    if len(left) <= _MANY:
-        return [_cells(comparison) for comparison in claim.comparisons]
-    shown = [_cells(c) for c in claim.comparisons if c.outcome != NOT_RUN]
-    more = f'{len(left)} more' if shown else f'{len(left)} comparisons'
-    return [*shown, [more, '', '', '', '', NOT_RUN]]
+    run = [comparison for comparison in claim.comparisons if comparison.outcome != NOT_RUN]
+    left = len(claim.comparisons) - len(run)
+    if left <= _MANY:
+        return list(map(_cells, claim.comparisons))
+    more = f'{left} {"more" if run else "comparisons"}'
+    return [*map(_cells, run), [more, '', '', '', '', NOT_RUN]]
 
 
 def claims_grid(claims):
     """(heading, [(claim, its comparisons' cells)]) of evaluated claims, without empty columns."""
     groups = [(claim, _comparison_cells(claim)) for claim in claims]
-    cells = [line for _, group in groups for line in group]
-    heading, *cells = without_empty_columns([_HEADING, *cells])
-    lines = iter(cells)
+    cells = itertools.chain([_HEADING], *(group for _, group in groups))
+    lines = iter(without_empty_columns(list(cells)))
+    heading = next(lines)
     return heading, [(claim, list(itertools.islice(lines, len(group)))) for claim, group in groups]
 
 
 def explanations(claims):
     """What the columns of evaluated claims mean; [] if none could be tested."""
     comparisons = [c for claim in claims for c in claim.comparisons]
-    tested = number_of_tests(comparisons)
+    tested = len(p_values(comparisons))
     if not tested:
         return []
     margin = [_MARGIN] if any(c.margin for c in comparisons) else []
@@ -308,11 +285,7 @@ def explanations(claims):
 
 
 def claims_text(workdir):
-    """The claims of a workdir's config and their outcomes in Markdown; '' without claims.
-
-    Raises:
-      ConfigError: a claim of another form, or a damaged workdir.
-    """
+    """The claims of a workdir's config and their outcomes in Markdown; '' without claims."""
     claims = workdirs.read_config(workdir).get('claims') or ()
     if not claims:
         return ''
@@ -322,7 +295,6 @@ def claims_text(workdir):
     heading, groups = claims_grid(evaluated)
     lines = [heading]
     for claim, comparisons in groups:
-        empty = [''] * (len(heading) - 2)
-        lines.append([f'**{claim.text}**', *empty, f'**{claim.outcome}**'])
+        lines.append([f'**{claim.text}**', *[''] * (len(heading) - 2), f'**{claim.outcome}**'])
         lines += [[f'`{text}`', *numbers] for text, *numbers in comparisons]
     return f'\nClaims\n\n{grid(lines)}\n{notes(explanations(evaluated))}'

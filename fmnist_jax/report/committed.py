@@ -5,13 +5,14 @@ import pathlib
 from fmnist_jax.config.settings import experiment_key
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import percent
+from fmnist_jax.report.rows import seed_accuracies
 from fmnist_jax.results import lines as result_lines
-from fmnist_jax.results.statistics import ROUNDING, summarize
+from fmnist_jax.results.statistics import summarize, verdict
 
 _FEWEST = 3  # committed seeds that say how far seeds lie apart
 
 
-def committed_rows(folder):
+def _rows(folder):
     """{settings.experiment_key: result line} of the workdirs in a folder."""
     rows = {}
     for workdir in sorted(pathlib.Path(folder).glob('*/results.jsonl')):
@@ -23,37 +24,26 @@ def committed_rows(folder):
 
 
 def comparison(results, folder='experiments'):
-    """One line for each row whose settings have committed seeds, '' if no row has.
-
-    Args:
-      results: result lines of the run.
-      folder: the project's workdirs; it exists in a checkout alone.
-    """
+    """One line for each result line whose settings have committed seeds; '' without any."""
     try:
-        rows = committed_rows(folder)
+        rows = _rows(folder)
     except ConfigError:
         return ''  # the user's own changes in there are no matter of this run
-    lines = []
-    for result in results:
-        committed = rows.get(experiment_key(result['config']))
-        if committed is not None:
-            lines.append(_line(result, committed))
-    return '\n'.join(filter(None, lines))
+    pairs = [(result, rows.get(experiment_key(result['config']))) for result in results]
+    return '\n'.join(filter(None, (_line(*pair) for pair in pairs if pair[1])))
 
 
 def _line(result, committed):
-    """What the committed seeds say about this run's."""
-    ours = [value for value in committed['test_accuracy'] if value is not None]
-    yours = [value for value in result['test_accuracy'] if value is not None]
+    """What the committed seeds say about this run's; '' if too few."""
+    ours, yours = seed_accuracies(committed), seed_accuracies(result)
     if len(ours) < _FEWEST or not yours:
         return ''
-    low, high = summarize(ours).prediction
-    inside = sum(low - ROUNDING <= value <= high + ROUNDING for value in yours)
-    seeds = f'{len(yours)} seed{"s" * (len(yours) > 1)}'
-    where = f"the project's {len(ours)} seeds ({percent(low)} to {percent(high)} %)"
+    summary = summarize(ours)
+    inside = sum(verdict(value, summary) == 'consistent' for value in yours)
+    low, high = summary.prediction
+    whole = f'your {len(yours)} seed{"s" * (len(yours) > 1)}'
+    seeds, end = f'{inside} of {whole}', '.'
     if inside == len(yours):
-        return (
-            f'{result["row"]}: your {seeds} lie where one more of {where} would: '
-            "this installation reproduces the project's numbers."
-        )
-    return f'{result["row"]}: {inside} of your {seeds} lie where one more of {where} would.'
+        seeds, end = whole, ": this installation reproduces the project's numbers."
+    where = f"the project's {len(ours)} seeds ({percent(low)} to {percent(high)} %)"
+    return f'{result["row"]}: {seeds} lie where one more of {where} would{end}'

@@ -41,31 +41,16 @@ def _numbers(workdir, title, row):
     return numbers | {name: getattr(row, name) for name in same_name}
 
 
-_CLAIM_COLUMNS = (
-    'workdir',
-    'title',
-    'claim',
-    'claim_outcome',
-    'comparison',
-    'difference',
-    'interval_low',
-    'interval_high',
-    'margin',
-    'wins',
-    'p',
-    'outcome',
-    'seeds_least',
-    'seeds_most',
-    'seeds_needed',
-)
+_CLAIM_COLUMNS = 'workdir title claim claim_outcome comparison difference interval_low '
+_CLAIM_COLUMNS += 'interval_high margin wins p outcome seeds_least seeds_most seeds_needed'
 
 
 def _claims(workdir, config):
-    """The values of _CLAIM_COLUMNS for each comparison of a workdir's claims, as dicts."""
+    """The values of _CLAIM_COLUMNS for each comparison of a workdir's claims."""
     for claim in evaluate(config.get('claims') or (), workdir):
         for comparison in claim.comparisons:
             contrast = comparison.contrast
-            values = (
+            yield (
                 workdir.resolve().name,
                 config['title'],
                 claim.text,
@@ -80,7 +65,6 @@ def _claims(workdir, config):
                 *comparison.seeds,
                 comparison.needed,
             )
-            yield dict(zip(_CLAIM_COLUMNS, values, strict=True))
 
 
 def write(path, folders):
@@ -88,10 +72,6 @@ def write(path, folders):
 
     Further columns: `reported_NAME` for each other number of a report and `accuracy_seed_K` for
     each seed's test accuracy, empty where a row has none.
-
-    Raises:
-      ConfigError: as `rows.read`.
-      OSError: the file cannot be written.
     """
     lines, claims = [], []
     for workdir in folders:
@@ -107,9 +87,10 @@ def write(path, folders):
     columns = dict.fromkeys(
         name for kind in zip(*lines, strict=True) for part in kind for name in part
     )
-    _write(path, columns, [numbers | also | seeds for numbers, also, seeds in lines])
+    cells = [numbers | also | seeds for numbers, also, seeds in lines]
+    _write(path, columns, [[line.get(column) for column in columns] for line in cells])
     path = pathlib.Path(path)
-    _write(path.with_name(f'{path.stem}_claims{path.suffix}'), _CLAIM_COLUMNS, claims)
+    _write(path.with_name(f'{path.stem}_claims{path.suffix}'), _CLAIM_COLUMNS.split(), claims)
 
 
 def _cell(value):
@@ -121,7 +102,6 @@ def _cell(value):
 
 def _write(path, columns, lines):
     with open(path, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        for line in lines:
-            writer.writerow({name: _cell(value) for name, value in line.items()})
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in line] for line in lines)

@@ -9,25 +9,30 @@ from fmnist_jax.config.settings import flatten, plain
 from fmnist_jax.markdown import percent
 from fmnist_jax.results.statistics import wilson_interval
 
-_FILES = {  # format: its file
-    'safetensors': 'model.safetensors',
-    'stablehlo': 'model.stablehlo',
-    'onnx': 'model.onnx',
-}
+
+def template(name, filters, **options):
+    """The jinja2 template of a file in this folder."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        **options,
+    )
+    environment.filters |= filters
+    return environment.get_template(name)
 
 
 def file_of(format_name):
-    """The name of the file of a format."""
-    return _FILES[format_name]
+    """The name of a format's file."""
+    return f'model.{format_name}'
 
 
 def card(networks, seed, formats):
-    """The card as Markdown.
+    """The card, in Markdown, of the network of a seed, exported in these formats.
 
     Args:
       networks: `results.networks.Networks` with its result line.
-      seed: number of the exported network.
-      formats: names of the exported formats.
     """
     result, settings = networks.result, networks.settings
     position = result['seeds'].index(seed)
@@ -35,22 +40,13 @@ def card(networks, seed, formats):
     def of_seed(name):
         return (result.get(name) or {position: None})[position]
 
-    accuracy = of_seed('test_accuracy')
-    shown_settings = flatten(plain(settings))
+    accuracy, shown_settings = of_seed('test_accuracy'), flatten(plain(settings))
     del shown_settings['seed'], shown_settings['num_seeds']
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {'percent': percent, 'json': json.dumps}
-    return environment.get_template('model_card.md.j2').render(
+    filters = {'percent': percent, 'json': json.dumps}
+    return template('model_card.md.j2', filters, keep_trailing_newline=True).render(
         result=result,
         seed=seed,
         formats=formats,
-        files=_FILES,
         held_out=settings.dataset.num_validation,
         loss=settings.loss,
         classes=networks.class_names,

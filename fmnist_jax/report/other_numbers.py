@@ -5,7 +5,7 @@ import json
 import math
 
 from fmnist_jax.config.settings import from_plain
-from fmnist_jax.markdown import grid, number, percent
+from fmnist_jax.markdown import number, percent
 from fmnist_jax.report.rows import mean
 
 _BATCH = 256  # test images; report 002's ± fits the spread of accuracy over such batches
@@ -64,24 +64,28 @@ def _counts(result):
     return _count(json.dumps({name: config[name] for name in ('model', 'dataset')}))
 
 
-def _parameters(row):
-    """The trained parameters; with those that are not trained if there are any."""
-    trained, (_, total) = row.result.get('parameters'), _counts(row.result)
-    if trained is None or total in (None, trained):
-        return _shown('parameters', trained)
-    return f'{trained:,} trained, {total:,} in all'
-
-
-def _ours(name, row):
-    """Our number; None if the result line does not have it."""
+def _ours(name, value, row):
+    """Our number beside the report's `value`, as shown; '' if the result line does not have it."""
     result, accuracy = row.result, row.accuracy.mean
-    if name == 'plus_minus':
-        return math.sqrt(accuracy * (1 - accuracy) / _BATCH)
-    if name == 'operations':
-        return _counts(result)[0]
-    if name == 'train_seconds':
-        return row.train_seconds / len(row.accuracies)
-    return _keras_loss(result) if name == 'loss' else _at_tested_epoch(result, name)
+    match name:
+        case 'aim':
+            return _aim(value, row)
+        case 'parameters':
+            trained, (_, total) = result.get('parameters'), _counts(result)
+            if trained is not None and total not in (None, trained):
+                return f'{trained:,} trained, {total:,} in all'
+            ours = trained
+        case 'plus_minus':
+            ours = math.sqrt(accuracy * (1 - accuracy) / _BATCH)
+        case 'operations':
+            ours = _counts(result)[0]
+        case 'train_seconds':
+            ours = row.train_seconds / len(row.accuracies)
+        case 'loss':
+            ours = _keras_loss(result)
+        case _:
+            ours = _at_tested_epoch(result, name)
+    return _shown(name, ours)
 
 
 def _shown(name, value):
@@ -99,24 +103,10 @@ def other_numbers_grid(rows):
     Histories are read at the tested epoch; our numbers are means over seeds.
     """
     lines = []
-    for row in rows:
-        if not row.result or row.dataset == 'synthetic':
-            continue
+    for row in (row for row in rows if row.result and row.dataset != 'synthetic'):
         for name, value in row.also_reported.items():
-            if name == 'seconds_per_epoch':
-                continue  # a column of the table of rows
-            if name == 'aim':
-                ours = _aim(value, row)
-            elif name == 'parameters':
-                ours = _parameters(row)
-            else:
-                ours = _shown(name, _ours(name, row))
-            shown_name = _NAMES.get(name, name.replace('_', ' '))
-            lines.append([row.name, shown_name, _shown(name, value), ours])
+            if name != 'seconds_per_epoch':  # a column of the table of rows
+                shown_name = _NAMES.get(name, name.replace('_', ' '))
+                ours = _ours(name, value, row)
+                lines.append([row.name, shown_name, _shown(name, value), ours])
     return [['row', 'what', 'report', 'ours'], *lines] if lines else []
-
-
-def other_numbers_text(rows):
-    """The same as Markdown, with a heading; '' without any."""
-    cells = other_numbers_grid(rows)
-    return f'\nWhat else the report prints\n\n{grid(cells)}\n' if cells else ''

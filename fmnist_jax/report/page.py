@@ -4,15 +4,14 @@ import collections
 import pathlib
 import re
 
-import jinja2
 from markupsafe import Markup, escape
 
 from fmnist_jax.markdown import percent
 from fmnist_jax.report import claims, figures, tables
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
+from fmnist_jax.report.model_card import template
 from fmnist_jax.report.other_numbers import other_numbers_grid
-from fmnist_jax.report.overview import best_reported, ours
 from fmnist_jax.report.provenance import command, how_made, settings_text
 from fmnist_jax.report.rows import JUDGED, VERDICTS, standing, verdict_counts
 
@@ -20,11 +19,11 @@ _OUTCOMES = {'holds': 'consistent', 'does not hold': 'higher'}  # share the verd
 
 
 def _best(rows):
-    row = best_reported(rows)
+    row = tables.best_reported(rows)
     return row and {
         'name': tables.shown_name(row),
         'reported': percent(row.reported),
-        'ours': ours(row),
+        'ours': tables.ours(row),
         'verdict': standing(row),
     }
 
@@ -69,11 +68,8 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
     Args:
       folders: pathlib.Path of each workdir.
       data_dir: folder of the test images and labels (`arrays.labels_at_hand`).
-      not_run: [overview.Table] without a workdir.
+      not_run: [tables.Table] without a workdir.
       say: receives a line of progress for each workdir.
-
-    Raises:
-      ConfigError, DataError: as `rows.read`, `claims.evaluate` and `figures.draw`.
     """
     is_single = len(folders) == 1
     sections, classes = [], {}
@@ -85,19 +81,12 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
     total = collections.Counter()
     for counts in [s['counts'] for s in sections] + [counts for *_, counts in missing]:
         total.update(counts)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
+    filters = {
         'svg': Markup,  # matplotlib escaped its texts
         'percent': percent,
         'breakable': lambda name: escape(name).replace('_', Markup('_<wbr>')),
     }
-    return environment.get_template('page.html').render(
+    return template('page.html', filters, autoescape=True).render(
         sections=sections,
         not_run=missing,
         total=total,
@@ -110,10 +99,5 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
 
 
 def write(path, folders, data_dir=None, not_run=(), say=lambda line: None):
-    """Writes the page of workdirs and of tables not run.
-
-    Raises:
-      ConfigError, DataError: as `page`.
-      OSError: the file cannot be written.
-    """
+    """Writes the page to a file."""
     pathlib.Path(path).write_text(page(folders, data_dir, not_run, say), encoding='utf-8')

@@ -17,7 +17,6 @@ def _range(values):
 
 
 def _distinct(values):
-    """All different values as one text, in order of first appearance."""
     return ', '.join(dict.fromkeys(str(value) for value in values if value))
 
 
@@ -49,9 +48,9 @@ def duration(seconds):
 def how_made(rows):
     """[(fact, text)] about the rows that are run."""
     run = [row for row in rows if row.result]
-    results = [row.result for row in run]
-    if not results:
+    if not run:
         return []
+    results = [row.result for row in run]
     facts = [
         ('data', _distinct(map(_data, results))),
         ('network', _distinct(r.get('model') for r in results)),
@@ -76,18 +75,11 @@ def settings_text(config):
 
 
 def command(workdir, config, rows):
-    """The command that runs the rows not run yet; '' if all are run.
-
-    Args:
-      workdir: pathlib.Path with the name of its config.
-      config: as from `workdirs.read_config`.
-      rows: its [Row].
-    """
+    """The command that runs those of a workdir's Rows that are not run yet; '' without any."""
     missing = [row.name for row in rows if not row.is_run]
     if not missing:
         return ''
-    workdir = pathlib.Path(workdir)
-    if workdir.is_absolute() and workdir.is_relative_to(pathlib.Path.cwd()):
+    if workdir.is_relative_to(pathlib.Path.cwd()):
         workdir = workdir.relative_to(pathlib.Path.cwd())
     dataset = (config.get('dataset') or {}).get('name', 'fashion_mnist')
     is_default = dataset == 'fashion_mnist'

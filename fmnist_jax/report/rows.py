@@ -1,6 +1,7 @@
 """Every number of a table's row, computed once. Tables, CSV, figures and the page show a `Row`."""
 
 import collections
+import contextlib
 import pathlib
 from collections.abc import Mapping
 from math import nan
@@ -87,9 +88,7 @@ def verdict_text(row):
 def verdict_counts(rows, repeats=False):
     """{key of VERDICTS: number of reported numbers}; empty for synthetic images.
 
-    Args:
-      rows: [Row].
-      repeats: also count rows that repeat another row's number.
+    Rows that repeat another row's number count only with `repeats`.
     """
     if any(row.dataset == 'synthetic' for row in rows):
         return {}
@@ -105,28 +104,26 @@ def mean(values):
     return float(np.mean(numbers)) if numbers else None
 
 
-def damaged(row_name, error, workdir=''):
-    """The ConfigError for a result line that lacks a field or holds a wrong one."""
-    return ConfigError(
-        f'{pathlib.Path(workdir) / "results.jsonl"}, row {row_name!r}: a damaged line ({error!r}); '
-        'repair or delete it'
-    )
+@contextlib.contextmanager
+def refuse_damage(row_name, workdir=''):
+    """Turns the error of a result line that lacks a field or holds a wrong one into ConfigError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        file = pathlib.Path(workdir) / 'results.jsonl'
+        raise ConfigError(
+            f'{file}, row {row_name!r}: a damaged line ({error!r}); repair or delete it'
+        ) from error
 
 
 def from_result(result, workdir=''):
     """The Row of a result line.
 
-    Args:
-      result: the line as a dict.
-      workdir: named in the error.
-
     Raises:
       ConfigError: the line lacks a field or holds a wrong one.
     """
-    try:
+    with refuse_damage(result['row'], workdir):
         return _from_result(result)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise damaged(result['row'], error, workdir) from error
 
 
 def _from_result(result):
@@ -192,9 +189,8 @@ def _seconds_per_epoch(result):
 
 def not_run(row):
     """The Row of a config's row without a result line."""
-    return Row(
-        row['name'], row['reported'], row.get('also_reported', {}), row.get('repeats', False)
-    )
+    also, repeats = row.get('also_reported', {}), row.get('repeats', False)
+    return Row(row['name'], row['reported'], also, repeats)
 
 
 def read(workdir):

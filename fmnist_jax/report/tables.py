@@ -1,12 +1,24 @@
-"""The Markdown table of a workdir and the text below it."""
+"""Markdown: the table of a workdir with the text below it, and the overview of all tables."""
 
 import math
+import pathlib
+from typing import NamedTuple
 
+from fmnist_jax.config.settings import plain
+from fmnist_jax.config.table import load_config
+from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import grid, interval, notes, number, percent, without_empty_columns
 from fmnist_jax.report.claims import claims_text
-from fmnist_jax.report.other_numbers import other_numbers_text
+from fmnist_jax.report.other_numbers import other_numbers_grid
 from fmnist_jax.report.provenance import command
-from fmnist_jax.report.rows import from_result, read, verdict_text
+from fmnist_jax.report.rows import (
+    JUDGED,
+    from_result,
+    not_run,
+    read,
+    verdict_counts,
+    verdict_text,
+)
 from fmnist_jax.results.statistics import CONFIDENCE, rank_correlation, summarize
 
 
@@ -113,35 +125,28 @@ def grid_summary(rows):
 
     A report that picks the best row of its grid relies on the order.
     """
-    run = [row for row in rows if row.accuracy.count]
-    reported = [row for row in rows if row.reported is not None]
-    both = [row for row in run if row.reported is not None]
-    parts = []
-    if reported:
-        summary = summarize([row.reported for row in reported])
-        parts.append(f'report {mean_and_std(summary)} ({len(reported)} rows)')
-    if run:
-        summary = summarize([row.accuracy.mean for row in run])
-        parts.append(f'ours {mean_and_std(summary)} ({len(run)} rows)')
+    reported = [row.reported for row in rows if row.reported is not None]
+    run = [row.accuracy.mean for row in rows if row.accuracy.count]
+    both = [row for row in rows if row.accuracy.count and row.reported is not None]
+    parts = [
+        f'{whose} {mean_and_std(summarize(values))} ({len(values)} rows)'
+        for whose, values in (('report', reported), ('ours', run))
+        if values
+    ]
+    reported_of_both = [row.reported for row in both]
     if both and len(both) < len(reported):
-        summary = summarize([row.reported for row in both])
+        summary = summarize(reported_of_both)
         parts.append(f'the report on the rows that we have {mean_and_std(summary)}')
-    return f'Mean ± sd over the rows: {"; ".join(parts)}.{_same_order(both)}'
-
-
-def _same_order(rows):
-    """A sentence on the rank correlation of report and ours; '' for too few rows."""
-    coefficient, p = rank_correlation(
-        [row.reported for row in rows], [row.accuracy.mean for row in rows]
-    )
-    if math.isnan(coefficient):
-        return ''
+    text = f'Mean ± sd over the rows: {"; ".join(parts)}.'
+    coefficient, p = rank_correlation(reported_of_both, [row.accuracy.mean for row in both])
+    if math.isnan(coefficient):  # too few rows
+        return text
     outcome = 'are not shown to agree'
     if p < 1 - CONFIDENCE:
         outcome = 'agree' if coefficient > 0 else 'are opposed'
     return (
-        f" The orders of report and ours {outcome} (Spearman's rank correlation "
-        f'{coefficient:.2f} over {len(rows)} rows, p = {p:.2g}).'
+        f"{text} The orders of report and ours {outcome} (Spearman's rank correlation "
+        f'{coefficient:.2f} over {len(both)} rows, p = {p:.2g}).'
     )
 
 
@@ -152,11 +157,7 @@ def rows_text(title, rows):
 
 
 def table(results, title):
-    """Markdown table of result lines, in their order.
-
-    Raises:
-      ConfigError: a damaged line.
-    """
+    """Markdown table of result lines, in their order. Raises ConfigError for a damaged one."""
     return rows_text(title, [from_result(result) for result in results])
 
 
@@ -176,4 +177,101 @@ def workdir_table(workdir):
             f'\nNot run yet: {missing} of {len(rows)} rows. This runs them; finished rows are not '
             f'run again:\n\n    {command(workdir, config, rows)}\n'
         )
-    return text + claims_text(workdir) + other_numbers_text(rows)
+    text += claims_text(workdir)
+    other_numbers = other_numbers_grid(rows)
+    if other_numbers:
+        text += f'\nWhat else the report prints\n\n{grid(other_numbers)}\n'
+    return text
+
+
+# All tables at a glance.
+
+
+_OVERVIEW = ('table', 'best reported', 'report', 'ours: mean ± sd', 'verdict')
+_OVERVIEW += ('all verdicts', 'rows run')
+
+
+class Table(NamedTuple):
+    """A table with its rows, run or not."""
+
+    title: str
+    rows: list  # [Row]
+    command: str  # runs the rows not run yet; '' if all are run
+
+
+def read_tables(folders):
+    """The Tables of workdirs."""
+    return [_table(folder, *read(folder)) for folder in folders]
+
+
+def _table(folder, config, rows):
+    return Table(config['title'], rows, command(folder, config, rows))
+
+
+def tables_not_run(configs, folder, folders):
+    """The Tables of config files without a workdir that have a reported number of their own.
+
+    Args:
+      configs: folder of the config files.
+      folder: pathlib.Path of the folder of workdirs, each with the name of its config.
+      folders: the workdirs in it.
+
+    Raises:
+      ConfigError: no config files, or a file that is not a config.
+    """
+    files = sorted(path for path in pathlib.Path(configs).glob('*.py') if path.stem != 'base')
+    if not files:
+        raise ConfigError(f'{configs}: no config files there (*.py)')
+    run = {path.resolve().name for path in folders}
+    tables = []
+    for path in (path for path in files if path.stem not in run):
+        config = plain(load_config(path))
+        rows = [not_run(row) for row in config['rows']]
+        if verdict_counts(rows):
+            tables.append(_table(folder / path.stem, config, rows))
+    return sorted(tables, key=lambda table: table.title)
+
+
+def best_reported(rows):
+    """The row with the report's best number; None without one, or on synthetic images.
+
+    Of several rows with that number, our best.
+    """
+    numbers = [row for row in rows if row.reported is not None]
+    if not numbers or any(row.dataset == 'synthetic' for row in rows):
+        return None
+    return max(numbers, key=lambda r: (r.reported, r.accuracy.mean if r.accuracy.count else 0))
+
+
+def ours(row):
+    """'91.00 ± 0.12 (5 seeds)', or 'not run yet'."""
+    seeds = row.accuracy.count
+    return shown_mean(row) + (f' ({seeds} seed{"s" * (seeds > 1)})' if seeds else '')
+
+
+def _overview_cells(table):
+    rows, best = table.rows, best_reported(table.rows)
+    counts = verdict_counts(rows)
+    verdicts = ', '.join(f'{counts[name]} {name}' for name in JUDGED if name in counts)
+    return (
+        table.title,
+        shown_name(best),
+        percent(best.reported),
+        ours(best),
+        verdict_text(best),
+        verdicts or ('' if counts else "other tables' numbers"),
+        f'{sum(row.is_run for row in rows)} of {len(rows)}',
+    )
+
+
+def overview(tables):
+    """Markdown: one line a table with a reported number, by title."""
+    shown = [table for table in tables if best_reported(table.rows)]
+    lines = [_overview_cells(table) for table in sorted(shown, key=lambda table: table.title)]
+    return grid([_OVERVIEW, *lines])
+
+
+def commands(tables):
+    """Markdown: the command of every table that lacks rows; '' if none does."""
+    lines = sorted(f'- {table.title}: `{table.command}`' for table in tables if table.command)
+    return '\nRows not run yet:\n\n' + '\n'.join(lines) + '\n' if lines else ''

@@ -1,5 +1,6 @@
 """Result lines as TensorBoard event files: curves of every seed and their mean."""
 
+import contextlib
 import datetime
 import pathlib
 
@@ -23,9 +24,6 @@ def runs(row):
 
     Epochs count from 1. NaN and None, as after a seed stopped, are left out. The test accuracy has
     the tested epoch, in 'mean' the last one; the learning rate is that of an epoch's first step.
-
-    Raises:
-      ConfigError: a damaged line.
     """
     curves, rates = history(row), learning_rates(row)
     tested = row.result.get('tested_epoch') or [None] * len(row.seeds)
@@ -46,13 +44,10 @@ def _scalars(curves, accuracy, tested, rates):
     """[(tag, epoch, value)] of one run."""
     scalars, trained = [], 0
     for name, values in curves.items():
-        finite = [
-            (epoch, float(value))
-            for epoch, value in enumerate(values, 1)
-            if value is not None and np.isfinite(value)
-        ]
-        scalars += [(_TAGS[name], epoch, value) for epoch, value in finite]
-        trained = max([trained, *(epoch for epoch, _ in finite)])
+        for epoch, value in enumerate(values, 1):
+            if value is not None and np.isfinite(value):
+                scalars.append((_TAGS[name], epoch, float(value)))
+                trained = max(trained, epoch)
     if rates is not None:
         trained = trained or len(rates)
         scalars += [('learning_rate', e, float(v)) for e, v in enumerate(rates[:trained], 1)]
@@ -61,38 +56,27 @@ def _scalars(curves, accuracy, tested, rates):
     return scalars
 
 
-def _finish_time(row):
-    """When the row was finished, in seconds since 1970; 0 if unknown."""
-    try:
-        return datetime.datetime.fromisoformat(row.result['finished']).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-
-
 def write(directory, folders):
     """Writes `directory`/WORKDIR/ROW/seed_K and .../mean; returns the number of runs.
 
     A run without any number gets no folder.
 
-    Args:
-      directory: TensorBoard's --logdir; created if needed.
-      folders: pathlib.Path of each workdir.
-
     Raises:
       ConfigError: a damaged line, or a run's folder exists (TensorBoard would show both).
-      OSError: a file cannot be written.
     """
     planned = {}
     for workdir in folders:
-        _, rows = read(workdir)
-        for row in (row for row in rows if row.result):
+        for row in (row for row in read(workdir)[1] if row.result):
+            time = 0.0  # unknown
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                time = datetime.datetime.fromisoformat(row.result['finished']).timestamp()
             of_row = pathlib.Path(directory) / workdir.resolve().name / files.file_name(row.name)
             for name, scalars in runs(row).items():
                 folder = of_row / name
                 if folder.exists() or folder in planned:
                     raise ConfigError(f'{folder} is there already; choose another --tensorboard')
                 if scalars:
-                    planned[folder] = (scalars, _finish_time(row))
+                    planned[folder] = (scalars, time)
     from tensorboardX import SummaryWriter
 
     for folder, (scalars, time) in planned.items():

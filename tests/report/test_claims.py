@@ -36,7 +36,7 @@ def test_sides_are_weights_of_rows():
 @pytest.mark.parametrize(
     ('claim', 'message'),
     [
-        ({'comparisons': [['adam', 'sgd']]}, "KeyError('text')"),
+        ({'comparisons': [['adam', 'sgd']]}, 'expected a text and comparisons'),
         ({'text': 't', 'comparisons': []}, 'expected a text and comparisons'),
         ({'text': 't', 'comparisons': [['adam']]}, 'expected a text and comparisons'),
         ({'text': 't', 'comparisons': [['adam', ['sgd', 'adam']]]}, 'both sides rows or both'),

@@ -7,8 +7,8 @@ from report_for_tests import cells, fill, line
 
 from experiments import scorecard
 from fmnist_jax import report
-from fmnist_jax.report.overview import read, tables_not_run
 from fmnist_jax.report.rows import not_run, verdict_counts
+from fmnist_jax.report.tables import read_tables, tables_not_run
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -107,7 +107,7 @@ def test_the_readmes_show_the_result_lines():
     experiments = ROOT / 'experiments'
     folders = sorted(path.parent for path in experiments.glob('*/results.jsonl'))
     not_run_at_all = tables_not_run(ROOT / 'configs', experiments, folders)
-    shown = report.overview(read(folders) + not_run_at_all)
+    shown = report.overview(read_tables(folders) + not_run_at_all)
     assert scorecard.all_tables() == shown
     assert shown in (experiments / 'README.md').read_text()
     score = scorecard.scorecard()

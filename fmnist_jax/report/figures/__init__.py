@@ -1,5 +1,7 @@
 """All figures of a workdir, for files and for the page."""
 
+import itertools
+
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.accuracy import accuracy_by_row
@@ -8,16 +10,11 @@ from fmnist_jax.report.figures.mistakes import class_accuracy, confusion, surest
 
 
 def draw(rows, workdir, data_dir=None):
-    """([Figure], [why another one is left out]) of a workdir. Fetches nothing.
-
-    Args:
-      rows: its [Row], in its order.
-      workdir: its folder.
-      data_dir: folder of the test images and labels (`arrays.labels_at_hand`).
+    """([Figure], [why another one is left out]) of the Rows of a workdir. Fetches nothing.
 
     Raises:
       ConfigError: a damaged result line.
-      DataError: damaged predictions, labels or images.
+      DataError: damaged predictions, labels or images, which `arrays.labels_at_hand` looks for.
     """
     with style.look():
         mistakes, why_not = surest_mistakes(rows, workdir, data_dir)
@@ -34,19 +31,11 @@ def draw(rows, workdir, data_dir=None):
 
 
 def write(workdir, data_dir=None, endings=('.svg',)):
-    """Writes a workdir's figures to its folder `figures`; (paths, why others are left out).
-
-    Raises:
-      ConfigError, DataError: as `draw` and `rows.read`.
-      OSError: a file cannot be written.
-    """
-    _, rows = table_rows.read(workdir)
-    figures, left_out = draw(rows, workdir, data_dir)
-    folder = workdir / 'figures'
-    if figures:
+    """Writes a workdir's figures to its folder `figures`; (paths, why others are left out)."""
+    figures, left_out = draw(table_rows.read(workdir)[1], workdir, data_dir)
+    folder, paths = workdir / 'figures', []
+    for figure, ending in itertools.product(figures, endings):
         folder.mkdir(exist_ok=True)
-    paths = [folder / f'{figure.name}{ending}' for figure in figures for ending in endings]
-    for figure in figures:
-        for ending in endings:
-            style.save(figure.plot, folder / f'{figure.name}{ending}')
+        paths.append(folder / f'{figure.name}{ending}')
+        style.save(figure.plot, paths[-1])
     return paths, left_out

@@ -12,7 +12,6 @@ _SEEDS_BELOW = 0.27  # of the distance between two rows
 
 _MEAN = {'color': style.BLUE, 'ms': 5, 'lw': 2.8, 'solid_capstyle': 'butt'}
 _ONE_MORE = {'color': style.BLUE, 'marker': '|', 'ms': 5, 'lw': 0.8, 'mew': 0.8}
-_SEED = {'ms': 3, 'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7}
 _REPORT = {'ms': 6.5, 'mfc': 'none', 'mec': style.ORANGE, 'mew': 1.4, 'zorder': 3}
 
 _CAPTION = (
@@ -49,7 +48,7 @@ def _draw_row(axes, y, row, low, high):
     """Draws one row at height y; numbers below `low` become text at the edge."""
     below = []
     seeds = [100 * a for a in row.accuracies if a is not None]
-    axes.plot(seeds, [y + _SEEDS_BELOW] * len(seeds), 'o', **_SEED)
+    axes.plot(seeds, [y + _SEEDS_BELOW] * len(seeds), 'o', **style.RING)
     mean, reported = 100 * row.accuracy.mean, row.reported
     if row.accuracy.count and mean < low:
         below.append(f'ours {mean:.2f}')
@@ -68,48 +67,36 @@ def _draw_row(axes, y, row, low, high):
     elif reported is not None:
         axes.plot(100 * reported, y, 'D', **_REPORT)
     if below:
-        place = axes.get_yaxis_transform()
-        text = '◂ ' + ', '.join(below)
-        axes.text(0.004, y, text, transform=place, va='center', fontsize=style.SMALL)
+        style.beside(axes, 0.004, y, '◂ ' + ', '.join(below))
     return bool(below)
 
 
 def _finish(axes, rows, low, high):
     """Axes, verdicts at the right, and the legend."""
     axes.set_xlim(low, high)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis='y', length=0)
-    axes.grid(axis='y', visible=False)
-    axes.spines['left'].set_visible(False)
-    axes.set_xlabel('test accuracy in %')
+    style.finish_lines(axes, [wrapped(row.name, 30) for row in rows], 'test accuracy in %')
     axes.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
-    place = axes.get_yaxis_transform()
     for y, row in enumerate(rows):
         text = VERDICTS[standing(row)][1] if row.verdict or not row.accuracy.count else ''
         colour = style.INK if row.verdict else style.MUTED
-        axes.text(1.02, y, text, transform=place, va='center', fontsize=style.SMALL, color=colour)
+        style.beside(axes, 1.02, y, text, color=colour)
     axes.plot([], [], '-o', label='our mean, 95 % interval', **_MEAN)
     axes.plot([], [], label='one more seed, 95 %', **_ONE_MORE)
-    axes.plot([], [], 'o', label='one seed', **_SEED)
+    axes.plot([], [], 'o', label='one seed', **style.RING)
     axes.plot([], [], 'D', label='report', **_REPORT)
     style.legend(axes.figure, ncols=4)
 
 
 def accuracy_by_row(rows):
-    """The Figure of all rows with a number, ours or the report's; None if no row is run.
-
-    To be called within `style.look`.
-    """
+    """The Figure of all rows with a number, ours or the report's; None if no row is run."""
     rows = [row for row in rows if row.accuracy.count or row.reported is not None]
     run = [row for row in rows if row.accuracy.count]
     if not run:
         return None
     title = 'Accuracy by row'
-    names = [wrapped(row.name, 30) for row in rows]
-    left = style.width_of(names)
+    left = style.width_of([wrapped(row.name, 30) for row in rows])
     plot = style.new(1.0 + 0.29 * len(rows), title, left, right=1.0, top=0.48)
     axes = plot.add_subplot()
-    axes.set_yticks(range(len(rows)), names)
     low, high = _limits(rows)
     cut = [_draw_row(axes, y, row, low, high) for y, row in enumerate(rows)]
     _finish(axes, rows, low, high)

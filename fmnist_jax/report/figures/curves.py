@@ -9,47 +9,36 @@ import numpy as np
 from fmnist_jax.markdown import percent
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.style import Figure, best_in_words, wrapped
-from fmnist_jax.report.rows import damaged
+from fmnist_jax.report.rows import refuse_damage
 
 NAMES = ('train_loss', 'train_accuracy', 'validation_loss', 'validation_accuracy')
-_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 def history(row):
     """{name: float [epochs, seeds]} of the NAMES that a row has; {} if it is not run.
 
     NaN after a seed stopped, or where its number is not finite.
-
-    Raises:
-      ConfigError: a damaged line.
     """
     recorded = (row.result or {}).get('history') or {}
-    try:
+    with refuse_damage(row.name):
         arrays = {name: np.array(recorded[name], float) for name in NAMES if recorded.get(name)}
         for name, array in arrays.items():
             if array.shape[1:] != (len(row.accuracies),):
                 raise ValueError(f'{name} has shape {array.shape}')
-    except _DAMAGE as error:
-        raise damaged(row.name, error) from error
     return {name: np.where(np.isfinite(a), a, math.nan) for name, a in arrays.items()}
 
 
 def learning_rates(row):
     """The learning rate of every epoch's first step, float [epochs].
 
+    None if the row is not run, has no steps (scikit-learn) or does not tell its training images.
     The schedule starts again after `head_epochs` (`train.restart_optimizer`).
-
-    Returns:
-      None if the row is not run, has no steps (scikit-learn) or does not tell its training images.
-
-    Raises:
-      ConfigError: a damaged line.
     """
     from fmnist_jax.train.schedules import make_schedule  # imports JAX
 
     if not row.result or not row.result.get('train_images'):
         return None
-    try:
+    with refuse_damage(row.name):
         config = row.result['config']
         if not config.keys() & {'batch_size', 'optimizer', 'schedule'}:
             return None
@@ -60,9 +49,7 @@ def learning_rates(row):
         for epochs in filter(None, (head, config['epochs'] - head)):
             rate = make_schedule(schedule, peak, steps, epochs)
             rates += [float(rate(epoch * steps)) for epoch in range(epochs)]
-    except _DAMAGE as error:
-        raise damaged(row.name, error) from error
-    return np.array(rates)
+        return np.array(rates)
 
 
 # The y axes: accuracy on a log scale of the error, loss on a log scale.
@@ -84,7 +71,6 @@ def _limits(seen, quantity):
 
 
 def _log_ticks(low, high):
-    """Ticks of a log axis, denser on a shorter one."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     decades = math.log10(high / low)
@@ -94,7 +80,7 @@ def _log_ticks(low, high):
 
 
 def _y_ticks(quantity, low, high):
-    """(ticks, labels) of the y axis."""
+    """(ticks, labels)."""
     if quantity == 'loss':
         ticks = _log_ticks(low, high)
         return ticks, [f'{tick:.3g}' for tick in ticks]
@@ -135,7 +121,6 @@ def _set_scale(axes, quantity, limits, seen):
 
 
 def _write(axes, text):
-    """Says in an empty panel why it is empty."""
     box = {'fc': style.PAPER, 'ec': 'none', 'pad': 2}  # hides the grid's line behind the text
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha='center', color=style.MUTED, bbox=box)
 
@@ -186,20 +171,12 @@ def _panels(titles, title, gap):
         axes.set_visible(False)
     for axes, name in zip(grid, titles, strict=False):
         axes.set_title(name, pad=3, y=1, fontsize=8)
-        axes.grid(False)
-        axes.tick_params(length=0)
     plot.supxlabel('epoch', fontsize=8.5, y=0.1 / total, va='bottom')
     return plot, grid[:number], columns
 
 
 def learning_curves(rows, quantity):
-    """The Figure of 'accuracy' or 'loss' over epochs; None if no row has a history.
-
-    To be called within `style.look`.
-
-    Raises:
-      ConfigError: a damaged line.
-    """
+    """The Figure of 'accuracy' or 'loss' over epochs; None if no row has a history."""
     curves = [(row, history(row)) for row in rows]
     curves = [(row, arrays) for row, arrays in curves if any(quantity in name for name in arrays)]
     if not curves:
@@ -208,9 +185,7 @@ def learning_curves(rows, quantity):
     datasets = [row.dataset for row, _ in curves]
     gap = 0.2 if len(set(datasets)) == 1 else 0.4
     plot, grid, columns = _panels([row.name for row, _ in curves], title, gap)
-    seen = [
-        _draw_panel(axes, arrays, quantity) for axes, (_, arrays) in zip(grid, curves, strict=True)
-    ]
+    seen = [_draw_panel(axes, curves[k][1], quantity) for k, axes in enumerate(grid)]
     epochs = max([len(line.get_xdata()) for axes in grid for line in axes.lines], default=1)
     x_ticks = _x_ticks(epochs)
     for k, axes in enumerate(grid):
@@ -233,8 +208,8 @@ def learning_curves(rows, quantity):
     if handles:
         style.legend(plot, handles.values(), handles.keys(), ncols=2)
     highest = max((max(numbers) for numbers in seen if numbers), default=0)
-    caption = _caption(curves, quantity, highest)
-    return Figure(f'curves_{quantity}', title, caption, _alt(curves, quantity), plot)
+    words = _caption(curves, quantity, highest), _alt(curves, quantity)
+    return Figure(f'curves_{quantity}', title, *words, plot)
 
 
 def _caption(curves, quantity, highest):

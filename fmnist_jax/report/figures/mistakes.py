@@ -9,7 +9,7 @@ from fmnist_jax.errors import DataError
 from fmnist_jax.markdown import percent
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.style import Figure
-from fmnist_jax.report.rows import damaged
+from fmnist_jax.report.rows import refuse_damage
 from fmnist_jax.results import arrays
 
 _LINES, _COLUMNS = 4, 6  # of images, at most
@@ -22,22 +22,14 @@ def _by_accuracy(rows):
 
 
 def best_counts(rows):
-    """(Row, int [S, 10, 10]) of the best row with confusion counts; (None, None) without one.
-
-    The counts are of test images: [seed, true class, predicted class].
-
-    Raises:
-      ConfigError: a damaged line.
-    """
+    """(Row, test images [seed, true class, predicted class]) of the best row; or (None, None)."""
     for row in _by_accuracy(rows):
         counts = [count for count in row.result.get('confusion') or () if count is not None]
         if counts:
-            try:
+            with refuse_damage(row.name):
                 array = np.array(counts, int)
                 if array.shape[1:] != (10, 10):
                     raise ValueError(f'confusion has shape {array.shape}')
-            except (TypeError, ValueError) as error:
-                raise damaged(row.name, error) from error
             return row, array
     return None, None
 
@@ -49,10 +41,7 @@ def _rates(counts, axis):
 
 
 def confusion(rows):
-    """The Figure of the best row's confusion matrix with precision and recall; None without counts.
-
-    To be called within `style.look`.
-    """
+    """The Figure of the best row's confusion matrix, precision and recall; None without counts."""
     row, counts = best_counts(rows)
     if row is None:
         return None
@@ -67,15 +56,13 @@ def confusion(rows):
     for (true, predicted), fraction in np.ndenumerate(fractions):
         _square(axes, true, predicted, fraction)
     for k, (recall, precision) in enumerate(zip(_rates(total, 1), _rates(total, 0), strict=True)):
-        axes.text(size + 0.1, k, percent(recall), ha='center', va='center', fontsize=style.SMALL)
-        axes.text(k, size + 0.1, percent(precision), ha='center', va='center', fontsize=style.SMALL)
+        _number(axes, size + 0.1, k, percent(recall))
+        _number(axes, k, size + 0.1, percent(precision))
     axes.set_xlim(-0.5, size + 0.7)
     axes.set_ylim(size + 0.5, -0.5)
     ticks = [*range(size), size + 0.1]
     axes.set_xticks(ticks, [*names, 'recall'], rotation=40, ha='right', rotation_mode='anchor')
     axes.set_yticks(ticks, [*names, 'precision'])
-    axes.tick_params(length=0)
-    axes.grid(False)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
     mistakes = np.nan_to_num(np.where(np.eye(size, dtype=bool), 0, fractions))
@@ -84,8 +71,9 @@ def confusion(rows):
         f'Confusion matrix of {row.name}. The most frequent mistake: {names[true]} taken '
         f'for {names[predicted]}, {100 * mistakes[true, predicted]:.1f} % of its images.'
     )
+    seeds = f'{len(counts)} seeds together' if len(counts) > 1 else 'one seed'
     caption = (
-        f'Row {row.name}, {_seeds(counts)}: of the test images of each true class, the per cent '
+        f'Row {row.name}, {seeds}: of the test images of each true class, the per cent '
         'taken for each class. Below 0.05 left blank. Shades grow with the square root. Recall: '
         'of the images of a class, the per cent taken for it. Precision: of the images taken for '
         'a class, the per cent that belong to it.'
@@ -102,26 +90,16 @@ def _square(axes, true, predicted, fraction):
     depth = np.sqrt(fraction)
     corner = (predicted - 0.5, true - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, fc=style.BLUE, alpha=depth, lw=0))
-    axes.text(
-        predicted,
-        true,
-        f'{100 * fraction:.1f}',
-        ha='center',
-        va='center',
-        fontsize=style.SMALL,
-        color=style.PAPER if depth > 0.6 else style.INK,
-    )
+    colour = style.PAPER if depth > 0.6 else style.INK
+    _number(axes, predicted, true, f'{100 * fraction:.1f}', color=colour)
 
 
-def _seeds(seeds):
-    return f'{len(seeds)} seeds together' if len(seeds) > 1 else 'one seed'
+def _number(axes, x, y, text, **options):
+    axes.text(x, y, text, ha='center', va='center', fontsize=style.SMALL, **options)
 
 
 def class_accuracy(rows):
-    """The Figure of the best row's accuracy by class over seeds; None without counts.
-
-    To be called within `style.look`.
-    """
+    """The Figure of the best row's accuracy by class over seeds; None without counts."""
     row, counts = best_counts(rows)
     if row is None:
         return None
@@ -132,21 +110,13 @@ def class_accuracy(rows):
     title = f'Accuracy by class of the best row, {row.name}'
     plot = style.new(0.9 + 0.29 * len(order), title, style.width_of(names), right=0.6, top=0.32)
     axes = plot.add_subplot()
-    place = axes.get_yaxis_transform()
-    ring = {'ms': 3, 'mfc': 'none', 'mec': style.MUTED, 'mew': 0.7}
     for y, k in enumerate(order):
         low, high = seeds[:, k].min(), seeds[:, k].max()
         axes.plot([low, high], [y, y], '-', color=style.BLUE, lw=1.6, solid_capstyle='butt')
-        axes.plot(seeds[:, k], [y + 0.3] * len(seeds), 'o', **ring)
+        axes.plot(seeds[:, k], [y + 0.3] * len(seeds), 'o', **style.RING)
         axes.plot(means[k], y, 'o', ms=5, color=style.BLUE)
-        text = f'{means[k]:.1f}'
-        axes.text(1.01, y, text, transform=place, va='center', fontsize=style.SMALL)
-    axes.set_yticks(range(len(order)), names)
-    axes.set_ylim(len(order) - 0.4, -0.6)
-    axes.tick_params(axis='y', length=0)
-    axes.grid(axis='y', visible=False)
-    axes.spines['left'].set_visible(False)
-    axes.set_xlabel('accuracy on the test images of the class in %')
+        style.beside(axes, 1.01, y, f'{means[k]:.1f}')
+    style.finish_lines(axes, names, 'accuracy on the test images of the class in %')
     best, worst = means[order[0]], means[order[-1]]
     alt = (
         f'Accuracy by class of {row.name}: best {names[0]} with {best:.2f} %, worst {names[-1]} '
@@ -181,13 +151,7 @@ def _best_predictions(rows, workdir, data_dir):
 
 
 def surest(probs, labels, number):
-    """(image, predicted class, probability) of the mean prediction's mistakes, surest first.
-
-    Args:
-      probs: [S, N, 10].
-      labels: int [N].
-      number: at most so many.
-    """
+    """[(image, predicted class, probability)] of mistakes of the mean of `probs` [S, N, 10]."""
     mean = probs.mean(0, dtype=np.float64)
     predicted, confidence = mean.argmax(-1), mean.max(-1)
     wrong = np.flatnonzero(predicted != labels)
@@ -196,18 +160,7 @@ def surest(probs, labels, number):
 
 
 def surest_mistakes(rows, workdir, data_dir=None):
-    """(Figure of the mistakes made with most confidence or None, why there is none).
-
-    To be called within `style.look`.
-
-    Args:
-      rows: [Row] of a workdir.
-      workdir: folder of its predictions.
-      data_dir: folder of the test images and labels (`arrays.labels_at_hand`).
-
-    Raises:
-      DataError: damaged predictions, labels or images.
-    """
+    """(Figure of the mistakes made with most confidence or None, why there is none)."""
     row, probs, labels = _best_predictions(rows, workdir, data_dir)
     if row is None:
         return None, probs

@@ -8,46 +8,25 @@ every figure twice.
 import contextlib
 import html
 import io
+import pathlib
 import re
 from typing import Any, NamedTuple
 
-INK, MUTED, RULE, PAPER = '#1f2328', '#646c76', '#dfe3e8', '#ffffff'
-BLUE, ORANGE = '#0072b2', '#d55e00'
+_COLOURS = {  # as in figures.mplstyle; the page has others in dark mode
+    'ink': '#1f2328',
+    'muted': '#646c76',
+    'rule': '#dfe3e8',
+    'paper': '#ffffff',
+    'blue': '#0072b2',
+    'orange': '#d55e00',
+}
+INK, MUTED, RULE, PAPER, BLUE, ORANGE = _COLOURS.values()
 WIDTH = 7.2  # inches, of every figure
 LINE = 0.14  # inches, the height of a line of text
 SMALL = 7.5  # points
+RING = {'ms': 3, 'mfc': 'none', 'mec': MUTED, 'mew': 0.7}  # a seed
 
-_STYLE = {
-    'axes.edgecolor': MUTED,
-    'axes.grid': True,
-    'axes.labelcolor': INK,
-    'axes.labelsize': 8.5,
-    'axes.linewidth': 0.6,
-    'axes.spines.right': False,
-    'axes.spines.top': False,
-    'axes.titlecolor': INK,
-    'axes.titlelocation': 'left',
-    'axes.titlesize': 8.5,
-    'figure.facecolor': PAPER,
-    'axes.facecolor': 'none',
-    'font.family': 'DejaVu Sans',  # comes with matplotlib: the same layout everywhere
-    'font.size': 8.5,
-    'grid.color': RULE,
-    'grid.linewidth': 0.6,
-    'legend.fontsize': 8.5,
-    'legend.frameon': False,
-    'lines.linewidth': 1.4,
-    'svg.fonttype': 'none',  # text stays text: smaller files, which can be searched
-    'svg.hashsalt': 'fmnist_jax',
-    'text.color': INK,
-    'text.parse_math': False,  # a $ in a row's name is a $
-    'xtick.color': MUTED,
-    'xtick.labelcolor': INK,
-    'xtick.labelsize': 8,
-    'ytick.color': MUTED,
-    'ytick.labelcolor': INK,
-    'ytick.labelsize': 8,
-}
+_STYLE = pathlib.Path(__file__).parent / 'figures.mplstyle'
 
 
 class Figure(NamedTuple):
@@ -63,11 +42,9 @@ class Figure(NamedTuple):
 @contextlib.contextmanager
 def look():
     """Draws and saves with this look, whatever the user's matplotlibrc says."""
-    import matplotlib
+    import matplotlib.style
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+    with matplotlib.style.context(_STYLE, after_reset=True):
         yield
 
 
@@ -81,12 +58,26 @@ def new(height, title, left=0.6, right=0.15, top=0.4, bottom=0.45):
     return plot
 
 
+def beside(axes, x, y, text, **options):
+    """Text on the line y, x axes' widths from the left."""
+    place = axes.get_yaxis_transform()
+    axes.text(x, y, text, transform=place, va='center', fontsize=SMALL, **options)
+
+
+def finish_lines(axes, names, x_label):
+    """The axes of a figure with one named line below the other."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis='x')
+    axes.spines['left'].set_visible(False)
+    axes.set_xlabel(x_label)
+
+
 def legend(plot, *handles_and_labels, **options):
     """A legend below the title, at the left of the whole plot."""
     anchor = (0, 1 - 0.22 / plot.get_figheight())
-    plot.legend(
-        *handles_and_labels, loc='upper left', bbox_to_anchor=anchor, borderaxespad=0, **options
-    )
+    options |= {'loc': 'upper left', 'bbox_to_anchor': anchor, 'borderaxespad': 0}
+    plot.legend(*handles_and_labels, **options)
 
 
 def width_of(names, points=8):
@@ -107,17 +98,11 @@ def wrapped(name, width):
 
 
 def best_in_words(entries, show, choose=max):
-    """'a with 91.00 %'; for several data sets 'a with 98.40 % (mnist), b with 91.00 % (…)'.
-
-    Args:
-      entries: [(data set, number, row's name)], at least one.
-      show: number -> its text.
-      choose: max or min.
-    """
+    """'a with 91.00 %' of [(data set, number, name)]; 'a with 98.40 % (mnist), b …' of several."""
     best = {}
     for dataset in dict.fromkeys(dataset for dataset, _, _ in entries):
-        pairs = [(number, name) for of, number, name in entries if of == dataset]
-        number, name = choose(pairs, key=lambda pair: pair[0])
+        of_dataset = [entry for entry in entries if entry[0] == dataset]
+        _, number, name = choose(of_dataset, key=lambda entry: entry[1])
         best[dataset] = f'{name} with {show(number)}'
     if len(best) == 1:
         return next(iter(best.values()))
@@ -157,11 +142,7 @@ def svg(plot):
 
 
 def save(plot, path):
-    """Writes a plot as .svg or .png.
-
-    Raises:
-      OSError: the file cannot be written.
-    """
+    """Writes a plot as .svg or .png."""
     if path.suffix == '.svg':
         path.write_text(svg(plot), encoding='utf-8')
         return
@@ -169,24 +150,11 @@ def save(plot, path):
         plot.savefig(path, dpi=200, metadata={'Software': None})
 
 
-_COLOURS = {  # the page has other colours in dark mode
-    INK: 'var(--ink)',
-    MUTED: 'var(--muted)',
-    RULE: 'var(--rule)',
-    PAPER: 'var(--paper)',
-    BLUE: 'var(--blue)',
-    ORANGE: 'var(--orange)',
-}
-
-
 def inline(svg, prefix, label, classes):
-    """The <svg> element for a page, with the page's colours.
+    """The <svg> element for a page, with the page's colours, of the text of an SVG file.
 
-    Args:
-      svg: text of a file from `svg`.
-      prefix: of all ids, which must be unique in the page.
-      label: the alternative text.
-      classes: {CSS declarations: class name}, to which those of the figure are added.
+    `prefix` makes its ids unique in the page. `classes`, {CSS declarations: class name}, gets
+    those of the figure.
     """
     svg = svg[svg.index('<svg') :]
     svg = re.sub(r'<metadata>.*?</metadata>|<style.*?</style>', '', svg, flags=re.DOTALL)
@@ -199,8 +167,8 @@ def inline(svg, prefix, label, classes):
         if tag.startswith('<svg'):
             label_text = html.escape(label)
             return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label_text}">'
-        for colour, name in _COLOURS.items():
-            tag = tag.replace(colour, name)
+        for name, colour in _COLOURS.items():
+            tag = tag.replace(colour, f'var(--{name})')
         tag = re.sub(r" font-family: '[^']*';", '', tag)
         tag = re.sub(r' style="([^"]*)"', named, tag)
         tag = re.sub(r' id="', f' id="{prefix}-', tag)

@@ -27,6 +27,7 @@ class Pending(NamedTuple):
     finish: Callable  # activation and pooling: [N, H, W, C] -> [N, H', W', C]
 
     def values(self):
+        """The finished feature maps [N, H', W', C]."""
         return self.apply(self.scaling, self.raw)
 
     def apply(self, scaling, raw):

@@ -16,8 +16,6 @@ from fmnist_jax.models import variable_shapes
 from fmnist_jax.models.fused_norm import values
 from fmnist_jax.models.layers import BatchNorm, Dropout, GlobalAveragePool, Pool
 
-_KERNELS = ('Conv2D', 'DepthwiseConv2D', 'Dense')
-
 
 class Layer(NamedTuple):
     """One line of report 000's Table 1, for one image."""
@@ -91,7 +89,8 @@ def size(tree):
 
 def of_kernels(layers):
     """Multiply-adds of the convolutions and dense layers among [Layer]."""
-    return sum(layer.operations for layer in layers if layer.kind in _KERNELS)
+    kinds = ('Conv2D', 'DepthwiseConv2D', 'Dense')
+    return sum(layer.operations for layer in layers if layer.kind in kinds)
 
 
 def multiply_adds(model, image_shape):

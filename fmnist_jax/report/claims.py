@@ -30,14 +30,6 @@ from fmnist_jax.results.statistics import (
 )
 
 
-class ParsedComparison(NamedTuple):
-    """The sum of the rows' means times `weights` should exceed -margin."""
-
-    text: str  # 'adam > sgd*'
-    weights: dict  # {(folder, row): weight}
-    margin: float = 0.0  # a fraction
-
-
 def _check(claim):
     """Raises ConfigError if `claim` has another form than this module's docstring describes."""
     try:
@@ -91,7 +83,9 @@ def _show(side):
 
 
 def parse(claims, names):
-    """Claims -> [(text, [ParsedComparison])].
+    """Claims -> [(text, [comparison])]; a comparison is (text, {(folder, row): weight}, margin).
+
+    The weighted sum of the rows' means should exceed -margin.
 
     Args:
       claims: as in config.json: [{'text', 'comparisons': [[higher, lower], ...]}].
@@ -113,7 +107,7 @@ def parse(claims, names):
             text += ''.join(f' − {100 * points:g}' for points in margin)
             if not weights:
                 raise ConfigError(f'claims: {text} compares rows with themselves')
-            comparisons.append(ParsedComparison(text, weights, *margin))
+            comparisons.append((text, weights, *(margin or [0.0])))
         parsed.append((claim['text'], comparisons))
     return parsed
 

@@ -49,11 +49,7 @@ def _flags(argv):
         metavar='FILE',
         help=f'write one page of all tables, claims and figures (FOLDER/{_PAGE})',
     )
-    add(
-        '--tensorboard',
-        metavar='DIR',
-        help='write event files: WORKDIR/ROW/seed_K and .../mean',
-    )
+    add('--tensorboard', metavar='DIR', help='write event files: WORKDIR/ROW/seed_K and .../mean')
     add(
         '--data_dir',
         help='folder with fashion_mnist/ and mnist/, whose test images figures show; without it '

@@ -82,8 +82,9 @@ def confusion(rows):
         f'Confusion matrix of {row.name}. The most frequent mistake: {names[true]} taken '
         f'for {names[predicted]}, {100 * mistakes[true, predicted]:.1f} % of its images.'
     )
+    seeds = f'{len(counts)} seeds together' if len(counts) > 1 else 'one seed'
     caption = (
-        f'Row {row.name}, {_seeds(counts)}: of the test images of each true class, the per cent '
+        f'Row {row.name}, {seeds}: of the test images of each true class, the per cent '
         'taken for each class. Below 0.05 left blank. Shades grow with the square root. Recall: '
         'of the images of a class, the per cent taken for it. Precision: of the images taken for '
         'a class, the per cent that belong to it.'
@@ -109,10 +110,6 @@ def _square(axes, true, predicted, fraction):
         fontsize=style.SMALL,
         color=style.PAPER if depth > 0.6 else style.INK,
     )
-
-
-def _seeds(seeds):
-    return f'{len(seeds)} seeds together' if len(seeds) > 1 else 'one seed'
 
 
 def class_accuracy(rows):

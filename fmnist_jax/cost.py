@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.config.cli import Parser, exit_code
+from fmnist_jax.config.schema import BY_PATH
 from fmnist_jax.markdown import markdown, number
 from fmnist_jax.models import MODELS, make_model
 from fmnist_jax.models.mobilenet import SMALLEST, MobileNet
 from fmnist_jax.models.operations import layers, of_kernels, size
 
 IMAGE_SIZE = 56  # of the MobileNets, in report 000
-LARGEST = 512  # as for dataset.image_size in config/schema.py
 REPORTED = {  # Table 2 of report 000, as printed
     'simple_cnn': {'parameters': '73K', 'operations': '5.6M'},
     'mobilenet': {'parameters': '3239K', 'operations': '242M'},
@@ -122,8 +122,9 @@ def _options(argv):
     parser.add_argument('--format', choices=('table', 'json'), default='table')
     options = parser.parse_args(argv)
     side, name = options.image_size, options.model
-    if side is not None and not SMALLEST <= side <= LARGEST:
-        parser.error(f'--image_size={side}: expected {SMALLEST} to {LARGEST}')
+    _, largest = BY_PATH['dataset.image_size'].values
+    if side is not None and not SMALLEST <= side <= largest:
+        parser.error(f'--image_size={side}: expected {SMALLEST} to {largest}')
     if side is not None and name and not isinstance(make_model(name), MobileNet):
         parser.error(f'--image_size={side}: {name} takes images of 28x28')
     return options

@@ -19,15 +19,7 @@ from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import grid, interval, notes, number, without_empty_columns
 from fmnist_jax.report.rows import seed_accuracies
 from fmnist_jax.results import lines as result_lines
-from fmnist_jax.results import workdirs
-from fmnist_jax.results.statistics import (
-    CONFIDENCE,
-    Contrast,
-    contrast,
-    holm,
-    probability_better,
-    seeds_needed,
-)
+from fmnist_jax.results import statistics, workdirs
 
 
 def _is_comparison(comparison):
@@ -113,7 +105,7 @@ def check(claims, rows):
 HOLDS, REVERSED, UNDECIDED = 'holds', 'does not hold', 'undecided'
 NOT_RUN, ONE_SEED = 'not run yet', 'one seed'
 _OUTCOMES = (REVERSED, NOT_RUN, ONE_SEED, UNDECIDED, HOLDS)  # the first one decides a claim
-LEVEL = 1 - CONFIDENCE
+LEVEL = 1 - statistics.CONFIDENCE
 
 
 class Comparison(NamedTuple):
@@ -124,7 +116,7 @@ class Comparison(NamedTuple):
     weights: list[float]  # of the rows' means; their weighted sum is higher minus lower
     samples: list[list[float]]  # accuracies of each row's seeds
     seeds: tuple[int, int]  # the smallest and the largest number of seeds of its rows
-    contrast: Contrast | None = None  # without correction; None if a row has no seed
+    contrast: statistics.Contrast | None = None  # without correction; None if a row has no seed
     wins: float | None = None  # of two rows: P(a seed of the higher beats one of the lower)
     p: float | None = None  # after Holm's correction; None without spread
     margin: float = 0.0  # the higher side may be lower by this fraction
@@ -158,8 +150,8 @@ def _test(text, weights, margin, accuracies):
     wins = None
     if sorted(weights) == [-1.0, 1.0]:
         higher, lower = samples if weights[0] > 0 else samples[::-1]
-        wins = probability_better(higher, lower)
-    tested = contrast(weights, samples, -margin)
+        wins = statistics.probability_better(higher, lower)
+    tested = statistics.contrast(weights, samples, -margin)
     outcome = ONE_SEED if seeds[0] == 1 else UNDECIDED
     p = None if math.isnan(tested.p) else tested.p
     return Comparison(text, outcome, weights, samples, seeds, tested, wins, p, margin)
@@ -178,7 +170,7 @@ def p_values(comparisons):
 def _correct(comparisons):
     """Yields the comparisons with Holm's p-values, outcomes and seeds needed."""
     known = p_values(comparisons)
-    corrected = dict(zip(known, holm(list(known.values())).tolist(), strict=True))
+    corrected = dict(zip(known, statistics.holm(list(known.values())).tolist(), strict=True))
     undecided = sum(p >= LEVEL for p in corrected.values())
     for comparison in comparisons:
         if comparison.p is None:
@@ -191,7 +183,8 @@ def _correct(comparisons):
         else:
             stds = [np.std(sample, ddof=1) for sample in comparison.samples]
             # Holm compares the next smallest p with this level.
-            needed = seeds_needed(comparison.weights, stds, difference, LEVEL / undecided)
+            level = LEVEL / undecided
+            needed = statistics.seeds_needed(comparison.weights, stds, difference, level)
             yield comparison._replace(needed=needed)
 
 

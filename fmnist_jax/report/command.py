@@ -14,14 +14,8 @@ import sys
 
 from fmnist_jax.config.cli import Parser, exit_code, say
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.report import csv
-from fmnist_jax.report.tables import (
-    commands,
-    overview,
-    read_tables,
-    tables_not_run,
-    workdir_table,
-)
+from fmnist_jax.report import csv, figures, page, tensorboard
+from fmnist_jax.report.tables import commands, overview, read_tables, tables_not_run, workdir_table
 
 _PAGE = 'report.html'
 
@@ -66,12 +60,10 @@ def _workdirs(folder):
 
 
 def _write(flags, folder, folders, not_run):
-    """Writes the files that the flags ask for. Imports matplotlib only if needed."""
+    """Writes the files that the flags ask for."""
     if flags.csv:
         csv.write(flags.csv, folders)
     if flags.figures:
-        from fmnist_jax.report import figures
-
         endings = ('.svg', '.png') if flags.png else ('.svg',)
         for workdir in folders:
             is_new = not (workdir / 'figures').exists()
@@ -83,16 +75,12 @@ def _write(flags, folder, folders, not_run):
             for reason in left_out:
                 say(f'{workdir}: left out {reason}')
     if flags.html is not None:
-        from fmnist_jax.report import page
-
         file = pathlib.Path(flags.html or folder / _PAGE)
         if not file.parent.is_dir():
             raise ConfigError(f'--html={file}: no folder {file.parent}')
-        page.write(file, folders, flags.data_dir, not_run, say)
+        file.write_text(page.page(folders, flags.data_dir, not_run, say), encoding='utf-8')
         say(f'{file}: written')
     if flags.tensorboard:
-        from fmnist_jax.report import tensorboard
-
         count = tensorboard.write(flags.tensorboard, folders)
         say(f'{flags.tensorboard}: wrote {count} runs; tensorboard --logdir={flags.tensorboard}')
 

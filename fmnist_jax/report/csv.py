@@ -41,34 +41,33 @@ def _numbers(workdir, title, row):
     return numbers | {name: getattr(row, name) for name in same_name}
 
 
-_CLAIM_COLUMNS = 'workdir title claim claim_outcome comparison difference interval_low '
-_CLAIM_COLUMNS += 'interval_high margin wins p outcome seeds_least seeds_most seeds_needed'
-
-
 def _claims(workdir, config):
-    """The values of _CLAIM_COLUMNS for each comparison of a workdir's claims."""
+    """A dict for each comparison of a workdir's claims; differences are of fractions."""
     for claim in evaluate(config.get('claims') or (), workdir):
         for comparison in claim.comparisons:
             contrast = comparison.contrast
-            yield (
-                workdir.resolve().name,
-                config['title'],
-                claim.text,
-                claim.outcome,
-                comparison.text,
-                contrast.difference if contrast else None,
-                *(contrast.interval if contrast else (None, None)),
-                comparison.margin,
-                comparison.wins,
-                comparison.p,
-                comparison.outcome,
-                *comparison.seeds,
-                comparison.needed,
-            )
+            low, high = contrast.interval if contrast else (None, None)
+            yield {
+                'workdir': workdir.resolve().name,
+                'title': config['title'],
+                'claim': claim.text,
+                'claim_outcome': claim.outcome,
+                'comparison': comparison.text,
+                'difference': contrast.difference if contrast else None,
+                'interval_low': low,
+                'interval_high': high,
+                'margin': comparison.margin,
+                'wins': comparison.wins,
+                'p': comparison.p,
+                'outcome': comparison.outcome,
+                'seeds_least': comparison.seeds[0],
+                'seeds_most': comparison.seeds[1],
+                'seeds_needed': comparison.needed,
+            }
 
 
 def write(path, folders):
-    """Writes the rows of workdirs, run or not, to `path` and their claims to *_claims.csv.
+    """Writes the rows of workdirs, run or not, to `path` and their claims, if any, to *_claims.csv.
 
     Further columns: `reported_NAME` for each other number of a report and `accuracy_seed_K` for
     each seed's test accuracy, empty where a row has none.
@@ -87,10 +86,10 @@ def write(path, folders):
     columns = dict.fromkeys(
         name for kind in zip(*lines, strict=True) for part in kind for name in part
     )
-    cells = [numbers | also | seeds for numbers, also, seeds in lines]
-    _write(path, columns, [[line.get(column) for column in columns] for line in cells])
+    _write(path, columns, [numbers | also | seeds for numbers, also, seeds in lines])
     path = pathlib.Path(path)
-    _write(path.with_name(f'{path.stem}_claims{path.suffix}'), _CLAIM_COLUMNS.split(), claims)
+    if claims:
+        _write(path.with_name(f'{path.stem}_claims{path.suffix}'), claims[0], claims)
 
 
 def _cell(value):
@@ -102,6 +101,7 @@ def _cell(value):
 
 def _write(path, columns, lines):
     with open(path, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows([_cell(value) for value in line] for line in lines)
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        for line in lines:
+            writer.writerow({name: _cell(value) for name, value in line.items()})

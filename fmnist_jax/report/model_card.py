@@ -40,7 +40,7 @@ def card(networks, seed, formats):
     def of_seed(name):
         return (result.get(name) or {position: None})[position]
 
-    accuracy, shown_settings = of_seed('test_accuracy'), flatten(plain(settings))
+    shown_settings = flatten(plain(settings))
     del shown_settings['seed'], shown_settings['num_seeds']
     filters = {'percent': percent, 'json': json.dumps}
     return template('model_card.md.j2', filters, keep_trailing_newline=True).render(
@@ -50,13 +50,10 @@ def card(networks, seed, formats):
         held_out=settings.dataset.num_validation,
         loss=settings.loss,
         classes=networks.class_names,
-        accuracy=accuracy,
-        interval=None if accuracy is None else wilson_interval(accuracy, result['test_images']),
+        of_seed=of_seed,
+        wilson_interval=wilson_interval,
         accuracies=[value for value in result['test_accuracy'] if value is not None],
-        calibration=of_seed('calibration_error'),
-        calibrated=of_seed('calibration_error_tempered'),
         temperature=networks.temperatures[networks.seeds.index(seed)],
-        tested_epoch=of_seed('tested_epoch'),
         pretrained=(result.get('pretrained') or {}).get('file', 'no'),
         versions={name: v for name, v in (result.get('versions') or {}).items() if v},
         settings=shown_settings,

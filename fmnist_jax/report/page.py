@@ -1,31 +1,19 @@
 """One self-contained HTML page of all tables: page.html is its template, page.css its style."""
 
 import collections
-import pathlib
 import re
 
 from markupsafe import Markup, escape
 
 from fmnist_jax.markdown import percent
-from fmnist_jax.report import claims, figures, tables
+from fmnist_jax.report import claims, figures, provenance, tables
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.model_card import template
 from fmnist_jax.report.other_numbers import other_numbers_grid
-from fmnist_jax.report.provenance import command, how_made, settings_text
 from fmnist_jax.report.rows import JUDGED, VERDICTS, standing, verdict_counts
 
 _OUTCOMES = {'holds': 'consistent', 'does not hold': 'higher'}  # share the verdicts' colours
-
-
-def _best(rows):
-    row = tables.best_reported(rows)
-    return row and {
-        'name': tables.shown_name(row),
-        'reported': percent(row.reported),
-        'ours': tables.ours(row),
-        'verdict': standing(row),
-    }
 
 
 def _section(number, workdir, data_dir, repeats, classes):
@@ -39,26 +27,15 @@ def _section(number, workdir, data_dir, repeats, classes):
         for k, figure in enumerate(drawn)
     ]
     slug = re.sub(r'[^\w-]+', '-', workdir.resolve().name)
-    grid = tables.row_grid(rows)
     return {
         'anchor': f'table-{number}-{slug}',
         'title': str(config['title']),
-        'heading': tables.table_heading(str(config['title']), rows),
+        'workdir': workdir,
+        'config': config,
         'rows': rows,
         'counts': verdict_counts(rows, repeats),
-        'best': _best(rows),
-        'grid': grid,
-        'summary': tables.grid_summary(rows) if config.get('grid') else '',
-        'notes': tables.explanations(grid[0], rows),
-        'other_numbers': other_numbers_grid(rows),
         'claims': evaluated,
-        'claims_grid': claims.claims_grid(evaluated) if evaluated else None,
-        'claims_notes': claims.explanations(evaluated),
         'figures': list(zip(drawn, svgs, strict=True)),
-        'missing': [row for row in rows if not row.is_run],
-        'command': command(workdir, config, rows),
-        'how_made': how_made(rows),
-        'settings': settings_text(config),
     }
 
 
@@ -77,9 +54,9 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         say(f'{workdir}: table {number} of {len(folders)}')
         sections.append(_section(number, workdir, data_dir, is_single, classes))
     sections.sort(key=lambda section: section['title'])
-    missing = [(table, _best(table.rows), verdict_counts(table.rows)) for table in not_run]
+    missing = [(table, verdict_counts(table.rows)) for table in not_run]
     total = collections.Counter()
-    for counts in [s['counts'] for s in sections] + [counts for *_, counts in missing]:
+    for counts in [s['counts'] for s in sections] + [counts for _, counts in missing]:
         total.update(counts)
     filters = {
         'svg': Markup,  # matplotlib escaped its texts
@@ -92,12 +69,12 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         total=total,
         verdicts=VERDICTS,
         judged=sum(total[name] for name in JUDGED),
+        standing=standing,
         outcomes=_OUTCOMES,
+        tables=tables,
+        claims=claims,
+        provenance=provenance,
+        other_numbers=other_numbers_grid,
         classes=classes,
         title=sections[0]['title'] if is_single else 'Fashion-MNIST reports, re-run',
     )
-
-
-def write(path, folders, data_dir=None, not_run=(), say=lambda line: None):
-    """Writes the page to a file."""
-    pathlib.Path(path).write_text(page(folders, data_dir, not_run, say), encoding='utf-8')

@@ -11,14 +11,7 @@ from fmnist_jax.markdown import grid, interval, notes, number, percent, without_
 from fmnist_jax.report.claims import claims_text
 from fmnist_jax.report.other_numbers import other_numbers_grid
 from fmnist_jax.report.provenance import command
-from fmnist_jax.report.rows import (
-    JUDGED,
-    from_result,
-    not_run,
-    read,
-    verdict_counts,
-    verdict_text,
-)
+from fmnist_jax.report.rows import JUDGED, from_result, not_run, read, verdict_counts, verdict_text
 from fmnist_jax.results.statistics import CONFIDENCE, rank_correlation, summarize
 
 
@@ -213,11 +206,8 @@ def tables_not_run(configs, folder, folders):
 
     Args:
       configs: folder of the config files.
-      folder: pathlib.Path of the folder of workdirs, each with the name of its config.
+      folder: folder of workdirs, each with the name of its config.
       folders: the workdirs in it.
-
-    Raises:
-      ConfigError: no config files, or a file that is not a config.
     """
     files = sorted(path for path in pathlib.Path(configs).glob('*.py') if path.stem != 'base')
     if not files:

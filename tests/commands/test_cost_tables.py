@@ -7,7 +7,6 @@ from parameter_counts import PARAMETERS
 from test_cost import cost_of
 
 from fmnist_jax import cost
-from fmnist_jax.config import schema
 from fmnist_jax.models import MODELS
 
 # Report 000, Table 1: layer / stride, shape, input size, operations. (A dropout has no input
@@ -90,10 +89,6 @@ def test_wrong_input_is_told_in_one_line(arguments, message, capsys):
     assert cost.main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith(message) and error.count('\n') == 1
-
-
-def test_image_sizes_are_those_that_can_be_trained():
-    assert schema._WHOLE['dataset.image_size'][1] == cost.LARGEST
 
 
 def test_flops_that_cannot_be_counted_are_left_out():

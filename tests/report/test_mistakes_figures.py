@@ -60,8 +60,10 @@ def test_the_most_accurate_row_with_predictions_is_drawn(tmp_path, small):
     labels = np.arange(20) % 10
     low = line('a', [0.5], reported=None) | add_predictions(tmp_path, 'a', labels)
     high = line('b', [0.85, 0.86]) | add_predictions(tmp_path, 'b', labels)
-    best = line('c', [0.99, 0.98], confusion=counts([0, 0, 1, 2]))  # without predictions
-    fill(tmp_path, low, high, best)
+    best = line(
+        'c', [0.99, 0.98], confusion=counts([0, 0, 1, 2], [0, 0, 1, 2])
+    )  # without predictions
+    fill(tmp_path, low, high, best | {'test_images': 4})
     paths, left_out = figures.write(tmp_path, small.parent)
     assert [path.stem for path in paths] == ['accuracy', 'confusion', 'class_accuracy', 'mistakes']
     assert [text.partition(':')[0] for text in left_out] == [
@@ -99,7 +101,8 @@ def test_predictions_with_nan_of_other_images_or_without_labels(tmp_path, small)
 
 def test_without_images_the_mistakes_alone_are_left_out(tmp_path, small, monkeypatch):
     predicted = add_predictions(tmp_path, 'a', np.arange(20) % 10)
-    result = line('a', confusion=counts([0, 0, 1, 2])) | predicted
+    right = [0, 0, 1, 2]
+    result = line('a', confusion=counts(right, right, right), test_images=4) | predicted
     _, table = rows.read(fill(tmp_path, result))
     monkeypatch.setattr(arrays, 'images_at_hand', lambda *_: None)
     drawn, left_out = figures.draw(table, tmp_path, small.parent)

@@ -216,7 +216,7 @@ def test_in_a_browser(tmp_path, small):
     extra |= add_predictions(folders[0], 'c', np.arange(20) % 10)
     lines.append(folders[0], extra)
     file = tmp_path / 'page.html'
-    page.write(file, folders, small.parent)
+    file.write_text(page.page(folders, small.parent), encoding='utf-8')
     visible = """[...document.querySelectorAll('section.table td.v .verdict')].every(e =>
         e.getBoundingClientRect().right <= innerWidth)"""
     overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'

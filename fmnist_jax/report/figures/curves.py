@@ -88,13 +88,6 @@ def _y_ticks(quantity, low, high):
     return ticks, [f'{100 * tick:.4g}' for tick in ticks]
 
 
-def _x_ticks(epochs):
-    from matplotlib.ticker import MaxNLocator
-
-    ticks = MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]).tick_values(1, epochs)
-    return [tick for tick in ticks if 1 <= tick <= epochs]
-
-
 def _draw_grid(axes, x_ticks, y_ticks):
     """The grid as one line: matplotlib's own is one artist for each tick."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
@@ -177,6 +170,8 @@ def _panels(titles, title, gap):
 
 def learning_curves(rows, quantity):
     """The Figure of 'accuracy' or 'loss' over epochs; None if no row has a history."""
+    from matplotlib.ticker import MaxNLocator
+
     curves = [(row, history(row)) for row in rows]
     curves = [(row, arrays) for row, arrays in curves if any(quantity in name for name in arrays)]
     if not curves:
@@ -187,7 +182,8 @@ def learning_curves(rows, quantity):
     plot, grid, columns = _panels([row.name for row, _ in curves], title, gap)
     seen = [_draw_panel(axes, curves[k][1], quantity) for k, axes in enumerate(grid)]
     epochs = max([len(line.get_xdata()) for axes in grid for line in axes.lines], default=1)
-    x_ticks = _x_ticks(epochs)
+    x_ticks = MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]).tick_values(1, epochs)
+    x_ticks = [tick for tick in x_ticks if 1 <= tick <= epochs]
     for k, axes in enumerate(grid):
         panels = [i for i, dataset in enumerate(datasets) if dataset == datasets[k]]
         limits = _limits([number for i in panels for number in seen[i]], quantity)

@@ -1,9 +1,7 @@
 """Checkpoints of the running row, which orbax writes in the background, and Ctrl-C.
 
-A checkpoint holds every seed's state after an epoch, or within one, as plain arrays [S, ...], so a
-run may resume on more or fewer devices. Orbax shows a checkpoint only when it is complete, but
-keeps no checksum of the data: ours is in its `meta`. A damaged checkpoint is deleted and the one
-before it is used.
+A checkpoint holds every seed's state as plain arrays [S, ...], so a run may resume on more or fewer
+devices. Orbax keeps no checksum of the data: ours is in its `meta`.
 """
 
 import contextlib
@@ -28,7 +26,6 @@ from fmnist_jax.config.settings import difference
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.fit import mesh
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MESSAGE = b'\nstopping as soon as the last steps are kept; once more stops at once\n'
 # With checkpoint_epochs=0: seconds between checkpoints, twice as many within an epoch.
 _SECONDS_BETWEEN = 60.0
@@ -52,7 +49,7 @@ def catch_signals(enabled=True):
         os.write(2, _MESSAGE)  # print() may be what the signal interrupts
 
     if enabled and threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS:
+        for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 handlers[number] = signal.signal(number, handle)
     try:
@@ -237,12 +234,11 @@ class Checkpoints:
 
     def close(self):
         """Waits for the checkpoint that is being written."""
-        if self._manager is None:
-            return
         manager, self._manager = self._manager, None
         try:
-            manager.wait_until_finished()
-            manager.close()
+            if manager is not None:
+                manager.wait_until_finished()
+                manager.close()
         except Exception as error:
             self._give_up(error)
 

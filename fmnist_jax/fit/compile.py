@@ -67,11 +67,11 @@ def prepare(settings, hparams, seeds, dataset, layout, cache, pretrained=None):
     """
     data = place(settings, dataset, layout, pretrained, seeds)
     key = (split_static(settings)[0], layout, str(jax.tree.map(jnp.shape, (hparams, data))))
-    seconds = 0.0
-    if key not in cache:
+    new = key not in cache
+    if new:
         cache[key] = compile_programs(settings, hparams, layout, data)
-        seconds = cache[key].seconds
-    return Run(settings, hparams, mesh.shard(layout, seeds), cache[key], data, layout, seconds)
+    seeds, seconds = mesh.shard(layout, seeds), cache[key].seconds if new else 0.0
+    return Run(settings, hparams, seeds, cache[key], data, layout, seconds)
 
 
 def place(settings, dataset, layout, pretrained=None, seeds=None):
@@ -81,8 +81,8 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     """
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    total, num_validation = len(dataset.train_labels), settings.dataset.num_validation
-    splits = [datasets.split(total, num_validation, int(seed)) for seed in seeds]
+    sizes = (len(dataset.train_labels), settings.dataset.num_validation)
+    splits = [datasets.split(*sizes, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     train_set = mesh.replicate(layout, (dataset.train_images, dataset.train_labels))
     test_set = mesh.replicate(layout, (dataset.test_images, dataset.test_labels))
@@ -100,10 +100,10 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     )
 
 
-def no_metrics(layout):
-    """Metrics of no image for every seed, on the devices."""
-    zeros = np.zeros(layout.count, np.int32)
-    return mesh.shard(layout, Metrics(zeros.astype(np.float32), zeros, zeros))
+def epoch_metrics(layout, measured=None):
+    """Metrics of an epoch's first steps on the devices, from lists [S]; of no step if None."""
+    loss, correct, count = np.zeros((3, layout.count)) if measured is None else measured
+    return mesh.shard(layout, Metrics(np.float32(loss), np.int32(correct), np.int32(count)))
 
 
 def compile_programs(settings, hparams, layout, data):
@@ -133,7 +133,8 @@ def compile_programs(settings, hparams, layout, data):
     init = build(init, (0, None), seeds, data.pretrained, runs_once=True)
     state = init(hparams, seeds, data.pretrained)
     axes = (0, 0, 0, 0, None, 'same', 'same', 'same')
-    args = (state, no_metrics(layout), seeds, data.train_indices, data.train, epoch, epoch, epoch)
+    metrics, indices = epoch_metrics(layout), data.train_indices
+    args = (state, metrics, seeds, indices, data.train, epoch, epoch, epoch)
     train_steps = build(epochs.train_steps, axes, *args, donate=(1,))
     train_head = validate = validation_logits = None
     if settings.head_epochs:

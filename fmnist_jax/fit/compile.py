@@ -11,7 +11,7 @@ from fmnist_jax.config.settings import split_static, with_hparams
 from fmnist_jax.data import datasets
 from fmnist_jax.fit import memory, mesh
 from fmnist_jax.train import epoch as epochs
-from fmnist_jax.train import evaluate, step
+from fmnist_jax.train import step
 from fmnist_jax.train.losses import Metrics
 
 
@@ -143,9 +143,9 @@ def compile_programs(settings, hparams, layout, data):
     indices = data.validation_indices
     if indices.shape[-1]:
         args = (state, indices, data.validation, epoch)
-        validate = build(evaluate.validate, (0, 0, None, 'same'), *args, donate=(1,))
-    test = build(evaluate.test, (0, None), state, data.test)
+        validate = build(epochs.validate, (0, 0, None, 'same'), *args, donate=(1,))
+    test = build(epochs.test, (0, None), state, data.test)
     if settings.dataset.num_validation and not settings.dataset.validate_on_test:
         args = (state, indices, data.validation[0])
-        validation_logits = build(evaluate.validation_logits, (0, 0, None), *args)
+        validation_logits = build(epochs.validation_logits, (0, 0, None), *args)
     return Programs(init, train_steps, train_head, validate, test, validation_logits, seconds)

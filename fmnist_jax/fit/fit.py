@@ -11,7 +11,7 @@ from fmnist_jax.config.settings import split_static
 from fmnist_jax.fit import checkpoint, debug_nans, memory, mesh
 from fmnist_jax.fit.checkpoint import Checkpoint
 from fmnist_jax.fit.compile import epoch_metrics, prepare
-from fmnist_jax.train import evaluate
+from fmnist_jax.train.epoch import selected
 
 _SECONDS_PER_CALL = 1.0  # of the compiled loop, about: for the progress bar and Ctrl-C
 _STEPS_PER_CALL = 8  # at least: each call allocates its working memory anew
@@ -85,12 +85,10 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
             if not active.any():
                 break
             state, metrics, pace = _train_epoch(run, state, position, pace, progress, keeper)
-            record = _means('train', metrics, active)
+            _record(position.history, 'train', metrics, active)
             if run.programs.validate is not None:
                 state, metrics = _validate(run, state, epoch)
-                record |= _means('validation', metrics, active)
-            for name, values in record.items():
-                position.history.setdefault(name, []).append(values)
+                _record(position.history, 'validation', metrics, active)
             epochs_run = [int(n + on) for n, on in zip(position.epochs_run, active, strict=True)]
             position = position._replace(epoch=epoch, epochs_run=epochs_run, steps=0, measured=None)
             if progress:
@@ -152,18 +150,13 @@ def _validate(run, state, epoch):
     return state, metrics
 
 
-def _means(name, metrics, active):
-    """Loss and accuracy per seed for JSON: None if the seed has stopped or diverged."""
-
-    def rounded(sums):
+def _record(history, name, metrics, active):
+    """Appends every seed's loss and accuracy, for JSON: None if it has stopped or diverged."""
+    for quantity, sums in (('loss', metrics.loss), ('accuracy', metrics.correct)):
         with np.errstate(divide='ignore', invalid='ignore'):
-            means = sums / metrics.count
-        return [
-            float(f'{mean:.6g}') if on and math.isfinite(mean) else None
-            for mean, on in zip(means, active, strict=True)
-        ]
-
-    return {f'{name}_loss': rounded(metrics.loss), f'{name}_accuracy': rounded(metrics.correct)}
+            means = np.where(active, sums / metrics.count, np.nan)
+        values = [float(f'{mean:.6g}') if math.isfinite(mean) else None for mean in means]
+        history.setdefault(f'{name}_{quantity}', []).append(values)
 
 
 def tested_epochs(run, state, position):
@@ -174,7 +167,7 @@ def tested_epochs(run, state, position):
 
 def _test(run, state, position, dataset):
     """Tests the selected parameters of every seed: FitResult."""
-    best, layout, programs = evaluate.selected(state), run.layout, run.programs
+    best, layout, programs = selected(state), run.layout, run.programs
     logits, metrics = mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
     last_accuracy = validation = None
     if state.best is not None:

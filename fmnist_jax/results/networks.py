@@ -24,7 +24,7 @@ from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.files import file_name
 from fmnist_jax.models import variable_shapes
 from fmnist_jax.results import lines
-from fmnist_jax.train import calibration, evaluate
+from fmnist_jax.train import calibration, epoch
 from fmnist_jax.train.step import model_of
 
 _VARIABLES = ('params', 'batch_stats')
@@ -197,7 +197,7 @@ def seed_logits(settings, variables, images):
     @jax.jit
     def one_seed(params, batch_stats, images):
         everything = jnp.arange(images.shape[0])
-        return evaluate.predict(settings, params, batch_stats, images, everything)
+        return epoch.predict(settings, params, batch_stats, images, everything)
 
     count = len(jax.tree.leaves(variables)[0])
     seeds = (jax.tree.map(lambda a, k=k: a[k], variables) for k in range(count))

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import logging
+import operator
 import os
 import pathlib
 import shutil
@@ -27,8 +28,7 @@ from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.fit import mesh
 
 _MESSAGE = b'\nstopping as soon as the last steps are kept; once more stops at once\n'
-# With checkpoint_epochs=0: seconds between checkpoints, twice as many within an epoch.
-_SECONDS_BETWEEN = 60.0
+_SECONDS_BETWEEN = 60.0  # with checkpoint_epochs=0; twice as many within an epoch
 
 
 @contextlib.contextmanager
@@ -63,7 +63,7 @@ def orbax():
     """orbax.checkpoint, imported with the first checkpoint: short rows do not need it."""
     import orbax.checkpoint as ocp
 
-    # We report errors ourselves, in one line: drop the tracebacks of orbax's threads.
+    # We report errors in one line: drop the tracebacks of orbax's threads.
     logging.getLogger('absl').addFilter(lambda record: 'orbax' not in record.pathname)
     logging.getLogger('asyncio').setLevel(logging.CRITICAL)
     hook = sys.unraisablehook
@@ -88,9 +88,7 @@ def _make_manager(folder, keep):
     folder.mkdir(parents=True, exist_ok=True)  # orbax does not make it if hosts are named
     from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
-    def score(metrics):
-        return metrics['score']
-
+    score = operator.itemgetter('score')
     # `max_to_keep` would delete the latest checkpoint unless it is the best.
     kept = [policy.LatestN(keep), policy.BestN(get_metric_fn=score, n=1)]
     options = ocp.CheckpointManagerOptions(
@@ -153,7 +151,6 @@ class Checkpoints:
     """The checkpoints of one row's seeds, in a folder of their own.
 
     Args:
-      folder: path; made with the first checkpoint.
       identity: nested dict of JSON values that identifies the run: settings, seeds, weights.
       commit: of the code; see `Checkpoint.resumed`.
       every_epochs: epochs between checkpoints; 0 means once a minute.
@@ -206,11 +203,7 @@ class Checkpoints:
         )
 
     def restore(self, like):
-        """The latest intact Checkpoint, or None; damaged ones are deleted.
-
-        Raises:
-          ConfigError: the checkpoints belong to other settings, seeds or pretrained weights.
-        """
+        """The latest intact Checkpoint, or None; deletes damaged ones, refuses another run's."""
         paths = self.folder.iterdir() if self.folder.is_dir() else ()
         complete = [path for path in paths if path.name.isdigit()]  # orbax names others otherwise
         for path in sorted(complete, key=lambda path: int(path.name), reverse=True):
@@ -264,7 +257,6 @@ class Keeper:
     """Writes checkpoints while a row trains: when one is due, and when a signal ends the run."""
 
     def __init__(self, run, checkpoints, interrupted, seconds):
-        """checkpoints: Checkpoints or None; interrupted: from `catch_signals`; seconds: so far."""
         self._run, self._checkpoints, self._interrupted = run, checkpoints, interrupted
         self._began = time.perf_counter() - seconds
 

@@ -55,15 +55,9 @@ class Run(NamedTuple):
 
 
 def prepare(settings, hparams, seeds, dataset, layout, cache, pretrained=None):
-    """The Run of these seeds; compiles its programs unless `cache` holds them.
+    """The Run of seeds (int32 [S]); compiles its programs unless `cache` holds them.
 
-    Args:
-      hparams: its hyper-parameters, float32; or arrays from `mesh.shard` if seeds differ in them.
-      seeds: int32 [S].
-      settings, dataset, layout, cache, pretrained: as for `fit.fit`.
-
-    Raises:
-      memory.TooLarge: a program needs more memory than a device has.
+    hparams: float32, or arrays from `mesh.shard` if seeds differ in them; the rest: as for `fit`.
     """
     data = place(settings, dataset, layout, pretrained, seeds)
     key = (split_static(settings)[0], layout, str(jax.tree.map(jnp.shape, (hparams, data))))
@@ -75,10 +69,7 @@ def prepare(settings, hparams, seeds, dataset, layout, cache, pretrained=None):
 
 
 def place(settings, dataset, layout, pretrained=None, seeds=None):
-    """Puts the data set on the devices once, and each seed's split as indices: DeviceData.
-
-    seeds: int [S], which decide the splits; those of the settings if None.
-    """
+    """Puts the data set on the devices once, and the split of each seed as indices: DeviceData."""
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
     sizes = (len(dataset.train_labels), settings.dataset.num_validation)
@@ -107,7 +98,7 @@ def epoch_metrics(layout, measured=None):
 
 
 def compile_programs(settings, hparams, layout, data):
-    """Compiles the Programs; arguments and errors as for `prepare`, data: DeviceData."""
+    """Compiles the Programs; raises memory.TooLarge if one does not fit."""
     seconds = 0.0
     own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
 
@@ -119,9 +110,8 @@ def compile_programs(settings, hparams, layout, data):
         def of_hparams(hparams, *args):
             return function(with_hparams(settings, hparams), *args, share=layout.share)
 
-        program, taken = mesh.compile_for(
-            layout, of_hparams, (own, *axes), hparams, *args, **options
-        )
+        axes = (own, *axes)
+        program, taken = mesh.compile_for(layout, of_hparams, axes, hparams, *args, **options)
         memory.check_program(program, layout.devices)
         seconds += taken
         return program

@@ -56,8 +56,8 @@ def check(run, before, state, metrics, epoch, start, stop):
         if epoch <= settings.head_epochs:
             settings = epochs.head_only(settings)
         config = with_hparams(settings, run.hparams)
-        indices = jnp.asarray(mesh.gather(run.layout, run.data.train_indices)[number])
-        data = tuple(jnp.asarray(copies[0]) for copies in run.data.train)
+        indices = _seed(mesh.gather(run.layout, run.data.train_indices), number)
+        data = _seed(run.data.train, 0)
         seed = settings.seed + number
         cause = _search(config, _seed(before, number), seed, indices, data, epoch, start, stop)
         raise ConfigError(f'config.debug_nans: seed {seed}, epoch {epoch}, {cause}')
@@ -79,10 +79,10 @@ def _search(config, state, seed, indices, data, epoch, start, stop):
             text = f'step {i + 1}: not finite first in {first}'
             return text + ('' if loss is None else f'; the loss of the step before was {loss:.3g}')
         loss, state = float(metrics.loss / metrics.count), after
-    return (
-        f'steps {start + 1} to {stop}: not finite when seeds are trained together, but not when '
-        'this one is done again alone; rounding decides'
+    together = (
+        'not finite when seeds are trained together, but not when this one is done again alone'
     )
+    return f'steps {start + 1} to {stop}: {together}; rounding decides'
 
 
 def _first(config, state, after, seed, indices, data, epoch, i):

@@ -1,7 +1,6 @@
 """Device memory: what a row needs, and fewer seeds at a time if that is too much.
 
-XLA estimates the memory of every compiled program, on a CPU too, so most rows that do not fit are
-found before they run. A device that runs out of memory later is treated the same way.
+XLA estimates the memory of every compiled program, so most rows that do not fit never run.
 """
 
 import contextlib

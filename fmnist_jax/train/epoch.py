@@ -38,10 +38,8 @@ def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop,
     """Runs the steps `start` to `stop` (excluded) of an epoch, counted from 1.
 
     Args:
-      config, state, seed: as for `step.train_step`.
       metrics: Metrics of the epoch's earlier steps.
-      indices: [n] int32, this seed's images.
-      data: (images, labels) of the training set.
+      indices: [n] int32, this seed's images among those of data, (images, labels).
       epoch, start, stop: [] int32; traced, so that one program serves any number of steps.
 
     Returns:
@@ -60,9 +58,8 @@ def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop,
         def one_step(i, carry):
             state, total = carry
             batch, mask = batch_of(config, shuffled, count, i)
-            state, new = step.train_step(
-                state, seed, images[batch], labels[batch], mask, config, count, share
-            )
+            batch = (images[batch], labels[batch], mask)
+            state, new = step.train_step(state, seed, *batch, config, count, share)
             return state, jax.tree.map(jnp.add, total, new)
 
         return jax.lax.fori_loop(start, stop, one_step, (state, metrics))
@@ -94,10 +91,7 @@ def predict(config, params, batch_stats, images, indices, share=ALONE):
 
 
 def validate(config, state, indices, data, epoch, share=ALONE):
-    """Validates after an epoch, counted from 1: (State with its best and early stopping, Metrics).
-
-    indices: [n] int32, the validation images among those of data, (images, labels).
-    """
+    """Validates after an epoch: (State with its best and early stopping, Metrics)."""
     images, labels = data
     logits = predict(config, state.params, state.batch_stats, images, indices, share)
     metrics = losses.evaluate(logits, labels[indices], config.loss)

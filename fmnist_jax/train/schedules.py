@@ -59,10 +59,7 @@ SCHEDULES = {
 def make_schedule(config, learning_rate, steps_per_epoch, epochs):
     """The learning rate as a function of step ([] int32, from 0) -> [] float32.
 
-    Args:
-      config: the fields of config.schedule.
-      learning_rate: the constant or largest learning rate.
-      steps_per_epoch, epochs: length of the whole training.
+    config: the fields of config.schedule; learning_rate: the constant or largest one.
 
     Raises:
       ValueError: unknown name, or a decay of 0 or every 0 epochs.

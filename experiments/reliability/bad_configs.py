@@ -22,7 +22,7 @@ from fmnist_jax.config.settings import TABLE_ONLY, flatten, resolve, split_stati
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.train import epoch as epoch_steps
-from fmnist_jax.train import evaluate, losses, step
+from fmnist_jax.train import losses, step
 
 FIELDS = tuple(path for path in flatten(base.get_config().to_dict()) if path not in TABLE_ONLY)
 VALUES = (
@@ -89,8 +89,8 @@ def trace(settings, traced):
         state, _ = epoch_steps.train_steps(
             bound, state, losses.zeros(), seed, indices, data, epoch, 0, epoch
         )
-        state, _ = evaluate.validate(bound, state, indices, data, epoch)
-        return evaluate.test(bound, state, data)
+        state, _ = epoch_steps.validate(bound, state, indices, data, epoch)
+        return epoch_steps.test(bound, state, data)
 
     jax.eval_shape(run, hparams, integer, indices, (images, labels), integer)
 

@@ -95,7 +95,7 @@ class Contestant:
         self.state, metrics = self.programs.train_steps(
             self.hparams,
             self.state,
-            compile.no_metrics(self.layout),
+            compile.epoch_metrics(self.layout),
             self.seeds,
             self.arrays.train_indices,
             self.arrays.train,

@@ -36,8 +36,8 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
     """
     machine.use_all_cores()
     dataset = datasets.check_dataset(dataset)
-    num_validation = settings.dataset.num_validation
-    train_indices, _ = datasets.split(len(dataset.train_labels), num_validation, settings.seed)
+    sizes = (len(dataset.train_labels), settings.dataset.num_validation)
+    train_indices, _ = datasets.split(*sizes, settings.seed)
     weights, layout = _variables(settings, pretrained), mesh.make_layout(settings)
     if progress != 'bar':
         return fit(settings, dataset, layout, progress=progress, pretrained=weights)
@@ -50,13 +50,13 @@ def _variables(settings, pretrained):
     side = settings.dataset.image_size
     how = f'pretrained.load(train.model_of(settings), ({side}, {side}, 3))'
     if pretrained is None:
-        if settings.pretrained:
-            raise ConfigError(
-                f'config.pretrained={settings.pretrained!r}: give the weights, too: '
-                f'fit_seeds(settings, dataset, pretrained={how}), with pretrained and train from '
-                'fmnist_jax'
-            )
-        return None
+        if not settings.pretrained:
+            return None
+        call = f'fit_seeds(settings, dataset, pretrained={how})'
+        raise ConfigError(
+            f'config.pretrained={settings.pretrained!r}: give the weights, too: {call}, with '
+            'pretrained and train from fmnist_jax'
+        )
     variables = pretrained.variables if isinstance(pretrained, Pretrained) else pretrained
     if not isinstance(variables, dict) or 'params' not in variables:
         raise ConfigError(f'pretrained={show(pretrained)}: expected what {how} returns')
@@ -70,18 +70,15 @@ def fit_trials(settings, hparams, dataset, stop=None, cache=None, progress=None,
     Args:
       settings: of any trial: they differ in hyper-parameters only (settings.split_static).
       hparams: each trial's hyper-parameters, {'section.field': float}.
-      stop: (epoch, history) -> bool [trials * seeds], those that stop after the epoch; or None.
-      dataset, cache, progress, pretrained: as for `fit`.
+      stop: (epoch, history) -> bool [trials * seeds], those that stop after the epoch.
 
     Returns:
       Validation accuracy [trials, seeds] at the epoch that would be tested; NaN if it diverged.
     """
     each = settings.num_seeds
     seeds = np.tile(np.arange(settings.seed, settings.seed + each, dtype=np.int32), len(hparams))
-    columns = {
-        path: np.repeat(np.array([trial[path] for trial in hparams], np.float32), each)
-        for path in hparams[0]
-    }
+    columns = {path: np.float32([trial[path] for trial in hparams]) for path in hparams[0]}
+    columns = {path: np.repeat(values, each) for path, values in columns.items()}
 
     def train(layout, cache):
         own = mesh.shard(layout, columns)

@@ -1,9 +1,7 @@
 """Checkpoints of the running row, which orbax writes in the background, and Ctrl-C.
 
-A checkpoint holds every seed's state after an epoch, or within one, as plain arrays [S, ...], so a
-run may resume on more or fewer devices. Orbax shows a checkpoint only when it is complete, but
-keeps no checksum of the data: ours is in its `meta`. A damaged checkpoint is deleted and the one
-before it is used.
+A checkpoint holds every seed's state as plain arrays [S, ...], so a run may resume on more or fewer
+devices. Orbax keeps no checksum of the data: ours is in its `meta`.
 """
 
 import contextlib
@@ -11,6 +9,7 @@ import functools
 import hashlib
 import json
 import logging
+import operator
 import os
 import pathlib
 import shutil
@@ -28,10 +27,8 @@ from fmnist_jax.config.settings import difference
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.fit import mesh
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MESSAGE = b'\nstopping as soon as the last steps are kept; once more stops at once\n'
-# With checkpoint_epochs=0: seconds between checkpoints, twice as many within an epoch.
-_SECONDS_BETWEEN = 60.0
+_SECONDS_BETWEEN = 60.0  # with checkpoint_epochs=0; twice as many within an epoch
 
 
 @contextlib.contextmanager
@@ -52,7 +49,7 @@ def catch_signals(enabled=True):
         os.write(2, _MESSAGE)  # print() may be what the signal interrupts
 
     if enabled and threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS:
+        for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 handlers[number] = signal.signal(number, handle)
     try:
@@ -66,7 +63,7 @@ def orbax():
     """orbax.checkpoint, imported with the first checkpoint: short rows do not need it."""
     import orbax.checkpoint as ocp
 
-    # We report errors ourselves, in one line: drop the tracebacks of orbax's threads.
+    # We report errors in one line: drop the tracebacks of orbax's threads.
     logging.getLogger('absl').addFilter(lambda record: 'orbax' not in record.pathname)
     logging.getLogger('asyncio').setLevel(logging.CRITICAL)
     hook = sys.unraisablehook
@@ -91,9 +88,7 @@ def _make_manager(folder, keep):
     folder.mkdir(parents=True, exist_ok=True)  # orbax does not make it if hosts are named
     from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
-    def score(metrics):
-        return metrics['score']
-
+    score = operator.itemgetter('score')
     # `max_to_keep` would delete the latest checkpoint unless it is the best.
     kept = [policy.LatestN(keep), policy.BestN(get_metric_fn=score, n=1)]
     options = ocp.CheckpointManagerOptions(
@@ -156,7 +151,6 @@ class Checkpoints:
     """The checkpoints of one row's seeds, in a folder of their own.
 
     Args:
-      folder: path; made with the first checkpoint.
       identity: nested dict of JSON values that identifies the run: settings, seeds, weights.
       commit: of the code; see `Checkpoint.resumed`.
       every_epochs: epochs between checkpoints; 0 means once a minute.
@@ -209,11 +203,7 @@ class Checkpoints:
         )
 
     def restore(self, like):
-        """The latest intact Checkpoint, or None; damaged ones are deleted.
-
-        Raises:
-          ConfigError: the checkpoints belong to other settings, seeds or pretrained weights.
-        """
+        """The latest intact Checkpoint, or None; deletes damaged ones, refuses another run's."""
         paths = self.folder.iterdir() if self.folder.is_dir() else ()
         complete = [path for path in paths if path.name.isdigit()]  # orbax names others otherwise
         for path in sorted(complete, key=lambda path: int(path.name), reverse=True):
@@ -237,12 +227,11 @@ class Checkpoints:
 
     def close(self):
         """Waits for the checkpoint that is being written."""
-        if self._manager is None:
-            return
         manager, self._manager = self._manager, None
         try:
-            manager.wait_until_finished()
-            manager.close()
+            if manager is not None:
+                manager.wait_until_finished()
+                manager.close()
         except Exception as error:
             self._give_up(error)
 
@@ -268,7 +257,6 @@ class Keeper:
     """Writes checkpoints while a row trains: when one is due, and when a signal ends the run."""
 
     def __init__(self, run, checkpoints, interrupted, seconds):
-        """checkpoints: Checkpoints or None; interrupted: from `catch_signals`; seconds: so far."""
         self._run, self._checkpoints, self._interrupted = run, checkpoints, interrupted
         self._began = time.perf_counter() - seconds
 

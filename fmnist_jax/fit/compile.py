@@ -11,7 +11,7 @@ from fmnist_jax.config.settings import split_static, with_hparams
 from fmnist_jax.data import datasets
 from fmnist_jax.fit import memory, mesh
 from fmnist_jax.train import epoch as epochs
-from fmnist_jax.train import evaluate, step
+from fmnist_jax.train import step
 from fmnist_jax.train.losses import Metrics
 
 
@@ -55,34 +55,25 @@ class Run(NamedTuple):
 
 
 def prepare(settings, hparams, seeds, dataset, layout, cache, pretrained=None):
-    """The Run of these seeds; compiles its programs unless `cache` holds them.
+    """The Run of seeds (int32 [S]); compiles its programs unless `cache` holds them.
 
-    Args:
-      hparams: its hyper-parameters, float32; or arrays from `mesh.shard` if seeds differ in them.
-      seeds: int32 [S].
-      settings, dataset, layout, cache, pretrained: as for `fit.fit`.
-
-    Raises:
-      memory.TooLarge: a program needs more memory than a device has.
+    hparams: float32, or arrays from `mesh.shard` if seeds differ in them; the rest: as for `fit`.
     """
     data = place(settings, dataset, layout, pretrained, seeds)
     key = (split_static(settings)[0], layout, str(jax.tree.map(jnp.shape, (hparams, data))))
-    seconds = 0.0
-    if key not in cache:
+    new = key not in cache
+    if new:
         cache[key] = compile_programs(settings, hparams, layout, data)
-        seconds = cache[key].seconds
-    return Run(settings, hparams, mesh.shard(layout, seeds), cache[key], data, layout, seconds)
+    seeds, seconds = mesh.shard(layout, seeds), cache[key].seconds if new else 0.0
+    return Run(settings, hparams, seeds, cache[key], data, layout, seconds)
 
 
 def place(settings, dataset, layout, pretrained=None, seeds=None):
-    """Puts the data set on the devices once, and each seed's split as indices: DeviceData.
-
-    seeds: int [S], which decide the splits; those of the settings if None.
-    """
+    """Puts the data set on the devices once, and the split of each seed as indices: DeviceData."""
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    total, num_validation = len(dataset.train_labels), settings.dataset.num_validation
-    splits = [datasets.split(total, num_validation, int(seed)) for seed in seeds]
+    sizes = (len(dataset.train_labels), settings.dataset.num_validation)
+    splits = [datasets.split(*sizes, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     train_set = mesh.replicate(layout, (dataset.train_images, dataset.train_labels))
     test_set = mesh.replicate(layout, (dataset.test_images, dataset.test_labels))
@@ -100,14 +91,14 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     )
 
 
-def no_metrics(layout):
-    """Metrics of no image for every seed, on the devices."""
-    zeros = np.zeros(layout.count, np.int32)
-    return mesh.shard(layout, Metrics(zeros.astype(np.float32), zeros, zeros))
+def epoch_metrics(layout, measured=None):
+    """Metrics of an epoch's first steps on the devices, from lists [S]; of no step if None."""
+    loss, correct, count = np.zeros((3, layout.count)) if measured is None else measured
+    return mesh.shard(layout, Metrics(np.float32(loss), np.int32(correct), np.int32(count)))
 
 
 def compile_programs(settings, hparams, layout, data):
-    """Compiles the Programs; arguments and errors as for `prepare`, data: DeviceData."""
+    """Compiles the Programs; raises memory.TooLarge if one does not fit."""
     seconds = 0.0
     own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
 
@@ -119,9 +110,8 @@ def compile_programs(settings, hparams, layout, data):
         def of_hparams(hparams, *args):
             return function(with_hparams(settings, hparams), *args, share=layout.share)
 
-        program, taken = mesh.compile_for(
-            layout, of_hparams, (own, *axes), hparams, *args, **options
-        )
+        axes = (own, *axes)
+        program, taken = mesh.compile_for(layout, of_hparams, axes, hparams, *args, **options)
         memory.check_program(program, layout.devices)
         seconds += taken
         return program
@@ -133,7 +123,8 @@ def compile_programs(settings, hparams, layout, data):
     init = build(init, (0, None), seeds, data.pretrained, runs_once=True)
     state = init(hparams, seeds, data.pretrained)
     axes = (0, 0, 0, 0, None, 'same', 'same', 'same')
-    args = (state, no_metrics(layout), seeds, data.train_indices, data.train, epoch, epoch, epoch)
+    metrics, indices = epoch_metrics(layout), data.train_indices
+    args = (state, metrics, seeds, indices, data.train, epoch, epoch, epoch)
     train_steps = build(epochs.train_steps, axes, *args, donate=(1,))
     train_head = validate = validation_logits = None
     if settings.head_epochs:
@@ -142,9 +133,9 @@ def compile_programs(settings, hparams, layout, data):
     indices = data.validation_indices
     if indices.shape[-1]:
         args = (state, indices, data.validation, epoch)
-        validate = build(evaluate.validate, (0, 0, None, 'same'), *args, donate=(1,))
-    test = build(evaluate.test, (0, None), state, data.test)
+        validate = build(epochs.validate, (0, 0, None, 'same'), *args, donate=(1,))
+    test = build(epochs.test, (0, None), state, data.test)
     if settings.dataset.num_validation and not settings.dataset.validate_on_test:
         args = (state, indices, data.validation[0])
-        validation_logits = build(evaluate.validation_logits, (0, 0, None), *args)
+        validation_logits = build(epochs.validation_logits, (0, 0, None), *args)
     return Programs(init, train_steps, train_head, validate, test, validation_logits, seconds)

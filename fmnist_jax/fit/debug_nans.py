@@ -1,8 +1,7 @@
 """config.debug_nans: in which step and layer a seed's numbers first stop being finite.
 
 `jax_debug_nans` cannot look into a compiled loop over many seeds. So the states before each call
-are copied. After a call that leaves a number that is not finite, its steps are repeated for that
-seed alone, one by one, and the failing step piece by piece.
+are copied, and the steps of a failing call are repeated for the seed alone, one by one.
 """
 
 import jax
@@ -57,8 +56,8 @@ def check(run, before, state, metrics, epoch, start, stop):
         if epoch <= settings.head_epochs:
             settings = epochs.head_only(settings)
         config = with_hparams(settings, run.hparams)
-        indices = jnp.asarray(mesh.gather(run.layout, run.data.train_indices)[number])
-        data = tuple(jnp.asarray(copies[0]) for copies in run.data.train)
+        indices = _seed(mesh.gather(run.layout, run.data.train_indices), number)
+        data = _seed(run.data.train, 0)
         seed = settings.seed + number
         cause = _search(config, _seed(before, number), seed, indices, data, epoch, start, stop)
         raise ConfigError(f'config.debug_nans: seed {seed}, epoch {epoch}, {cause}')
@@ -79,12 +78,11 @@ def _search(config, state, seed, indices, data, epoch, start, stop):
             first = _first(config, state, after, seed, indices, data, epoch, i)
             text = f'step {i + 1}: not finite first in {first}'
             return text + ('' if loss is None else f'; the loss of the step before was {loss:.3g}')
-        loss = float(metrics.loss / metrics.count)
-        state = after
-    return (
-        f'steps {start + 1} to {stop}: not finite when seeds are trained together, but not when '
-        'this one is done again alone; rounding decides'
+        loss, state = float(metrics.loss / metrics.count), after
+    together = (
+        'not finite when seeds are trained together, but not when this one is done again alone'
     )
+    return f'steps {start + 1} to {stop}: {together}; rounding decides'
 
 
 def _first(config, state, after, seed, indices, data, epoch, i):
@@ -96,26 +94,22 @@ def _first(config, state, after, seed, indices, data, epoch, i):
     inputs = jax.jit(lambda x, key: step.preprocess(x, config, key))(images[batch], augment_key)
     gradient = jax.jit(lambda *args: step.gradient(*args, config))
     grads, metrics, batch_stats = gradient(state, inputs, labels[batch], mask, dropout_key)
-    pieces = (
-        ('the parameters before it', lambda: _names(_trained(state))),
-        ('the inputs', lambda: ['pixels'] if _names(inputs) else []),
-        ('the activations of', lambda: _layers(config, state, inputs, mask, dropout_key)),
-        ('the loss', lambda: ['mean over the batch'] if _names(metrics.loss) else []),
-        ('the gradient of', lambda: _names(grads)),
-        ('the running averages of', lambda: _names(batch_stats)),
-    )
-    for piece, find in pieces:
-        names = find()
-        if names:
-            return f'{piece} {_listed(names)}'
-    return f'what the optimizer made of finite gradients: {_listed(_names(_trained(after)))}'
+    pieces = {
+        'the parameters before it': _names(_trained(state)),
+        'the inputs': ['pixels'] if _names(inputs) else [],
+        'the activations of': _layers(config, state, inputs, mask, dropout_key),
+        'the loss': ['mean over the batch'] if _names(metrics.loss) else [],
+        'the gradient of': _names(grads),
+        'the running averages of': _names(batch_stats),
+        'what the optimizer made of finite gradients:': _names(_trained(after)),
+    }
+    piece, names = next((piece, names) for piece, names in pieces.items() if names)
+    more = f' and {len(names) - 6} more' if len(names) > 6 else ''
+    return f'{piece} {", ".join(names[:6])}{more}'
 
 
 def _layers(config, state, inputs, mask, key):
-    """[the first layer whose values are not finite] or [].
-
-    Named with the layer before it, because an activation function may stand between the two.
-    """
+    """[the first layer whose values are not finite, with the layer before it] or []."""
     size = step.micro_batch_size(config, state.params, state.batch_stats)
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
     names = ['the inputs']
@@ -142,10 +136,6 @@ def _layers(config, state, inputs, mask, key):
             if not finite:
                 return [f'{names[layer]}, behind {names[layer - 1]}']
     return []
-
-
-def _listed(names):
-    return ', '.join(names[:6]) + (f' and {len(names) - 6} more' if len(names) > 6 else '')
 
 
 def check_validation(settings, metrics, epoch):

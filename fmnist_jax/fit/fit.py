@@ -10,9 +10,8 @@ import numpy as np
 from fmnist_jax.config.settings import split_static
 from fmnist_jax.fit import checkpoint, debug_nans, memory, mesh
 from fmnist_jax.fit.checkpoint import Checkpoint
-from fmnist_jax.fit.compile import no_metrics, prepare
-from fmnist_jax.train import evaluate
-from fmnist_jax.train.losses import Metrics
+from fmnist_jax.fit.compile import epoch_metrics, prepare
+from fmnist_jax.train.epoch import selected
 
 _SECONDS_PER_CALL = 1.0  # of the compiled loop, about: for the progress bar and Ctrl-C
 _STEPS_PER_CALL = 8  # at least: each call allocates its working memory anew
@@ -41,19 +40,14 @@ class FitResult(NamedTuple):
         spread = f' ± {accuracy.std(ddof=1):.2f} (standard deviation)' if count > 1 else ''
         return (
             f'FitResult({count} seed{"s" * (count > 1)}, {epochs} epoch{"s" * (epochs > 1)}, '
-            f'test accuracy {accuracy.mean():.2f} %{spread}, '
-            f'trained in {self.train_seconds:.1f} s)'
+            f'test accuracy {accuracy.mean():.2f} %{spread}, trained in {self.train_seconds:.1f} s)'
         )
 
 
 def fit(settings, dataset, layout, cache=None, progress=None, pretrained=None, checkpoints=None):
-    """Trains all seeds of a row and tests each: FitResult.
-
-    Seeds that do not fit in a device's memory at once are trained fewer at a time.
+    """Trains all seeds of a row, fewer at a time if memory is short, and tests each: FitResult.
 
     Args:
-      settings: a row's settings.
-      dataset: datasets.Dataset.
       layout: mesh.Layout of settings.num_seeds seeds.
       cache: dict that keeps compiled programs for rows that differ in hyper-parameters only.
       progress: progress.RowProgress or an object with its methods.
@@ -91,12 +85,10 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
             if not active.any():
                 break
             state, metrics, pace = _train_epoch(run, state, position, pace, progress, keeper)
-            record = _means('train', metrics, active)
+            _record(position.history, 'train', metrics, active)
             if run.programs.validate is not None:
                 state, metrics = _validate(run, state, epoch)
-                record |= _means('validation', metrics, active)
-            for name, values in record.items():
-                position.history.setdefault(name, []).append(values)
+                _record(position.history, 'validation', metrics, active)
             epochs_run = [int(n + on) for n, on in zip(position.epochs_run, active, strict=True)]
             position = position._replace(epoch=epoch, epochs_run=epochs_run, steps=0, measured=None)
             if progress:
@@ -125,11 +117,7 @@ def _train_epoch(run, state, position, pace, progress, keeper):
     epoch, start, steps = position.epoch + 1, position.steps, run.steps_per_epoch
     head = epoch <= run.settings.head_epochs
     train = run.programs.train_head if head else run.programs.train_steps
-    metrics = no_metrics(run.layout)
-    if start:
-        loss, correct, count = position.measured
-        earlier = Metrics(np.float32(loss), np.int32(correct), np.int32(count))
-        metrics = mesh.shard(run.layout, earlier)
+    metrics = epoch_metrics(run.layout, position.measured)
     while start < steps:
         stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
@@ -162,39 +150,30 @@ def _validate(run, state, epoch):
     return state, metrics
 
 
-def _means(name, metrics, active):
-    """Loss and accuracy per seed for JSON: None if the seed has stopped or diverged."""
-
-    def rounded(sums):
+def _record(history, name, metrics, active):
+    """Appends every seed's loss and accuracy, for JSON: None if it has stopped or diverged."""
+    for quantity, sums in (('loss', metrics.loss), ('accuracy', metrics.correct)):
         with np.errstate(divide='ignore', invalid='ignore'):
-            means = sums / metrics.count
-        return [
-            float(f'{mean:.6g}') if on and math.isfinite(mean) else None
-            for mean, on in zip(means, active, strict=True)
-        ]
-
-    return {f'{name}_loss': rounded(metrics.loss), f'{name}_accuracy': rounded(metrics.correct)}
+            means = np.where(active, sums / metrics.count, np.nan)
+        values = [float(f'{mean:.6g}') if math.isfinite(mean) else None for mean in means]
+        history.setdefault(f'{name}_{quantity}', []).append(values)
 
 
 def tested_epochs(run, state, position):
     """int [S], the epoch whose parameters are tested, from 1."""
-    if state.best is None:
-        return np.asarray(position.epochs_run)
-    return mesh.gather(run.layout, state.best.epoch)
+    best = state.best
+    return np.array(position.epochs_run) if best is None else mesh.gather(run.layout, best.epoch)
 
 
 def _test(run, state, position, dataset):
     """Tests the selected parameters of every seed: FitResult."""
-    best, layout, programs = evaluate.selected(state), run.layout, run.programs
-
-    def tested(state):
-        return mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
-
-    logits, metrics = tested(state)
+    best, layout, programs = selected(state), run.layout, run.programs
+    logits, metrics = mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
     last_accuracy = validation = None
     if state.best is not None:
         last = state.best._replace(params=state.params, batch_stats=state.batch_stats)
-        _, last_metrics = tested(state._replace(best=last))
+        tested = programs.test(run.hparams, state._replace(best=last), run.data.test)
+        _, last_metrics = mesh.gather(layout, tested)
         last_accuracy = last_metrics.correct / last_metrics.count
     if programs.validation_logits is not None:
         indices, (images, _) = run.data.validation_indices, run.data.validation

@@ -1,9 +1,9 @@
 """Device memory: what a row needs, and fewer seeds at a time if that is too much.
 
-XLA estimates the memory of every compiled program, on a CPU too, so most rows that do not fit are
-found before they run. A device that runs out of memory later is treated the same way.
+XLA estimates the memory of every compiled program, so most rows that do not fit never run.
 """
 
+import contextlib
 import os
 
 import jax
@@ -13,19 +13,14 @@ from fmnist_jax.config.settings import split_static
 from fmnist_jax.errors import ConfigError
 
 VARIABLE = 'FMNIST_MEMORY_LIMIT'  # environment variable: bytes of each device that may be used
-# For devices without memory_stats, such as a CPU: the rest is for Python and the system.
-_PART_OF_MACHINE = 0.9
 
 
 class TooLarge(Exception):
-    """A program that needs more memory than a device has.
-
-    hopeless: however few seeds run at a time.
-    """
+    """A program that needs more memory than a device has."""
 
     def __init__(self, needed, limit, hopeless):
         super().__init__(f'needs {_gigabytes(needed)} of {_gigabytes(limit)}')
-        self.hopeless = hopeless
+        self.hopeless = hopeless  # however few seeds run at a time
 
 
 def _gigabytes(count):
@@ -36,16 +31,13 @@ def limit(devices):
     """Bytes that each device may use: FMNIST_MEMORY_LIMIT, its own or its part of the machine."""
     given = os.environ.get(VARIABLE)
     if given:
-        try:
-            count = int(float(given))
-        except (ValueError, OverflowError):
-            count = 0
-        if count < 1:
-            raise ConfigError(f'{VARIABLE}={given}: expected a number of bytes, such as 4e9')
-        return count
+        with contextlib.suppress(ValueError, OverflowError):
+            if int(float(given)) >= 1:
+                return int(float(given))
+        raise ConfigError(f'{VARIABLE}={given}: expected a number of bytes, such as 4e9')
     local = [device for device in devices if device.process_index == jax.process_index()]
     own = (local[0].memory_stats() or {}).get('bytes_limit')
-    return own or int(_PART_OF_MACHINE * machine.memory()) // len(local)
+    return own or int(0.9 * machine.memory()) // len(local)  # the rest is for Python and the system
 
 
 def check_program(program, devices):
@@ -66,11 +58,9 @@ def check_state(settings, state, layout):
     if each * layout.per_device <= available:
         return
     most = available // each * layout.groups
-    hint = (
-        f'at most {most} fit: train so many, then start again with more, they join the row'
-        if most
-        else f'one needs {_gigabytes(each)}: choose a smaller config.model'
-    )
+    hint = f'at most {most} fit: train so many, then start again with more, they join the row'
+    if not most:
+        hint = f'one needs {_gigabytes(each)}: choose a smaller config.model'
     raise ConfigError(
         f'config.num_seeds={settings.num_seeds}: their parameters and optimizer states need '
         f'{_gigabytes(each * layout.per_device)} on a device with {_gigabytes(available)}; {hint}'

@@ -1,10 +1,8 @@
 """The layout: one seed's pure function run for many seeds, over the devices of one or more hosts.
 
 Arrays of all seeds have the shape [devices, seeds per device, ...]: `pmap` spreads the first axis,
-`vmap` or `lax.map` the second. Seeds never communicate; only devices that share a seed do
-(models/batch.py). On a CPU each core is a device. With several hosts each runs this in its own
-process, and `shard_map` spreads the first axis: a compiled `pmap` takes whole arrays, of which a
-host has only its part.
+`vmap` or `lax.map` the second. With several hosts each runs this in its own process, and `shard_map`
+spreads the first axis: a compiled `pmap` takes whole arrays, of which a host has only its part.
 """
 
 import functools
@@ -68,9 +66,8 @@ def devices_per_seed(settings, num_seeds, available):
             f'{each} devices for each seed, and a batch of {batch} images in {parts} parts'
         )
     convolutional = any(leaf.ndim == 4 for leaf in jax.tree.leaves(state.params))
-    on_cpu = jax.default_backend() == 'cpu'
-    most = max(possible) if (convolutional and on_cpu) or jax.process_count() > 1 else 1
-    return wanted or most
+    shared = (convolutional and jax.default_backend() == 'cpu') or jax.process_count() > 1
+    return wanted or (max(possible) if shared else 1)
 
 
 def make_layout(settings, devices=None):
@@ -85,10 +82,7 @@ def make_layout(settings, devices=None):
 def arrange(count, mode='auto', chunk=0, devices=None, devices_per_seed=1):
     """Lays out `count` seeds over devices so that the fewest run one after the other.
 
-    Args:
-      mode: 'vmap', 'map' or 'auto': 'map' on a CPU, whose caches hold one network, else 'vmap'.
-      chunk: seeds at once with 'map'.
-      devices: jax devices; by default all, including those of other hosts.
+    mode: as of Layout, or 'auto': 'map' on a CPU, whose caches hold one network, else 'vmap'.
 
     Raises:
       ConfigError: the hosts cannot share the seeds evenly.
@@ -241,7 +235,6 @@ def compile_for(layout, function, axes, *args, donate=(), runs_once=False):
     Args:
       axes: for each argument 0 (each seed's own arrays, from `shard` or an earlier program), None
         (the same for all seeds, from `replicate`) or 'same' (the same, numbers from the host).
-      *args: example arguments.
       donate: positions of arguments whose memory the result may reuse.
       runs_once: compile fast, without optimization.
     """

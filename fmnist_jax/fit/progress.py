@@ -16,8 +16,6 @@ def _mean(values):
 
 
 class _Progress:
-    """A bar, or None without a terminal, and lines beside it."""
-
     def __init__(self, total, title, stream):
         self._stream = sys.stderr if stream is None else stream
         self._began, self._bar = time.monotonic(), None
@@ -58,14 +56,11 @@ class RowProgress(_Progress):
 
     def steps(self, done, metrics):
         """`done` more steps of every seed; metrics: Metrics of the epoch so far, numpy [S]."""
-        if self._bar is None:
-            return
-        loss = metrics.loss.sum() / max(metrics.count.sum(), 1)
-        self._bar.set_description_str(
-            f'{self._name}: epoch {self._epoch}/{self._epochs} loss {loss:.3f}{self._validation}',
-            refresh=False,
-        )
-        self._bar.update(done)
+        if self._bar is not None:
+            loss = metrics.loss.sum() / max(metrics.count.sum(), 1)
+            text = f'epoch {self._epoch}/{self._epochs} loss {loss:.3f}{self._validation}'
+            self._bar.set_description_str(f'{self._name}: {text}', refresh=False)
+            self._bar.update(done)
 
     def epoch(self, number, history):
         """Epoch `number` is over; history: as in fit.FitResult."""
@@ -87,17 +82,15 @@ class RowProgress(_Progress):
 
 
 class Board:
-    """Collects the epochs of a sweep's tasks from other processes (a Ray actor)."""
+    """Collects {task: (host, finished epochs)} of a sweep from other processes (a Ray actor)."""
 
     def __init__(self):
         self._seen = {}
 
     def report(self, index, host, epoch):
-        """Task `index` has finished `epoch` epochs on `host`; 0 when it starts."""
         self._seen[index] = (host, epoch)
 
     def read(self):
-        """{task: (host, epochs)} of every task that has started."""
         return self._seen
 
 

@@ -24,7 +24,7 @@ from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.models import convolution, variable_shapes
 from fmnist_jax.results import lines
-from fmnist_jax.train import calibration, evaluate
+from fmnist_jax.train import calibration, epoch
 from fmnist_jax.train.losses import probabilities
 from fmnist_jax.train.step import model_of, preprocess
 
@@ -192,7 +192,7 @@ def seed_logits(settings, variables, images):
     @jax.jit
     def one_seed(params, batch_stats, images):
         everything = jnp.arange(images.shape[0])
-        return evaluate.predict(settings, params, batch_stats, images, everything)
+        return epoch.predict(settings, params, batch_stats, images, everything)
 
     count = len(jax.tree.leaves(variables)[0])
     seeds = (jax.tree.map(lambda a, k=k: a[k], variables) for k in range(count))

@@ -1,7 +1,6 @@
-"""Augmentation and up-scaling on the device: pure (key, images) -> images, under jit and vmap.
+"""Augmentation and up-scaling of images, float32 [N, H, W, C] in [0, 1]; outside they are black.
 
-Images are float32 [N, H, W, C] in [0, 1]; the background, 0, is black, and so are pixels from
-outside an image. Every image of a batch draws its own random numbers.
+Every image of a batch draws its own random numbers.
 Sources: report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip);
 random erasing from Zhong et al., Random Erasing Data Augmentation, 2017.
 """
@@ -85,16 +84,14 @@ def rotate(images, angles):
 
 
 def random_erasing(key, images, probability):
-    """Fills a rectangle of each image with uniform noise, with a probability.
+    """Fills a rectangle of each image with noise, with a probability.
 
-    As in Zhong et al. (2017): it lies inside the image and covers 2 to 40 % of it; its aspect ratio
-    is log-uniform from 0.3 to 3.3.
+    It covers 2 to 40 % of the image; its aspect ratio is log-uniform from 0.3 to 3.3.
     """
     n, height, width, _ = images.shape
     which, shape, noise = jax.random.split(key, 3)
     area, proportion, top, left = jax.random.uniform(shape, (4, n))
-    area = 0.02 + 0.38 * area
-    proportion = 0.3 * (3.3 / 0.3) ** proportion
+    area, proportion = 0.02 + 0.38 * area, 0.3 * (3.3 / 0.3) ** proportion
     tall = jnp.minimum(1, jnp.sqrt(area * proportion))[:, None]
     wide = jnp.minimum(1, jnp.sqrt(area / proportion))[:, None]
 

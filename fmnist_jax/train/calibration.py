@@ -1,7 +1,6 @@
 """Temperature scaling and calibration error (Guo et al. 2017, arXiv:1706.04599).
 
-A calibrated network that says 0.9 is right nine times in ten. Dividing its logits by one number,
-the temperature, changes no prediction; validation images give its best value.
+Dividing logits by one number, the temperature, changes no prediction, only its probability.
 """
 
 import functools
@@ -19,12 +18,7 @@ _RANGE = (0.05, 20.0)  # bounds of the search: without errors the best temperatu
 def fit_temperature(logits, labels, loss):
     """The temperature with the smallest loss on validation images, one for all seeds.
 
-    Args:
-      logits, labels: [S, n, 10] and [S, n], each seed's validation images.
-      loss: name in losses.LOSSES.
-
-    Returns:
-      A float, or None if every seed has diverged; diverged seeds are left out.
+    Diverged seeds are left out; None if all have. logits: [S, n, 10]; labels: [S, n].
     """
     from scipy.optimize import minimize_scalar
 

@@ -1,4 +1,4 @@
-"""The steps of an epoch as one loop on the device, for one seed.
+"""An epoch of one seed: its steps as one loop on the device, then validation; the test at the end.
 
 The permutation of an epoch's images depends on (seed, epoch) alone, so the loop may be cut into
 calls of any number of steps.
@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.batch import ALONE
-from fmnist_jax.train import step
+from fmnist_jax.train import losses, step
 
 
-def choose(condition, new, old):
+def _choose(condition, new, old):
     """The tree `new` if the condition ([] bool) holds, else `old`."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
@@ -38,10 +38,8 @@ def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop,
     """Runs the steps `start` to `stop` (excluded) of an epoch, counted from 1.
 
     Args:
-      config, state, seed: as for `step.train_step`.
       metrics: Metrics of the epoch's earlier steps.
-      indices: [n] int32, this seed's images.
-      data: (images, labels) of the training set.
+      indices: [n] int32, this seed's images among those of data, (images, labels).
       epoch, start, stop: [] int32; traced, so that one program serves any number of steps.
 
     Returns:
@@ -53,16 +51,15 @@ def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop,
         if config.head_epochs:
             whole_net_begins = (epoch == config.head_epochs + 1) & (start == 0)
             fresh = step.optimizer_of(config, count).init(state.params)
-            opt_state = choose(whole_net_begins, fresh, state.opt_state)
+            opt_state = _choose(whole_net_begins, fresh, state.opt_state)
             state = state._replace(opt_state=opt_state)
         shuffled = permutation(config, seed, indices, epoch)
 
         def one_step(i, carry):
             state, total = carry
             batch, mask = batch_of(config, shuffled, count, i)
-            state, new = step.train_step(
-                state, seed, images[batch], labels[batch], mask, config, count, share
-            )
+            batch = (images[batch], labels[batch], mask)
+            state, new = step.train_step(state, seed, *batch, config, count, share)
             return state, jax.tree.map(jnp.add, total, new)
 
         return jax.lax.fori_loop(start, stop, one_step, (state, metrics))
@@ -76,3 +73,52 @@ def head_only(config):
     head.epochs, head.head_epochs = config.head_epochs, 0
     head.model.frozen_blocks = step.model_of(config).blocks
     return head
+
+
+def predict(config, params, batch_stats, images, indices, share=ALONE):
+    """Logits [n, 10] of the uint8 images at `indices` [n], computed in padded batches."""
+    count = indices.shape[0]
+    batch = min(config.eval_batch_size, -(-count // share.parts))
+    padded = jnp.pad(indices, (0, -count % (batch * share.parts))).reshape(-1, batch)
+
+    def one_batch(indices):
+        variables = {'params': params, 'batch_stats': batch_stats}
+        inputs = step.preprocess(images[indices], config)
+        return step.model_of(config).apply(variables, inputs, train=False).astype(jnp.float32)
+
+    logits = share.collect(jax.lax.map(one_batch, share.take(padded)))
+    return logits.reshape(-1, 10)[:count]
+
+
+def validate(config, state, indices, data, epoch, share=ALONE):
+    """Validates after an epoch: (State with its best and early stopping, Metrics)."""
+    images, labels = data
+    logits = predict(config, state.params, state.batch_stats, images, indices, share)
+    metrics = losses.evaluate(logits, labels[indices], config.loss)
+    if state.best is None:
+        return state, metrics
+    score = -metrics.loss if config.selection == 'val_loss' else 1.0 * metrics.correct
+    score = score / metrics.count
+    better = (score > state.best.score) & ~state.stopped
+    best = _choose(better, step.Best(state.params, state.batch_stats, score, epoch), state.best)
+    if config.patience > 0:
+        state = state._replace(stopped=state.stopped | (epoch - best.epoch >= config.patience))
+    return state._replace(best=best), metrics
+
+
+def selected(state):
+    """The tested `params` and `batch_stats`: a Best, or the State itself with selection 'last'."""
+    return state if state.best is None else state.best
+
+
+def validation_logits(config, state, indices, images, share=ALONE):
+    """Logits [n, 10] of the selected parameters on the validation images."""
+    best = selected(state)
+    return predict(config, best.params, best.batch_stats, images, indices, share)
+
+
+def test(config, state, data, share=ALONE):
+    """The selected parameters on the whole test set: (logits [n, 10], Metrics)."""
+    images, labels = data
+    logits = validation_logits(config, state, jnp.arange(images.shape[0]), images, share)
+    return logits, losses.evaluate(logits, labels, config.loss)

@@ -1,9 +1,7 @@
 """Optimizers with PyTorch's or Keras' exact update rule.
 
-The reports give an optimizer and a learning rate and leave the rest to their framework, so the
-framework is a setting: 001, 002 and 003 used PyTorch, 000 and 004 Keras.
-
-Hyper-parameters may be traced; the Python number 0.0 means off.
+The reports leave the rule to their framework, so the framework is a setting: 001, 002 and 003 used
+PyTorch, 000 and 004 Keras. Hyper-parameters may be traced; the Python number 0.0 means off.
 """
 
 import jax
@@ -13,16 +11,11 @@ import optax
 from fmnist_jax.models.layers import is_off
 
 # Sources: torch.optim.RMSprop, Adam, AdamW (2.13); keras/src/optimizers/rmsprop.py, adam.py (3).
-CONSTANTS = {
-    'pytorch': {
-        'rmsprop': {'decay': 0.99, 'eps': 1e-8, 'eps_in_sqrt': False},
-        'adam': {'b1': 0.9, 'b2': 0.999, 'eps': 1e-8},
-    },
-    'keras': {
-        'rmsprop': {'decay': 0.9, 'eps': 1e-7, 'eps_in_sqrt': True},
-        'adam': {'b1': 0.9, 'b2': 0.999, 'eps': 1e-7},
-    },
+RMSPROP = {
+    'pytorch': {'decay': 0.99, 'eps': 1e-8, 'eps_in_sqrt': False},
+    'keras': {'decay': 0.9, 'eps': 1e-7, 'eps_in_sqrt': True},
 }
+ADAM = {'pytorch': (0.9, 0.999, 1e-8), 'keras': (0.9, 0.999, 1e-7)}  # b1, b2, eps
 
 
 def _adam(framework):
@@ -31,7 +24,7 @@ def _adam(framework):
     Keras adds eps to the root of the moment before its bias correction, PyTorch and optax after:
     optax gives the same with eps / sqrt(1 - b2^t).
     """
-    b1, b2, eps = CONSTANTS[framework]['adam'].values()
+    b1, b2, eps = ADAM[framework]
     adam = optax.scale_by_adam(b1, b2, eps)
     if framework == 'pytorch':
         return adam
@@ -45,7 +38,7 @@ def _adam(framework):
 
 OPTIMIZERS = {
     'sgd': lambda framework: optax.identity(),
-    'rmsprop': lambda framework: optax.scale_by_rms(**CONSTANTS[framework]['rmsprop']),
+    'rmsprop': lambda framework: optax.scale_by_rms(**RMSPROP[framework]),
     'adam': _adam,
     'adamw': _adam,
 }
@@ -67,7 +60,7 @@ def l2_penalty(config, params):
 
 def _check_optimizer(config):
     """Refuses settings that the optimizer would silently ignore."""
-    for field, choices in (('name', OPTIMIZERS), ('framework', CONSTANTS), ('l2_on', L2_ON)):
+    for field, choices in (('name', OPTIMIZERS), ('framework', ADAM), ('l2_on', L2_ON)):
         value = getattr(config, field)
         if value not in choices:
             raise ValueError(f'optimizer.{field}={value!r}: expected one of {", ".join(choices)}')
@@ -91,10 +84,6 @@ def make_optimizer(config, schedule):
     Keras regularizer L2(x) is l2 = 2x); the optimizer's rule; decoupled weight decay; momentum and
     learning rate. Weight decay acts on every parameter, as in PyTorch; `l2` on those of `l2_on`:
     'all', 'kernels' (of every layer) or 'dense' (kernels of dense layers).
-
-    Args:
-      config: the fields of config.optimizer.
-      schedule: step -> learning rate, from `schedules.make_schedule`.
 
     Raises:
       ValueError: unknown name or framework, or a setting that this optimizer does not have.

@@ -8,10 +8,6 @@ import jax.numpy as jnp
 from fmnist_jax.models.layers import is_off
 
 
-def _constant(config, peak, steps_per_epoch, epochs):
-    return lambda step: peak
-
-
 def _step(config, peak, steps_per_epoch, epochs):
     """Times decay_rate after every `every_epochs` epochs (torch StepLR).
 
@@ -27,18 +23,6 @@ def _cosine(config, peak, steps_per_epoch, epochs):
     return lambda step: peak * _half_cosine(_progress(step, 0, epochs * steps_per_epoch))
 
 
-def _warmup_cosine(config, peak, steps_per_epoch, epochs):
-    """Linear from 0 to the peak over warmup_epochs, then half a cosine to 0 at the end."""
-    warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
-    return lambda step: peak * _warmup(step, warmup) * _half_cosine(_progress(step, warmup, total))
-
-
-def _triangular(config, peak, steps_per_epoch, epochs):
-    """Linear from 0 to the peak over warmup_epochs, then linear to 0 at the end."""
-    warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
-    return lambda step: peak * _warmup(step, warmup) * (1 - _progress(step, warmup, total))
-
-
 def _warmup(step, steps):
     return 1.0 if is_off(steps) else jnp.minimum(step / steps, 1.0)
 
@@ -52,23 +36,30 @@ def _half_cosine(progress):
     return 0.5 * (1 + jnp.cos(jnp.pi * progress))
 
 
+def _after_warmup(decay):
+    """Linear from 0 to the peak over warmup_epochs, then `decay` of the progress to the end."""
+
+    def warmed_up(config, peak, steps_per_epoch, epochs):
+        warmup, total = config.warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
+        return lambda step: peak * _warmup(step, warmup) * decay(_progress(step, warmup, total))
+
+    return warmed_up
+
+
 SCHEDULES = {
-    'constant': _constant,
+    'constant': lambda config, peak, steps_per_epoch, epochs: lambda step: peak,
     'exponential': _step,
     'step': _step,
     'cosine': _cosine,
-    'warmup_cosine': _warmup_cosine,
-    'triangular': _triangular,
+    'warmup_cosine': _after_warmup(_half_cosine),
+    'triangular': _after_warmup(lambda progress: 1 - progress),
 }
 
 
 def make_schedule(config, learning_rate, steps_per_epoch, epochs):
     """The learning rate as a function of step ([] int32, from 0) -> [] float32.
 
-    Args:
-      config: the fields of config.schedule.
-      learning_rate: the constant or largest learning rate.
-      steps_per_epoch, epochs: length of the whole training.
+    config: the fields of config.schedule; learning_rate: the constant or largest one.
 
     Raises:
       ValueError: unknown name, or a decay of 0 or every 0 epochs.

@@ -66,12 +66,8 @@ def model_of(config):
 
 def optimizer_of(config, num_train):
     """The optimizer, with its schedule over the epochs that train the whole network."""
-    schedule = make_schedule(
-        config.schedule,
-        config.optimizer.learning_rate,
-        steps_per_epoch(config, num_train),
-        config.epochs - config.head_epochs,
-    )
+    steps, epochs = steps_per_epoch(config, num_train), config.epochs - config.head_epochs
+    schedule = make_schedule(config.schedule, config.optimizer.learning_rate, steps, epochs)
     return make_optimizer(config.optimizer, schedule)
 
 

@@ -17,7 +17,7 @@ from settings_for_tests import small_settings
 
 from fmnist_jax.models import convolution, fused_norm, layers
 from fmnist_jax.models.batch import Batch
-from fmnist_jax.train import evaluate, losses
+from fmnist_jax.train import epoch, losses
 from fmnist_jax.train import step as steps
 
 ROWS = 32_769  # 2^15 + 1: one row more than XLA's loops of 2^15
@@ -287,7 +287,7 @@ def test_logits_of_many_images():
     settings = small_settings(eval_batch_size=500)
     params = jax.vmap(lambda seed: steps.init(settings, seed, 80).params)(jnp.arange(2))
     images = jnp.asarray(np.random.default_rng(0).integers(0, 256, (997, 28, 28), np.uint8))
-    run = optimized(jax.vmap(lambda p: evaluate.predict(settings, p, {}, images, jnp.arange(997))))
+    run = optimized(jax.vmap(lambda p: epoch.predict(settings, p, {}, images, jnp.arange(997))))
     for i, got in enumerate(run(params)):
         hidden, last = (
             {name: np.float64(leaf[i]) for name, leaf in params[layer].items()}

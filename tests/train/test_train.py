@@ -10,7 +10,7 @@ import pytest
 from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.data import datasets
-from fmnist_jax.train import epoch, evaluate, losses
+from fmnist_jax.train import epoch, losses
 from fmnist_jax.train import step as steps
 
 DATASET = small_dataset()
@@ -126,9 +126,9 @@ def test_padded_evaluation_covers_every_image():
     state = steps.init(settings, 0, 80)
     indices = jnp.arange(37)
     images = jnp.asarray(DATASET.test_images)
-    padded = evaluate.predict(settings, state.params, {}, images, indices)  # 16 + 16 + 5
+    padded = epoch.predict(settings, state.params, {}, images, indices)  # 16 + 16 + 5
     whole = small_settings(eval_batch_size=37)
-    full = evaluate.predict(whole, state.params, {}, images, indices)
+    full = epoch.predict(whole, state.params, {}, images, indices)
     np.testing.assert_allclose(padded, full, atol=1e-6)
     assert padded.shape == (37, 10)
 

@@ -1,7 +1,7 @@
 """The layout: one seed's pure function run for many seeds, over the devices of one or more hosts.
 
 Arrays of all seeds have the shape [devices, seeds per device, ...]: `pmap` spreads the first axis,
-`vmap` or `lax.map` the second. With several hosts each runs this in its own process, and `shard_map`
+`vmap` or `lax.map` the second. Of several hosts each runs this in its own process, and `shard_map`
 spreads the first axis: a compiled `pmap` takes whole arrays, of which a host has only its part.
 """
 

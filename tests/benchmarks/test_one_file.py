@@ -19,7 +19,7 @@ DATASET = small_dataset(num_train=300, num_test=77)
 @pytest.fixture(scope='module')
 def results():
     """Three seeds of `one_file` after two epochs of 250 images: the last batch has 58."""
-    train = one_file.make_train(DATASET, one_file.split_seeds(300, 50, 3), epochs=2)
+    train = one_file.make_train(DATASET, num_seeds=3, num_validation=50, epochs=2)
     return jax.vmap(train)(jnp.arange(3))
 
 

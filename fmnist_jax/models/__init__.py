@@ -11,8 +11,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from fmnist_jax.models.cnn_variants import CNNVariant
+from fmnist_jax.models.lenet import LeNet5
+from fmnist_jax.models.mlp import MLP
 from fmnist_jax.models.mobilenet import MobileNet
-from fmnist_jax.models.networks import MLP, CNNVariant, LeNet5, SimpleCNN, SmallResNet, TunedCNN
+from fmnist_jax.models.simple_cnn import SimpleCNN
+from fmnist_jax.models.small_resnet import SmallResNet
+from fmnist_jax.models.tuned_cnn import TunedCNN
 
 MODELS = {
     'fcn': partial(MLP, widths=(400, 400), initialization='pytorch'),

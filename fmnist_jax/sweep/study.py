@@ -22,7 +22,7 @@ from fmnist_jax.config.table import row
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.fit.api import fit_trials
 from fmnist_jax.markdown import markdown
-from fmnist_jax.sweep.experiment import row_progress
+from fmnist_jax.sweep.task import row_progress
 
 SAMPLERS = ('tpe', 'gp', 'random')
 PRUNERS = ('median', 'hyperband', 'none')

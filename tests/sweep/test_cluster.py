@@ -24,7 +24,7 @@ from fmnist_jax.fit.mesh import make_layout
 from fmnist_jax.results import arrays as kept_arrays
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.sweep import experiment, ray_cluster
-from fmnist_jax.sweep.experiment import Task, result_line
+from fmnist_jax.sweep.task import Task, result_line
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 DATASET = small_dataset()

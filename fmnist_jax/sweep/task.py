@@ -79,7 +79,7 @@ def open_checkpoints(task, workdir, say):
 
 
 def result_line(task, dataset, trained):
-    """(result line without the files of `keep_result`, TaskArrays) of a task; trained: its FitResult."""
+    """(result line without its files, TaskArrays) of a task; trained: its FitResult."""
     settings, row, labels, last = task.own, task.row, dataset.test_labels, trained.last_accuracy
     count, optimizer = len(trained.test_loss), settings.optimizer
     penalty = np.zeros(count)  # in each seed's loss; Keras prints the loss with it

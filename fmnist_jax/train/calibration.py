@@ -45,7 +45,7 @@ def calibrated(logits, temperature, loss):
 
 
 def calibration_error(probs, labels):
-    """Expected calibration error of probabilities [N, 10], a fraction; None if one is not finite."""
+    """Expected calibration error of probabilities [N, 10]: a fraction; None if not finite."""
     if not np.isfinite(probs).all():
         return None
     confidence, hits = probs.max(-1).astype(float), probs.argmax(-1) == labels

@@ -197,10 +197,8 @@ class Checkpoints:
         self._keep = 0
         for unfinished in self.folder.glob('*.orbax-checkpoint-tmp*'):
             shutil.rmtree(unfinished, ignore_errors=True)  # room for the results
-        self._say(
-            f'{self.folder}: no checkpoint could be written, training goes on without: '
-            f'{one_line(error, 300)}'
-        )
+        failed = 'no checkpoint could be written, training goes on without'
+        self._say(f'{self.folder}: {failed}: {one_line(error, 300)}')
 
     def restore(self, like):
         """The latest intact Checkpoint, or None; deletes damaged ones, refuses another run's."""

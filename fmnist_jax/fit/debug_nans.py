@@ -45,10 +45,7 @@ def _seed(tree, number):
 
 
 def check(run, before, state, metrics, epoch, start, stop):
-    """Raises ConfigError if a call of the compiled loop left a number that is not finite.
-
-    before: states before the call (`copy`); state, metrics: after it, on the devices and numpy [S].
-    """
+    """Raises ConfigError if a call of the loop led from `before` to a number that is not finite."""
     settings, after = run.settings, copy(run.layout, state)
     for number in range(run.layout.count):
         if np.isfinite(metrics.loss[number]) and not _names(_seed(_trained(after), number)):
@@ -79,10 +76,8 @@ def _search(config, state, seed, indices, data, epoch, start, stop):
             text = f'step {i + 1}: not finite first in {first}'
             return text + ('' if loss is None else f'; the loss of the step before was {loss:.3g}')
         loss, state = float(metrics.loss / metrics.count), after
-    together = (
-        'not finite when seeds are trained together, but not when this one is done again alone'
-    )
-    return f'steps {start + 1} to {stop}: {together}; rounding decides'
+    together = 'when seeds are trained together, but not when this one is done again alone'
+    return f'steps {start + 1} to {stop}: not finite {together}; rounding decides'
 
 
 def _first(config, state, after, seed, indices, data, epoch, i):

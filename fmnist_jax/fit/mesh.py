@@ -1,8 +1,9 @@
 """The layout: one seed's pure function run for many seeds, over the devices of one or more hosts.
 
 Arrays of all seeds have the shape [devices, seeds per device, ...]: `pmap` spreads the first axis,
-`vmap` or `lax.map` the second. Of several hosts each runs this in its own process, and `shard_map`
-spreads the first axis: a compiled `pmap` takes whole arrays, of which a host has only its part.
+`vmap` or `lax.map` the second. Seeds never communicate; only devices that share a seed do. With
+several hosts each runs this in its own process, and `shard_map` spreads the first axis: a compiled
+`pmap` takes whole arrays, of which a host has only its part.
 """
 
 import functools

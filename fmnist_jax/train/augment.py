@@ -16,10 +16,7 @@ _CROP, _FLIP, _ROTATION, _ERASE = range(4)
 
 
 def augment(key, images, config):
-    """Crops, flips, rotates and erases training images, in that order.
-
-    config: the fields of config.augment; `rotation` and `erase` may be traced, 0.0 means off.
-    """
+    """Crops, flips, rotates and erases images; the Python number 0 in config.augment means off."""
     if config.crop_padding:
         images = random_crop(jax.random.fold_in(key, _CROP), images, config.crop_padding)
     if config.flip:

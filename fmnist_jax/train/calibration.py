@@ -11,7 +11,7 @@ import numpy as np
 
 from fmnist_jax.train.losses import LOSSES, probabilities
 
-BINS = 15  # as in the paper
+BINS = 15  # of equal width, as in the paper
 _RANGE = (0.05, 20.0)  # bounds of the search: without errors the best temperature would be 0
 
 
@@ -45,11 +45,7 @@ def calibrated(logits, temperature, loss):
 
 
 def calibration_error(probs, labels):
-    """Expected calibration error of probabilities [N, 10]: the mean gap to the accuracy.
-
-    Images go into 15 bins of equal width by the probability of the predicted class. Returns a
-    fraction, or None if a probability is not finite.
-    """
+    """Expected calibration error of probabilities [N, 10]: a fraction; None if not finite."""
     if not np.isfinite(probs).all():
         return None
     confidence, hits = probs.max(-1).astype(float), probs.argmax(-1) == labels

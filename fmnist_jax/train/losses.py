@@ -8,24 +8,18 @@ import optax
 
 
 def softmax_cross_entropy(logits, labels, label_smoothing):
-    """Cross-entropy [N] in nats of the softmax of logits [N, K] (torch.nn.CrossEntropyLoss).
-
-    label_smoothing: part of the target that all classes share evenly (Szegedy et al. 2016).
-    """
+    """Cross-entropy [N] in nats of the softmax of logits [N, K] (torch.nn.CrossEntropyLoss)."""
     return optax.softmax_cross_entropy(logits, _targets(logits, labels, label_smoothing))
 
 
 def sigmoid_binary_cross_entropy(logits, labels, label_smoothing):
-    """Binary cross-entropy against the one-hot label, mean over the K outputs: [N].
-
-    The "sigmoid" loss of report 001 (torch.nn.BCEWithLogitsLoss).
-    """
+    """Binary cross-entropy [N], mean over the outputs; report 001 (torch.nn.BCEWithLogitsLoss)."""
     targets = _targets(logits, labels, label_smoothing)
     return optax.sigmoid_binary_cross_entropy(logits, targets).mean(-1)
 
 
 def _targets(logits, labels, label_smoothing):
-    """[N] labels -> [N, K] target probabilities."""
+    """Target probabilities [N, K], smoothed as in Szegedy et al. (2016)."""
     one_hot = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     return optax.smooth_labels(one_hot, label_smoothing)
 

@@ -9,10 +9,7 @@ from fmnist_jax.models.layers import is_off
 
 
 def _step(config, peak, steps_per_epoch, epochs):
-    """Times decay_rate after every `every_epochs` epochs (torch StepLR).
-
-    'exponential' is the same after every epoch (report 000: MobileNet).
-    """
+    """Times decay_rate after each `every_epochs` epochs (torch StepLR); 'exponential': each one."""
     every = 1 if config.name == 'exponential' else config.every_epochs
     period = every * steps_per_epoch
     return lambda step: peak * config.decay_rate ** (step // period)

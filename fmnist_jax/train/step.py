@@ -84,10 +84,7 @@ def preprocess(images, config, key=None, share=ALONE):
 
 
 def init(config, seed, num_train, pretrained=None):
-    """The State of a seed before the first step of an epoch of `num_train` images.
-
-    pretrained: {'params', 'batch_stats'}, any part of each; the rest starts at random.
-    """
+    """The State before the first step; pretrained: any part of {'params', 'batch_stats'}."""
     inputs = preprocess(jnp.zeros((1, 28, 28), jnp.uint8), config)
     variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
@@ -129,10 +126,7 @@ def micro_batch_size(config, params, batch_stats):
 
 
 def gradient(state, inputs, labels, mask, key, config, share=ALONE):
-    """(gradient of the batch's mean loss, Metrics, new batch_stats); see `micro_batch_size`.
-
-    mask: [N] bool, images that count; None for all.
-    """
+    """(gradient of the mean loss over the images of `mask`, Metrics, new batch_stats)."""
     params, batch_stats = state.params, state.batch_stats
     grad = jax.grad(partial(_loss, config=config, batch_stats=batch_stats), has_aux=True)
     size = micro_batch_size(config, params, batch_stats)

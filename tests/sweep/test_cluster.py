@@ -232,7 +232,7 @@ def test_ctrl_c_keeps_finished_rows_and_frees_the_cluster(machines, tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert 'What is finished is kept' in errors and 'Traceback' not in errors
+    assert 'Finished work is kept' in errors and 'Traceback' not in errors
     assert [result['row'] for result in result_lines.read(file.parent)] == ['short']
     with ray_cluster.connect(machines.address):
         import ray

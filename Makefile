@@ -1,6 +1,6 @@
-# make run    set up .venv, train the quickstart table (LeNet-5, two rows, four seeds)
+# make run    set up .venv, train the quickstart table: report 002's best row, two seeds
 # make test   set up .venv, run the quick tests
-# make test-all  all tests
+# make test-all  set up .venv, run all tests
 # make bench  set up .venv with PyTorch, time our training against it (half an hour; keep the
 #             machine idle), print the tables of experiments/speed
 # make lint   what CI checks besides the tests

@@ -8,6 +8,7 @@ As a library (README has an example, experiments/tour.ipynb goes through all of 
   make_model      a network by name; MODELS          load_networks   a file of trained parameters
   row_networks    the networks of a finished row     CLASS_NAMES     of each data set
   default_config  a config with every default        row, claim      what a table's file adds to it
+  learning_curves a plot of a training
 
 A name is loaded when it is first used, so `import fmnist_jax` takes no time.
 """
@@ -21,6 +22,7 @@ _WHERE = {
     'default_config': ('config.schema', 'default_config'),
     'ensemble': ('results.arrays', 'ensemble'),
     'fit_seeds': ('fit.api', 'fit_seeds'),
+    'learning_curves': ('report.figures', 'learning_curves_of'),
     'load_data': ('data.datasets', 'load'),
     'load_networks': ('results.networks', 'load'),
     'make_model': ('models', 'make_model'),

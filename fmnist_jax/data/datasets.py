@@ -211,21 +211,28 @@ def check_dataset(dataset):
     return _checked(names, arrays)
 
 
+def check_images(name, images):
+    """Images as uint8 [N, 28, 28]. Raises DataError, which calls them `name`."""
+    images = np.asarray(images)
+    expected = (
+        'expected uint8 images [N, 28, 28] with values 0 (background) to 255 and N above 0: '
+        'for images in [0, 1] give (255 * images).round().astype("uint8")'
+    )
+    count = len(images) if images.ndim else 0
+    _check(name, images, (max(count, 1), 28, 28), 255, expected)
+    return images.astype(np.uint8, copy=False)
+
+
 def _checked(names, arrays):
     """The arrays as a Dataset. Raises DataError, which names the array."""
     for i in (0, 2):
-        count = len(arrays[i]) if arrays[i].ndim else 0
-        expected = (
-            'expected uint8 images [N, 28, 28] with values 0 (background) to 255 and N above 0: '
-            'for images in [0, 1] give (255 * images).round().astype("uint8")'
-        )
-        _check(names[i], arrays[i], (max(count, 1), 28, 28), 255, expected)
+        arrays[i] = check_images(names[i], arrays[i])
+        count = len(arrays[i])
         expected = (
             f'expected integers 0 to 9 of shape ({count},), one for each of {count} images: '
             'for one-hot labels give labels.argmax(-1)'
         )
         _check(names[i + 1], arrays[i + 1], (count,), 9, expected)
-        arrays[i] = arrays[i].astype(np.uint8, copy=False)
         arrays[i + 1] = arrays[i + 1].astype(np.int32, copy=False)
     return Dataset(*arrays)
 

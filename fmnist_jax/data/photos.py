@@ -26,7 +26,7 @@ def read(path, invert='auto', centre=False, dataset='fashion_mnist'):
       invert: 'yes', 'no' or 'auto': a photo is inverted if its border is light, or if the border is
         transparent and the item is dark; an IDX file is not inverted.
       centre: cut to the item, the pixels that differ from the background, and scale it to the
-        size that items have in `dataset`, whose images the networks know.
+        size that items have in `dataset`, whose images the networks know; not for an IDX file.
 
     Raises:
       DataError: no such file, a URL, or neither kind of file; names it.
@@ -47,7 +47,7 @@ def read(path, invert='auto', centre=False, dataset='fashion_mnist'):
             f'{path} holds an array of shape {images.shape}, expected images [N, rows, columns]'
         )
     invert = 'no' if invert == 'auto' else invert
-    return np.stack([_prepare(image, None, invert, centre, side) for image in images])
+    return np.stack([_prepare(image, None, invert, False, SIDE) for image in images])
 
 
 def _open(path, start):

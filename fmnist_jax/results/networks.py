@@ -20,8 +20,9 @@ from safetensors.numpy import save as save_tensors
 
 from fmnist_jax import files
 from fmnist_jax.config.settings import from_plain, plain
+from fmnist_jax.data import datasets
 from fmnist_jax.data.datasets import CLASS_NAMES
-from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.errors import ConfigError, DataError, one_line
 from fmnist_jax.models import convolution, variable_shapes
 from fmnist_jax.results import lines
 from fmnist_jax.train import calibration, epoch
@@ -208,8 +209,11 @@ def predict_images(settings, variables, images, temperature=None):
       variables: {'params', 'batch_stats'}, arrays [S, ...], such as FitResult.variables.
       images: uint8 [N, 28, 28], light items on a black background.
       temperature: divisor of the logits; None for 1.
+
+    Raises:
+      DataError: arrays that are no such images.
     """
-    logits = seed_logits(settings, variables, images)
+    logits = seed_logits(settings, variables, datasets.check_images('images', images))
     return calibration.calibrated(logits, temperature, settings.loss)
 
 
@@ -259,15 +263,25 @@ def stablehlo(classify):
 
 
 def onnx(classify):
-    """The program as ONNX, with input `images` and output `probabilities`: bytes."""
+    """The program as ONNX, with input `images` and output `probabilities`: bytes.
+
+    Raises:
+      ConfigError: jax2onnx is not installed, or does not go with this version of jax.
+    """
     try:
         from jax2onnx import to_onnx
     except ImportError as error:
         raise ConfigError(
-            f"--formats=onnx needs jax2onnx ({error}): pip install 'fmnist_jax[onnx]', or name "
-            'other formats'
+            f'--formats=onnx needs jax2onnx ({error}): pip install jax2onnx, or name other formats'
         ) from error
     logging.getLogger('onnx_ir').setLevel(logging.ERROR)  # it warns of its own values
     images = jax.ShapeDtypeStruct(('images', 28, 28), np.uint8)
     names = {'input_names': ['images'], 'output_names': ['probabilities']}
-    return to_onnx(classify, [images], model_name='fmnist_jax', **names).SerializeToString()
+    try:
+        model = to_onnx(classify, [images], model_name='fmnist_jax', **names)
+    except Exception as error:  # jax2onnx patches JAX, whose next version may break it
+        raise ConfigError(
+            f'--formats=onnx: jax2onnx fails with jax {jax.__version__} '
+            f'({type(error).__name__}: {one_line(error)}); name other formats'
+        ) from error
+    return model.SerializeToString()

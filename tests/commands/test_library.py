@@ -14,7 +14,7 @@ from trained_for_tests import DATASET
 import fmnist_jax
 from fmnist_jax.config import table
 from fmnist_jax.data import datasets
-from fmnist_jax.errors import ConfigError
+from fmnist_jax.errors import ConfigError, DataError
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 TOUR = ROOT / 'experiments' / 'tour.ipynb'
@@ -132,3 +132,23 @@ def test_the_notebook_runs_on_drawn_images(tmp_path, monkeypatch):
     assert 'ensemble' in said and '±' in said
     images = [o for o in outputs(notebook) if 'image/png' in o.get('data', {})]
     assert len(images) == 3
+
+
+def test_a_result_and_its_summary_are_readable_and_can_be_plotted():
+    result = fmnist_jax.fit_seeds(fmnist_jax.make_settings(TINY), DATASET, progress=None)
+    assert re.fullmatch(
+        r'FitResult\(2 seeds, 1 epoch, test accuracy .+ trained in .+ s\)', repr(result)
+    )
+    assert str(fmnist_jax.summarize([0.5])) == '0.5000 (1 value)'
+    for quantity in ('accuracy', 'loss'):
+        (axes,) = fmnist_jax.learning_curves(result, quantity).axes
+        assert axes.lines
+
+
+@pytest.mark.parametrize(
+    'images', [np.ones((5, 28, 28)), np.ones((5, 28, 28, 1), np.uint8), np.zeros((0, 28, 28), int)]
+)
+def test_wrong_images_are_refused(images):
+    settings = fmnist_jax.make_settings(TINY)
+    with pytest.raises(DataError, match='^images has .*expected uint8 images'):
+        fmnist_jax.predict_images(settings, {'params': {}, 'batch_stats': {}}, images)

@@ -30,6 +30,20 @@ def draw(rows, workdir, data_dir=None):
     return drawn, [reason for reason, figure in figures.items() if figure is None]
 
 
+def learning_curves_of(result, quantity='accuracy'):
+    """Plots the training and validation curves of a fit.fit.FitResult: a matplotlib Figure.
+
+    Args:
+      result: from `fit_seeds`.
+      quantity: 'accuracy' or 'loss'.
+    """
+    seeds = f'{len(result.test_accuracy)} seeds'
+    accuracies = tuple(result.test_accuracy.tolist())
+    row = table_rows.Row(seeds, None, accuracies=accuracies, result={'history': result.history})
+    with style.look():
+        return learning_curves([row], quantity).plot
+
+
 def write(workdir, data_dir=None, endings=('.svg',)):
     """Writes a workdir's figures to its folder `figures`; (paths, why others are left out)."""
     figures, left_out = draw(table_rows.read(workdir)[1], workdir, data_dir)

@@ -95,10 +95,8 @@ def browser(profile):
     """A Browser that keeps its files in the folder `profile`."""
     (browser_reads, to_browser), (from_browser, browser_writes) = os.pipe(), os.pipe()
     flags = '--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run'
-    arguments = [
-        *(installed(), *flags.split()),
-        *('--remote-debugging-pipe', f'--user-data-dir={profile}'),
-    ]
+    arguments = [installed(), *flags.split(), '--remote-debugging-pipe']
+    arguments.append(f'--user-data-dir={profile}')
     process = subprocess.Popen(
         [sys.executable, '-c', _START, str(browser_reads), str(browser_writes), *arguments],
         pass_fds=(browser_reads, browser_writes),

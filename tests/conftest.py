@@ -64,7 +64,7 @@ def trained(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp('trained')
     nothing_held_out = {'dataset.num_validation': 0}
-    train(folder, 2, **{'a row/1': {}, 'all': nothing_held_out})
-    train(folder, 3, **{'a row/1': {}})
-    train(folder, 1, diverged=nothing_held_out | {'optimizer.learning_rate': 1e30})
+    train(folder, 2, {'a row/1': {}, 'all': nothing_held_out})
+    train(folder, 3, {'a row/1': {}})
+    train(folder, 1, {'diverged': nothing_held_out | {'optimizer.learning_rate': 1e30}})
     return folder

@@ -53,3 +53,22 @@ def test_the_top_of_the_package_holds_commands_and_rooms_alone():
     assert files == COMMANDS | SHARED
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {'__pycache__'}
     assert folders == set(ROOMS)
+
+
+def star_arguments(path):
+    """Lines that unpack a literal: f(*(a, b)), f(**{'c': d}), (*('x', 'y'), z)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Starred) and isinstance(node.value, (ast.Tuple, ast.List)):
+            yield node.lineno
+        if isinstance(node, ast.Call):
+            yield from (
+                node.lineno
+                for keyword in node.keywords
+                if keyword.arg is None and isinstance(keyword.value, ast.Dict)
+            )
+
+
+@pytest.mark.parametrize('folder', ['fmnist_jax', 'configs', 'experiments', 'tests'])
+def test_calls_are_written_out(folder):
+    for path in (PACKAGE.parent / folder).rglob('*.py'):
+        assert not list(star_arguments(path)), f'{path}: {list(star_arguments(path))}'

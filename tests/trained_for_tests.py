@@ -8,8 +8,8 @@ from fmnist_jax.sweep import experiment
 DATASET = small_dataset()
 
 
-def train(workdir, num_seeds=2, say=lambda line: None, **rows):
-    """Runs rows in `workdir`; rows: name={'section.field': value} beside the tiny settings."""
+def train(workdir, num_seeds, rows, say=lambda line: None):
+    """Runs rows in `workdir`; rows: {name: {'section.field': value} beside the tiny settings}."""
     config = base.get_config()
     config.title = 'A test'
     config.num_seeds, config.epochs = num_seeds, 2

@@ -18,8 +18,14 @@ from fmnist_jax.errors import ConfigError
 
 NUMBERS = st.one_of(st.integers(), st.floats(), st.integers(0, 70_000), st.floats(0, 2))
 ANYTHING = st.one_of(
-    *(st.none(), st.booleans(), NUMBERS, st.text(max_size=5), st.lists(NUMBERS, max_size=3)),
-    *(st.tuples(NUMBERS, NUMBERS), st.binary(max_size=3), st.sampled_from(bad_configs.VALUES)),
+    st.none(),
+    st.booleans(),
+    NUMBERS,
+    st.text(max_size=5),
+    st.lists(NUMBERS, max_size=3),
+    st.tuples(NUMBERS, NUMBERS),
+    st.binary(max_size=3),
+    st.sampled_from(bad_configs.VALUES),
 )
 
 

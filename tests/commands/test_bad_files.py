@@ -22,9 +22,11 @@ from fmnist_jax.models import keras_files, pretrained
 from fmnist_jax.results import arrays, lines
 
 QUICK = settings(
-    *(), max_examples=200, deadline=None, derandomize=True,
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
+)
 # (where, as a fraction of the file; how the byte changes), and where the file ends.
 FLIPS = st.lists(st.tuples(st.floats(0, 0.999), st.integers(1, 255)), max_size=4)
 END = st.floats(0, 1)

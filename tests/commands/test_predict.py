@@ -193,7 +193,10 @@ def test_the_command_runs_as_a_module(trained, files, tmp_path):
     env = {'FMNIST_CACHE_DIR': str(tmp_path / 'cache'), 'PATH': ''}
     done = subprocess.run(
         [sys.executable, '-m', 'fmnist_jax.predict', *flags],
-        **{'capture_output': True, 'text': True, 'env': env, 'timeout': 200},
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=200,
     )
     assert done.returncode == 0 and done.stderr == '', done.stderr
     assert f'{files[0]}: ' in done.stdout

@@ -105,7 +105,8 @@ def test_fields_change_the_network(name, fields, count):
 def test_fields_change_the_logits(field):
     images = jax.random.uniform(jax.random.key(1), (2, 28, 28, 1))
     base = make_model('lenet5')
-    other = make_model('lenet5', **{field: {'activation': 'relu', 'pooling': 'max'}[field]})
+    change = {field: {'activation': 'relu', 'pooling': 'max'}[field]}
+    other = make_model('lenet5', **change)
     variables = initialize(base)
     difference = base.apply(variables, images, train=False) - other.apply(
         variables, images, train=False

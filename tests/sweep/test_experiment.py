@@ -100,7 +100,7 @@ def test_weights_that_a_row_cannot_use_are_told_with_its_name(tmp_path):
 
 def test_a_line_holds_the_penalty_of_each_seed(tmp_path):
     l2 = {'optimizer.l2': 0.02, 'optimizer.l2_on': 'dense'}
-    train(tmp_path, 2, with_l2=l2, without={})
+    train(tmp_path, 2, {'with_l2': l2, 'without': {}})
     with_l2, without = lines.read(tmp_path)
     assert without['l2_penalty'] == [0.0, 0.0]
     tensors = networks.of_row(tmp_path, 'with_l2').variables['params']

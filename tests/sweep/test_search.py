@@ -129,7 +129,7 @@ def test_the_lock_file_of_a_killed_process_blocks_nobody(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # with a relative workdir, as most are
     os.mkdir('runs')
     pathlib.Path('runs/study.journal.lock').touch()
-    study.open_study(None, 'runs', '', None).ask()
+    assert study.open_study(None, 'runs', '', None).ask().number == 0
 
 
 def test_configs_that_share_a_storage_have_a_study_each(tmp_path):

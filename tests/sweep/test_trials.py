@@ -70,6 +70,5 @@ def test_a_hopeless_trial_is_pruned(tmp_path):
     assert watch.stop(1, {'validation_accuracy': [[0.9, 0.9, 0.1, 0.1]]}).tolist() == [False] * 4
     stopped = watch.stop(2, {'validation_accuracy': [[0.9, 0.92, 0.2, None]]})
     assert stopped.tolist() == [False, False, True, True]
-    assert watch.stop(3, {'validation_accuracy': [[None, None, None, None]]}).tolist() == [
-        *(False, False, True, True)
-    ]
+    stopped = watch.stop(3, {'validation_accuracy': [[None, None, None, None]]})
+    assert stopped.tolist() == [False, False, True, True]

@@ -70,7 +70,7 @@ def test_calibration_error_by_hand():
 def test_a_result_line_has_both_errors(tmp_path):
     rows = {'held_out': {}, 'none': {'dataset.num_validation': 0}}
     rows['diverging'] = {'optimizer.learning_rate': 1e30}
-    train(tmp_path, 2, **rows)
+    train(tmp_path, 2, rows)
     held_out, none, diverging = lines.read(tmp_path)
     assert held_out['temperature'][0] > 0
     for name in ('calibration_error', 'calibration_error_tempered'):

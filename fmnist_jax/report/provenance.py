@@ -6,9 +6,6 @@ import shlex
 
 from fmnist_jax.config.settings import flatten
 
-_CONFIGS = pathlib.Path('configs')
-_SCRIPT = 'baseline.py'  # beside its results: experiments/scikit_learn
-
 
 def _range(values):
     """'5', or '2 to 5' if they differ; '' without any."""
@@ -29,8 +26,8 @@ def _device(result):
 
 
 def _versions(result):
-    versions = result.get('versions') or {}
-    return ' '.join(f'{name} {number}' for name, number in versions.items() if number)
+    versions = (result.get('versions') or {}).items()
+    return ' '.join(f'{name} {number}' for name, number in versions if number)
 
 
 def _data(result):
@@ -83,11 +80,11 @@ def command(workdir, config, rows):
         workdir = workdir.relative_to(pathlib.Path.cwd())
     dataset = (config.get('dataset') or {}).get('name', 'fashion_mnist')
     is_default = dataset == 'fashion_mnist'
-    script = workdir / _SCRIPT
+    script = workdir / 'baseline.py'  # beside its results: experiments/scikit_learn
     if script.is_file():
         words = ['python', script.as_posix(), f'--num_seeds={config["num_seeds"]}']
         return shlex.join(words if is_default else [*words, f'--dataset={dataset}'])
-    file = _CONFIGS / f'{workdir.resolve().name}.py'
+    file = pathlib.Path('configs', f'{workdir.resolve().name}.py')
     words = [f'--config={file.as_posix() if file.is_file() else "FILE"}']
     if len(missing) == 1:
         words.append(f'--rows={glob.escape(missing[0])}')

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
@@ -25,7 +26,6 @@ VERDICTS = {
     'not_run': ('○', 'not run yet', 'no number of ours'),
 }
 JUDGED = ('consistent', 'higher', 'lower')
-_DATASETS = ('fashion_mnist', 'mnist', 'synthetic')
 
 
 class Row(NamedTuple):
@@ -99,8 +99,7 @@ def verdict_counts(rows, repeats=False):
 
 def mean(values):
     """The mean of the finite numbers among `values`, which may hold None; None without any."""
-    values = () if values is None else values
-    numbers = [value for value in values if value is not None and np.isfinite(value)]
+    numbers = [] if values is None else [v for v in values if v is not None and np.isfinite(v)]
     return float(np.mean(numbers)) if numbers else None
 
 
@@ -128,7 +127,7 @@ def from_result(result, workdir=''):
 
 def _from_result(result):
     dataset, accuracies = result['dataset'], tuple(result['test_accuracy'])
-    if dataset not in _DATASETS:
+    if dataset not in CLASS_NAMES:
         raise ValueError(f'dataset {dataset!r}')
     accuracy = summarize(seed_accuracies(result))
     images = result.get('test_images', 10_000)

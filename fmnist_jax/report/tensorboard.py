@@ -59,10 +59,7 @@ def _scalars(curves, accuracy, tested, rates):
 def write(directory, folders):
     """Writes `directory`/WORKDIR/ROW/seed_K and .../mean; returns the number of runs.
 
-    A run without any number gets no folder.
-
-    Raises:
-      ConfigError: a damaged line, or a run's folder exists (TensorBoard would show both).
+    A run without any number gets no folder. If a run's folder exists, TensorBoard would show both.
     """
     planned = {}
     for workdir in folders:

@@ -60,10 +60,9 @@ def test_the_most_accurate_row_with_predictions_is_drawn(tmp_path, small):
     labels = np.arange(20) % 10
     low = line('a', [0.5], reported=None) | add_predictions(tmp_path, 'a', labels)
     high = line('b', [0.85, 0.86]) | add_predictions(tmp_path, 'b', labels)
-    best = line(
-        'c', [0.99, 0.98], confusion=counts([0, 0, 1, 2], [0, 0, 1, 2])
-    )  # without predictions
-    fill(tmp_path, low, high, best | {'test_images': 4})
+    right = [0, 0, 1, 2]
+    without = line('c', [0.99, 0.98], confusion=counts(right, right), test_images=4)
+    fill(tmp_path, low, high, without)
     paths, left_out = figures.write(tmp_path, small.parent)
     assert [path.stem for path in paths] == ['accuracy', 'confusion', 'class_accuracy', 'mistakes']
     assert [text.partition(':')[0] for text in left_out] == [

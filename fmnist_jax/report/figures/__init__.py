@@ -51,5 +51,9 @@ def write(workdir, data_dir=None, endings=('.svg',)):
     for figure, ending in itertools.product(figures, endings):
         folder.mkdir(exist_ok=True)
         paths.append(folder / f'{figure.name}{ending}')
-        style.save(figure.plot, paths[-1])
+        if ending == '.svg':
+            paths[-1].write_text(style.svg(figure.plot), encoding='utf-8')
+        else:
+            with style.look():
+                figure.plot.savefig(paths[-1], dpi=200, metadata={'Software': None})
     return paths, left_out

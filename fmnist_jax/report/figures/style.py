@@ -141,15 +141,6 @@ def svg(plot):
     return _smaller(file.getvalue())
 
 
-def save(plot, path):
-    """Writes a plot as .svg or .png."""
-    if path.suffix == '.svg':
-        path.write_text(svg(plot), encoding='utf-8')
-        return
-    with look():
-        plot.savefig(path, dpi=200, metadata={'Software': None})
-
-
 def inline(svg, prefix, label, classes):
     """The <svg> element for a page, with the page's colours, of the text of an SVG file.
 

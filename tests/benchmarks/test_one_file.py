@@ -13,6 +13,9 @@ from settings_for_tests import small_dataset
 import fmnist_jax
 from experiments import one_file
 
+pytestmark = pytest.mark.slow
+
+
 DATASET = small_dataset(num_train=300, num_test=77)
 
 

@@ -10,6 +10,9 @@ import pytest
 
 from experiments.reliability import endings
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = pathlib.Path(__file__).parent.parent.parent
 EPOCHS = 12
 

@@ -111,6 +111,7 @@ def test_the_notebook_is_committed_as_it_ran():
     assert set(notebook['metadata']) == {'kernelspec', 'language_info'}
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_on_drawn_images(tmp_path, monkeypatch):
     import nbclient
     import nbformat

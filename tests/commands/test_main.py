@@ -145,6 +145,7 @@ def test_help_names_the_flags_and_every_field(tmp_path):
     assert described == flatten(plain(base.get_config())).keys() - TABLE_ONLY
 
 
+@pytest.mark.slow
 def test_quickstart_falls_back_loudly_on_synthetic_images(tmp_path, config):
     text = CONFIG.replace("'synthetic'", "'fashion_mnist'").replace(
         'config.epochs', "config.dataset.fallback = 'synthetic'\n    config.epochs"
@@ -159,6 +160,7 @@ def test_quickstart_falls_back_loudly_on_synthetic_images(tmp_path, config):
     assert not (tmp_path / 'runs' / 'tiny').exists()
 
 
+@pytest.mark.slow
 def test_real_data_run(tmp_path, config, data_dir):
     config.write_text(CONFIG.replace("'synthetic'", "'fashion_mnist'"))
     faster = '--config.optimizer.learning_rate=0.2'
@@ -191,6 +193,7 @@ def test_ctrl_c_keeps_finished_rows(tmp_path, config):
     assert [r['row'] for r in lines_of(tmp_path / 'runs' / 'tiny')] == ['slow']
 
 
+@pytest.mark.slow
 def test_a_flag_replaces_the_rows_value_and_says_so(tmp_path, config):
     changed = ('--config.optimizer.learning_rate=0.05', '--config.model.name=lenet5')
     done = run(tmp_path, f'--config={config}', '--rows=slow', *changed, '--smoke')
@@ -207,6 +210,7 @@ def test_a_flag_replaces_the_rows_value_and_says_so(tmp_path, config):
     assert line['test_images'] == 1000 and line['seeds'] == [0] and line['config']['epochs'] == 1
 
 
+@pytest.mark.slow
 def test_paths_may_begin_with_a_tilde(tmp_path, config):
     done = run(
         tmp_path,
@@ -220,6 +224,7 @@ def test_paths_may_begin_with_a_tilde(tmp_path, config):
     assert (tmp_path / 'there-smoke' / 'results.jsonl').is_file()
 
 
+@pytest.mark.slow
 def test_a_screen_that_cannot_show_everything_costs_no_table(tmp_path, config):
     done = run(tmp_path, f'--config={config}', '--rows=slow', '--smoke', PYTHONIOENCODING='ascii')
     assert done.returncode == 0, done.stderr

@@ -60,6 +60,7 @@ def test_a_run_goes_on_with_other_devices_and_back(settings, uninterrupted, tmp_
     assert [entry['epoch'] for entry in outcome.resumed] == [1, 2]
 
 
+@pytest.mark.slow
 def test_one_seed_goes_on_with_its_batches_on_eight_devices_and_back(tmp_path):
     """Data-parallel: batch norm's statistics and gradients are those of the whole batch."""
     one = small_settings(**SETTINGS, model__batch_norm=True, num_seeds=1)

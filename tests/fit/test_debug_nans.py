@@ -50,6 +50,7 @@ def first_step_that_is_not_finite(tiny):
     return None
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_diverges_is_found_where_it_does():
     change = {'optimizer__learning_rate': 1e12, 'model__activation': 'relu', 'epochs': 1}
     change['model__widths'] = (12, 12)

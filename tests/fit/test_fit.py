@@ -31,6 +31,7 @@ def assert_same_runs(a, b, tolerance=1e-5):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'model',
     [
@@ -52,6 +53,7 @@ def test_vmapped_mapped_spread_and_single_seeds_are_the_same_runs(model):
         np.testing.assert_allclose(single.logits[0], vmapped.logits[seed], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_batch_norm_runs_are_the_same_under_vmap_and_map():
     # SGD: Adam would blow the rounding noise of the bias before the batch norm up to full steps
     settings = small_settings(**BATCH_NORM, num_seeds=2, epochs=1)
@@ -65,6 +67,7 @@ def test_the_same_seeds_give_the_same_bits():
     np.testing.assert_array_equal(run_fit(settings).logits, run_fit(settings).logits)
 
 
+@pytest.mark.slow
 def test_the_same_seeds_give_the_same_bytes_of_parameters():
     """Compiled and trained twice, with everything random switched on."""
     settings = small_settings(
@@ -123,6 +126,7 @@ def test_best_validation_epoch_is_what_is_tested():
     np.testing.assert_allclose(outcome.last_accuracy, last.test_accuracy, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_seeds_stop_on_their_own():
     settings = small_settings(
         selection='val_loss', patience=1, epochs=30, optimizer__learning_rate=1.0, num_seeds=4

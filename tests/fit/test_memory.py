@@ -11,6 +11,9 @@ from fmnist_jax.fit import compile, memory, mesh
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.train import step
 
+pytestmark = pytest.mark.slow
+
+
 DATASET = small_dataset()
 SETTINGS = small_settings(num_seeds=4, epochs=1, batch_size=80, eval_batch_size=80)
 

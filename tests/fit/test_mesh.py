@@ -8,6 +8,8 @@ from settings_for_tests import small_dataset, small_settings
 from fmnist_jax.config import settings
 from fmnist_jax.fit import compile, mesh
 
+pytestmark = pytest.mark.slow
+
 
 def cores(count):
     return jax.local_devices()[:count]

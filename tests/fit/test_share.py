@@ -10,6 +10,9 @@ from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit import fit, mesh
 from fmnist_jax.models.batch import AXIS, Share
 
+pytestmark = pytest.mark.slow
+
+
 DATASET = small_dataset()
 
 

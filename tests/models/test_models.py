@@ -114,6 +114,7 @@ def test_fields_change_the_logits(field):
     assert jnp.abs(difference).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['ann', 'simple_cnn', 'cnn_3', 'base_cnn'])
 def test_dropout_draws_by_key_and_only_in_training(name):
     model = make_model(name)

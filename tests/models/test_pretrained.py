@@ -17,7 +17,7 @@ from fmnist_jax.models.fused_norm import values
 
 PARTIAL = ROOT.parent / 'shared' / 'weights' / 'mobilenet_1_0_224_tf_no_top.partial.h5'
 FRESH = ('conv_pw_13', 'conv_pw_13_bn')
-pytestmark = KERAS_WARNINGS
+pytestmark = [pytest.mark.slow, KERAS_WARNINGS]
 __all__ = ['theirs']  # a fixture
 # Our layers' names, which are Keras' (their activations are named `_relu`).
 LAYERS = ['conv1', *(f'conv_{kind}_{number}' for number in range(1, 14) for kind in ('dw', 'pw'))]

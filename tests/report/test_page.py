@@ -108,6 +108,7 @@ def test_nothing_can_be_injected(tmp_path):
     assert '<script>x</script>' in read.text  # shown as text
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else(tmp_path, small):
     labels = np.arange(20) % 10
     folders = two_tables(tmp_path)

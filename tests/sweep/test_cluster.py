@@ -31,7 +31,10 @@ DATASET = small_dataset()
 RATES = {'slow': 0.01, 'fast': 0.1}
 EPOCHS = 700  # a second or so
 
-pytestmark = pytest.mark.filterwarnings('ignore:os.fork')  # Ray starts its machines so
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings('ignore:os.fork'),
+]  # Ray starts its machines so
 
 
 @pytest.fixture(scope='module')

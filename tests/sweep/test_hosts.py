@@ -16,6 +16,9 @@ from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import arrays
 from fmnist_jax.sweep import multihost
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG = """
 from configs import base

@@ -209,6 +209,7 @@ def command(tmp_path):
     return start
 
 
+@pytest.mark.slow
 def test_a_search_is_killed_resumed_and_shared(command, tmp_path):
     folder = tmp_path / 'runs' / 'tiny'
     first = command('--trials=40', '--together=3', '--best_seeds=0')

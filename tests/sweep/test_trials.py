@@ -11,6 +11,9 @@ from fmnist_jax.fit.api import fit_trials
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.sweep import study
 
+pytestmark = pytest.mark.slow
+
+
 optuna = pytest.importorskip('optuna')
 
 DATASET = small_dataset()

@@ -20,6 +20,9 @@ from fmnist_jax.models.batch import Batch
 from fmnist_jax.train import epoch, losses
 from fmnist_jax.train import step as steps
 
+pytestmark = pytest.mark.slow
+
+
 ROWS = 32_769  # 2^15 + 1: one row more than XLA's loops of 2^15
 PRIME = 37  # images: four blocks of the convolution and a last one of 5
 

@@ -52,6 +52,7 @@ class StepTest(chex.TestCase):
         assert int(metrics.count) == 16 and int(after.step) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('model', ['fcn', 'lenet5'])
 def test_scan_epoch_equals_python_loop(model):
     widths = (12,) if model == 'fcn' else None
@@ -63,6 +64,7 @@ def test_scan_epoch_equals_python_loop(model):
     assert int(metrics.count) == 80
 
 
+@pytest.mark.slow
 def test_smaller_last_batch_is_trained_on_exactly():
     settings = small_settings(batch_size=48, optimizer__learning_rate=0.1)
     state, metrics = first_epoch(settings, cuts=(0, 2))
@@ -133,6 +135,7 @@ def test_padded_evaluation_covers_every_image():
     assert padded.shape == (37, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('model', ['fcn', 'lenet5', 'cnn_4'])
 def test_bfloat16_computes_less_exactly_with_float32_parameters(model):
     widths = (12,) if model == 'fcn' else None

@@ -13,6 +13,9 @@ from fmnist_jax.train import epoch as epoch_steps
 from fmnist_jax.train import losses as metrics
 from fmnist_jax.train import step
 
+pytestmark = pytest.mark.slow
+
+
 DATASET = small_dataset(num_train=52)
 
 

@@ -14,6 +14,11 @@ A name is loaded when it is first used, so `import fmnist_jax` takes no time.
 """
 
 import importlib
+import os
+
+# jax 0.10.1, the newest right one for Python 3.11, warns in several lines for each program that it
+# loads from the compilation cache (jax issue 38445). This has to be set before JAX is imported.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 _WHERE = {
     'CLASS_NAMES': ('data.datasets', 'CLASS_NAMES'),

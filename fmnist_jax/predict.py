@@ -1,12 +1,8 @@
 """Classifies photos or IDX files with a trained row, with calibrated probabilities.
 
-    python -m fmnist_jax.predict shoe.jpg shirt.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max shoe.jpg shirt.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max --format=json *.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max images-idx3-ubyte.gz
-
-Without a workdir, three small networks answer that come with the package: the base CNN of report
-004 (fmnist_jax/results/base_cnn/README.md).
 
 The probabilities are the mean over the row's seeds. Each seed's logits are divided by the row's
 temperature, so each network is calibrated. Their mean is a little too modest; the printed
@@ -164,7 +160,7 @@ def _main(arguments):
     options = _parser().parse_args(arguments)
     from fmnist_jax.results import networks as trained  # after the flags: JAX takes a second
 
-    networks = trained.of_row(options.workdir or trained.SHIPPED, options.row)
+    networks = trained.of_row(options.workdir, options.row)
     predictions, seeds, unreadable = predict(
         networks, options.files, options.invert, not options.whole, options.unsure_below
     )

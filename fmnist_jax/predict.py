@@ -24,9 +24,7 @@ def _parser():
     parser = Parser(prog='python -m fmnist_jax.predict', description=__doc__)
     add = parser.add_argument
     add('files', nargs='+', type=path, metavar='FILE', help='PNG, JPEG, WebP, TIFF, GIF, BMP, IDX')
-    add(
-        '--workdir', type=path, help="where the row was trained: runs/lenet; default: the package's"
-    )
+    add('--workdir', type=path, required=True, help='where the row was trained: runs/lenet')
     add('--row', help='name of the row; default: the only one of the workdir')
     add(
         '--invert',

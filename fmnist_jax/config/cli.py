@@ -245,6 +245,7 @@ def loaders(options, config, rows):
         return datasets.load(name, options.data_dir)
 
     def load_pretrained(settings):
+        """Loads the weights that the flags name, checked against the settings."""
         from fmnist_jax.config import checks
         from fmnist_jax.models import pretrained
         from fmnist_jax.train.step import model_of

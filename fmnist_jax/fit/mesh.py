@@ -185,7 +185,8 @@ def _over_seeds(function, layout, axes):
         return jax.vmap(function, in_axes=axes)
 
     def mapped(*args):
-        own = {i: a for i, a in enumerate(args) if axes[i] == 0}  # lax.map takes one argument
+        """Gives lax.map its one argument, the arrays of each seed, and closes over the others."""
+        own = {i: a for i, a in enumerate(args) if axes[i] == 0}
 
         def one(own):
             return function(*[own.get(i, a) for i, a in enumerate(args)])

@@ -45,6 +45,7 @@ class MobileNet(nn.Module):
             )
 
         def layer(name, features, kernel_size, stride):
+            """A convolution with batch norm and its activation."""
             padding = {(3, 1): 1, (3, 2): (0, 1), (1, 1): 0}[kernel_size, stride]
             return ConvNorm(
                 int(features * self.width_multiplier),  # rounds down, as Keras does

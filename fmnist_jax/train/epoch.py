@@ -48,6 +48,7 @@ def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop,
     count, (images, labels) = indices.shape[0], data
 
     def run(state):
+        """Trains a seed that has not stopped."""
         if config.head_epochs:
             whole_net_begins = (epoch == config.head_epochs + 1) & (start == 0)
             fresh = step.optimizer_of(config, count).init(state.params)

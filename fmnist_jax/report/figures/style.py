@@ -155,6 +155,7 @@ def inline(svg, prefix, label, classes):
         return f' class="{classes.setdefault(match[1], f"s{len(classes)}")}"'
 
     def change(tag):
+        """Changes one tag of the SVG."""
         if tag.startswith('<svg'):
             label_text = html.escape(label)
             return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label_text}">'

@@ -9,6 +9,9 @@ import tempfile
 # can wait for each other for ever. Read when the first device is used.
 os.environ.setdefault('NPROC', '32')
 os.environ.setdefault('KERAS_BACKEND', 'jax')  # of the real Keras that MobileNet is held against
+# As the package sets it for users. `import jax` sets 1, and the commands that tests start would
+# inherit it: XLA's complaints about each cached program fill a pipe, and the command waits for ever.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import jax
 import pytest

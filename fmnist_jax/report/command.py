@@ -12,6 +12,7 @@ python -m fmnist_jax.report experiments --tensorboard=tb  and event files for Te
 import pathlib
 import sys
 
+from fmnist_jax import files
 from fmnist_jax.config.cli import Parser, exit_code, say
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import csv, figures, page, tensorboard
@@ -78,7 +79,7 @@ def _write(flags, folder, folders, not_run):
         file = pathlib.Path(flags.html or folder / _PAGE)
         if not file.parent.is_dir():
             raise ConfigError(f'--html={file}: no folder {file.parent}')
-        file.write_text(page.page(folders, flags.data_dir, not_run, say), encoding='utf-8')
+        files.write(file, page.page(folders, flags.data_dir, not_run, say))
         say(f'{file}: written')
     if flags.tensorboard:
         count = tensorboard.write(flags.tensorboard, folders)

@@ -136,6 +136,10 @@ def _check_fit(path, settings, variables, count):
         )
 
 
+# Three seeds of report 004's base CNN, with which `predict` answers without a workdir.
+SHIPPED = pathlib.Path(__file__).parent / 'base_cnn'
+
+
 def of_row(workdir, row_name=None):
     """The Networks of all seeds of a finished row whose parameters were kept.
 

@@ -12,7 +12,7 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import unknown_field
+from fmnist_jax.config.schema import default_config, unknown_field
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
@@ -40,14 +40,25 @@ def plain(config):
 
 
 def from_plain(tree):
-    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists."""
+    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists.
+
+    A field of the schema that is missing gets its default: the tree may be older than the field.
+    """
 
     def restored(value):
         if isinstance(value, dict):
             return {name: restored(inner) for name, inner in value.items()}
         return tuple(map(restored, value)) if isinstance(value, list) else value
 
-    return ConfigDict(restored(tree))
+    return ConfigDict(restored(_merged(plain(default_config()), tree)))
+
+
+def _merged(defaults, tree):
+    """Nested dicts: those of `tree`, and the defaults that it lacks."""
+    return {name: v for name, v in defaults.items() if name not in TABLE_ONLY} | {
+        name: _merged(defaults.get(name, {}), v) if isinstance(v, dict) else v
+        for name, v in tree.items()
+    }
 
 
 def select_rows(config, pattern):

@@ -27,7 +27,8 @@ from fmnist_jax.models import convolution, variable_shapes
 from fmnist_jax.results import lines
 from fmnist_jax.train import calibration, epoch
 from fmnist_jax.train.losses import probabilities
-from fmnist_jax.train.step import model_of, preprocess
+from fmnist_jax.train.step import logits as network_logits
+from fmnist_jax.train.step import model_of
 
 _VARIABLES = ('params', 'batch_stats')
 
@@ -243,7 +244,7 @@ def program(settings, variables, temperature=None):
 
     def classify(images):
         with convolution.portable():
-            logits = network.apply(variables, preprocess(images, settings), train=False)
+            logits = network_logits(network, variables, images, settings)
         return probabilities(logits / (temperature or 1.0), settings.loss)
 
     return classify

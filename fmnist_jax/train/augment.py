@@ -2,7 +2,8 @@
 
 Every image of a batch draws its own random numbers.
 Sources: report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip);
-random erasing from Zhong et al., Random Erasing Data Augmentation, 2017.
+random erasing from Zhong et al., Random Erasing Data Augmentation, 2017; cutout from DeVries and
+Taylor, 2017 (arXiv 1708.04552); alternating flips from airbench (arXiv 2404.00498).
 """
 
 import jax
@@ -13,6 +14,7 @@ from fmnist_jax.models.layers import is_off
 
 # Each operation has its own stream of random numbers: the others do not change if it is off.
 _CROP, _FLIP, _ROTATION, _ERASE = range(4)
+_CUTOUT = 16
 
 
 def augment(key, images, config):
@@ -25,7 +27,23 @@ def augment(key, images, config):
         images = random_rotation(jax.random.fold_in(key, _ROTATION), images, config.rotation)
     if not is_off(config.erase):
         images = random_erasing(jax.random.fold_in(key, _ERASE), images, config.erase)
+    if config.cutout:
+        images = cutout(jax.random.fold_in(key, _CUTOUT), images, config.cutout)
     return images
+
+
+def alternate_flip(key, images, indices, epoch):
+    """Mirrors a random half of the images in odd epochs, the other half in even ones.
+
+    Args:
+      key: of the seed, the same in every epoch.
+      images: [N, H, W].
+      indices: int32 [N], numbers of the images in the data set.
+      epoch: [] int32.
+    """
+    bits = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index)))(indices)
+    flip = (bits + epoch) % 2 == 0
+    return jnp.where(flip[:, None, None], images[:, :, ::-1], images)
 
 
 def random_crop(key, images, padding):
@@ -101,6 +119,17 @@ def random_erasing(key, images, probability):
     erased = inside(height, tall, top)[:, :, None] & inside(width, wide, left)[:, None, :]
     erased &= jax.random.bernoulli(which, probability, (n, 1, 1))
     return jnp.where(erased[..., None], jax.random.uniform(noise, images.shape), images)
+
+
+def cutout(key, images, size):
+    """Blackens a square of `size` pixels around a random pixel of each image."""
+    n, height, width, _ = images.shape
+    centres = jax.random.uniform(key, (2, n, 1))
+    rows, columns = [
+        jnp.abs(jnp.arange(pixels) - jnp.floor(pixels * centre) + 0.5 * (1 - size % 2)) < size / 2
+        for pixels, centre in zip((height, width), centres, strict=True)
+    ]
+    return jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], 0, images)
 
 
 def resize(images, size):

@@ -1,8 +1,9 @@
 """Augmentation and up-scaling of images, float32 [N, H, W, C] in [0, 1]; outside they are black.
 
 Every image of a batch draws its own random numbers.
-Sources: report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip),
-004 (shift, shear and zoom, with the ranges of Keras' ImageDataGenerator); random erasing from Zhong et al., Random Erasing Data Augmentation, 2017.
+Sources: report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip), 004
+(shift, shear and zoom, as Keras' ImageDataGenerator draws them); random erasing from Zhong et al.,
+Random Erasing Data Augmentation, 2017.
 """
 
 import jax

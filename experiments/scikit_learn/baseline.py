@@ -22,10 +22,10 @@ import time
 import numpy as np
 from ml_collections import ConfigDict
 
-from configs.base import claim
 from fmnist_jax import report
 from fmnist_jax.config.cli import Parser
 from fmnist_jax.config.settings import plain, settings_hash
+from fmnist_jax.config.table import claim
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.results import arrays, lines, provenance, workdirs

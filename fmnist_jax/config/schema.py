@@ -129,7 +129,7 @@ FIELDS = (
     _whole('num_seeds', 5, 'seeds, trained together', 1, 10_000),
     _whole('epochs', 10, 'passes over the training images', 1, _EPOCHS),
     _whole('batch_size', 128, 'images; the last batch of an epoch may be smaller', 1, _IMAGES),
-    _choice('loss', 'softmax', 'cross-entropy of these outputs', 'train.losses:LOSSES'),
+    _choice('loss', 'softmax', 'cross-entropy of these outputs, or mse', 'train.losses:LOSSES'),
     _number('label_smoothing', 0.0, 'share of the label given to all classes', '0 to below 1'),
     _choice(
         'selection',
@@ -163,6 +163,7 @@ FIELDS = (
     _choice('dataset.fallback', '', 'images to use if these cannot be had', ('', 'synthetic')),
     _whole('dataset.num_validation', 6000, 'training images held out; 0: none', 0, _IMAGES - 1),
     _switch('dataset.validate_on_test', False, 'validate on the test images (report 004)'),
+    _switch('dataset.bootstrap', False, 'each seed trains on a bootstrap sample (bagging)'),
     _number('dataset.mean', 0.0, 'inputs are (pixels / 255 - mean) / std', 'a number'),
     _number('dataset.std', 1.0, 'inputs are (pixels / 255 - mean) / std', 'more than 0'),
     _whole('dataset.image_size', 28, 'pixels; larger images are scaled up on the device', 28, 512),

@@ -6,6 +6,7 @@ import math
 
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.markdown import number, percent
+from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
 from fmnist_jax.report.rows import mean
 
 _BATCH = 256  # test images; report 002's ± fits the spread of accuracy over such batches
@@ -83,6 +84,9 @@ def _ours(name, value, row):
             ours = row.train_seconds / len(row.accuracies)
         case 'loss':
             ours = _keras_loss(result)
+        case _ if name.startswith('smoothed_'):
+            curve = history(row).get(name.removeprefix('smoothed_'))
+            ours = None if curve is None else mean(smoothed(curve, TENSORBOARD)[-1].tolist())
         case _:
             ours = _at_tested_epoch(result, name)
     return _shown(name, ours)

@@ -17,6 +17,7 @@ from experiments.scikit_learn import baseline
 ELSEWHERE = {
     'quickstart',  # two rows of lenet, trained for fewer epochs
     'cnn2_search',  # run by fmnist_jax.search
+    'mobilenet_search',
 }
 FINE, FAILS = 'pass', 'raise SystemExit(3)'
 

@@ -20,20 +20,47 @@ _NAMES = {
 
 
 def _at_tested_epoch(result, name):
-    """Mean over seeds of a history's value at the tested epoch; None without one."""
+    """The seeds' values of a history at the tested epoch; [] without one."""
     epochs = result.get('history', {}).get(name)
     if not epochs:
-        return None
+        return []
     tested = result.get('tested_epoch') or [None] * len(epochs[0])
-    return mean([epochs[(e or len(epochs)) - 1][seed] for seed, e in enumerate(tested)])
+    return [epochs[(e or len(epochs)) - 1][seed] for seed, e in enumerate(tested)]
 
 
-def _keras_loss(result):
-    """Mean over seeds of validation loss plus L2 penalty, as Keras prints it; None if unknown."""
+def _keras_losses(result):
+    """The seeds' validation loss plus L2 penalty, as Keras prints it; [] if unknown."""
     has_l2 = result.get('config', {}).get('optimizer', {}).get('l2', 0)
-    penalty = mean(result.get('l2_penalty')) if has_l2 else 0.0
-    loss = _at_tested_epoch(result, 'validation_loss')
-    return None if loss is None or penalty is None else loss + penalty
+    losses = _at_tested_epoch(result, 'validation_loss')
+    penalties = (result.get('l2_penalty') or []) if has_l2 else [0.0] * len(losses)
+    if len(penalties) < len(losses):
+        return []
+    both = zip(losses, penalties, strict=True)
+    return [None if None in pair else sum(pair) for pair in both]
+
+
+def seed_values(name, row):
+    """Our seeds' values of a number that the report prints beside the test accuracy of a Row.
+
+    Args:
+      name: a key of `also_reported`, other than a time or 'aim'.
+
+    Returns:
+      A list; of one number if the seeds share it (parameters, operations), [] if unknown.
+    """
+    result, accuracy = row.result, row.accuracy.mean
+    match name:
+        case 'parameters':
+            values = [_counts(result)[1] or result.get('parameters')]
+        case 'operations':
+            values = [_counts(result)[0]]
+        case 'plus_minus':
+            values = [math.sqrt(accuracy * (1 - accuracy) / _BATCH)]
+        case 'loss':
+            values = _keras_losses(result)
+        case _:
+            values = _at_tested_epoch(result, name)
+    return [value for value in values if value is not None]
 
 
 def _aim(value, row):
@@ -66,7 +93,7 @@ def _counts(result):
 
 def _ours(name, value, row):
     """Our number beside the report's `value`, as shown; '' if the result line does not have it."""
-    result, accuracy = row.result, row.accuracy.mean
+    result = row.result
     match name:
         case 'aim':
             return _aim(value, row)
@@ -75,16 +102,10 @@ def _ours(name, value, row):
             if trained is not None and total not in (None, trained):
                 return f'{trained:,} trained, {total:,} in all'
             ours = trained
-        case 'plus_minus':
-            ours = math.sqrt(accuracy * (1 - accuracy) / _BATCH)
-        case 'operations':
-            ours = _counts(result)[0]
         case 'train_seconds':
             ours = row.train_seconds / len(row.accuracies)
-        case 'loss':
-            ours = _keras_loss(result)
         case _:
-            ours = _at_tested_epoch(result, name)
+            ours = mean(seed_values(name, row))
     return _shown(name, ours)
 
 

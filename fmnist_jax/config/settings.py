@@ -12,7 +12,7 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import unknown_field
+from fmnist_jax.config.schema import FIELDS, unknown_field
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
@@ -191,8 +191,12 @@ def settings_hash(settings):
 
 
 def experiment_key(settings):
-    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone."""
-    flat = flatten(settings)
+    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone.
+
+    A field that is younger than the settings counts as off there, or as `_BEFORE` says.
+    """
+    off = {f.path: _BEFORE.get(f.path, None if f.default else f.default) for f in FIELDS}
+    flat = off | flatten(settings)
     return json.dumps({path: flat[path] for path in sorted(flat) if path not in _SAME_EXPERIMENT})
 
 

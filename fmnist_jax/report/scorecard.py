@@ -8,7 +8,8 @@ import numpy as np
 HEADING = ('report', 'numbers', 'within 0.5', 'within 1', 'within 2', 'bias', 'RMSE', 'claims')
 EXPLANATION = (
     'Within: reported test accuracies that are at most so many points from our mean over seeds. '
-    'Bias: the mean of ours minus the report, in points. RMSE: the root of its mean square.'
+    'Bias: the mean of ours minus the report, in points. RMSE: the root of the mean squared '
+    'difference.'
 )
 _WITHIN = (0.005, 0.01, 0.02)
 _ROUNDING = 1e-9  # 0.9 - 0.895 is a little more than 0.005

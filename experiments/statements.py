@@ -34,6 +34,16 @@ setting = functools.partial(Entry, 'setting')
 TIME = "the time of another machine; the tables show our times beside the report's"
 ILLUSTRATION = 'an illustration without a result'
 DEFINITION = 'a definition or an explanation, not a result'
+OPEN_SETTINGS = (
+    'The two models differ only in the activation, and with equal settings they are equally good '
+    'here. The report gives no batch size, learning rate and number of epochs. It probably changed '
+    'more than the activation.'
+)
+AUGMENTED_LOSS = (
+    'With our augmentation the training loss stays above the validation loss. Without, both are '
+    'near the report after 7 epochs.'
+)
+WIDER = 'Wider networks are better here.'
 
 REPORT_000 = (
     statement(
@@ -438,23 +448,21 @@ REPORT_003 = (
         'Results',
         'test accuracy of the best and of the worst model',
         rows=('lenet:*_max_sgd_augment',),
-        why='The two models differ only in the activation, and with equal settings they are '
-        'equally good here. The report gives no batch size, learning rate and number of epochs. '
-        'It probably changed more than the activation.',
+        why=OPEN_SETTINGS,
     ),
     number(
         'Results',
         'training accuracy of both models',
         rows=('lenet:*_max_sgd_augment',),
         other='train_accuracy',
-        why='As above.',
+        why=OPEN_SETTINGS,
     ),
     number(
         'Results',
         'validation accuracy of both models',
         rows=('lenet:*_max_sgd_augment',),
         other='validation_accuracy',
-        why='As above.',
+        why=OPEN_SETTINGS,
     ),
     figure('Figure 3', 'accuracy of the best model', rows=('lenet:relu_max_sgd_augment',)),
     figure('Figure 4', 'loss of the best model', rows=('lenet:relu_max_sgd_augment',)),
@@ -463,15 +471,14 @@ REPORT_003 = (
         'training loss of the best model at step 6',
         rows=('lenet:relu_max_sgd_augment',),
         other='train_loss',
-        why='With our augmentation the training loss stays above the validation loss. Without, '
-        'both losses are near the report after 7 epochs.',
+        why=AUGMENTED_LOSS,
     ),
     number(
         'Figure 4',
         'validation loss of the best model at step 6',
         rows=('lenet:relu_max_sgd_augment',),
         other='validation_loss',
-        why='As above.',
+        why=AUGMENTED_LOSS,
     ),
     number(
         'Figure 4',
@@ -594,7 +601,7 @@ REPORT_004 = (
         '5',
         '16, 64 and 64 filters with 64 nodes are the best of three convolutions',
         claims=('tuning_3_layers: The highest accuracy of a 3-layer model',),
-        why='Wider networks are better here.',
+        why=WIDER,
     ),
     number(
         'Table 3',
@@ -622,14 +629,14 @@ REPORT_004 = (
         'mean of the grid of two convolutions, 0.901985 (ours: within half a point)',
         rows=('tuning_2_layers:*',),
         between=(0.896985, 0.906985),
-        why='Our wide networks are better.',
+        why=WIDER,
     ),
     number(
         '5',
         'mean of the grid of three convolutions, 0.8871486 (ours: within half a point)',
         rows=('tuning_3_layers:*',),
         between=(0.8821486, 0.8921486),
-        why='Our wide networks are better.',
+        why=WIDER,
     ),
     number(
         '5',
@@ -645,7 +652,7 @@ REPORT_004 = (
         '5',
         '64 and 64 filters with 128 nodes are the best of two convolutions',
         claims=('tuning_2_layers: Among the 2-layer models the best has 64 and 64 filters',),
-        why='Wider networks are better here.',
+        why=WIDER,
     ),
     number(
         '5',

@@ -206,8 +206,11 @@ def _words(counts):
 
 def _rest(entries):
     """What explains the entries that are not reproduced: lines of a list."""
-    failed = [e for e in entries if {NOT_REPRODUCED, NOT_REACHED} & statuses(e).keys()]
-    return [f'- {e.place}, {e.what}. {e.why or "Not explained yet."}' for e in failed]
+    explained = collections.defaultdict(list)  # {why: entries}
+    for entry in entries:
+        if {NOT_REPRODUCED, NOT_REACHED} & statuses(entry).keys():
+            explained[entry.why or 'Not explained yet.'].append(f'{entry.place}, {entry.what}')
+    return [f'- {"; ".join(failed)}. {why}' for why, failed in explained.items()]
 
 
 def totals():

@@ -305,11 +305,7 @@ REPORT_002 = (
         'baseline: 2 hidden layers of 400, learning rate 0.03, 40 epochs, 106 batches',
         paths=('configs/fcn_optimizers.py',),
     ),
-    number(
-        '4',
-        '87.2 % of the baseline',
-        rows=('fcn_optimizers:baseline_sgd_0.03',),
-    ),
+    number('4', '87.2 % of the baseline', rows=('fcn_optimizers:baseline_sgd_0.03',)),
     number('4', '8 minutes of training on a T4 GPU', out_of_scope=TIME),
     figure(
         'Figure 1',
@@ -387,12 +383,7 @@ REPORT_002 = (
         'the highest accuracy of all',
         out_of_scope='the sentence has gaps where number and settings should be',
     ),
-    wish(
-        '5',
-        'test accuracy above 90 %',
-        rows=('fcn_regularization:longer',),
-        between=(0.9, 1.0),
-    ),
+    wish('5', 'test accuracy above 90 %', rows=('fcn_regularization:longer',), between=(0.9, 1.0)),
     wish(
         '5',
         'accuracy above 98 % on MNIST with the same network',
@@ -526,10 +517,7 @@ REPORT_004 = (
     ),
     figure('3', 'sample images of the ten classes', out_of_scope=ILLUSTRATION),
     number(
-        '3.1',
-        '535,818 parameters of the ANN',
-        rows=('ann_vs_cnn:ann_mnist',),
-        other='parameters',
+        '3.1', '535,818 parameters of the ANN', rows=('ann_vs_cnn:ann_mnist',), other='parameters'
     ),
     figure(
         '3.1',
@@ -638,11 +626,7 @@ REPORT_004 = (
         between=(0.8821486, 0.8921486),
         why=WIDER,
     ),
-    number(
-        '5',
-        'standard deviations over the grids',
-        paths=('experiments/README.md#report-004',),
-    ),
+    number('5', 'standard deviations over the grids', paths=('experiments/README.md#report-004',)),
     statement(
         '5',
         'one and three convolutions are inferior to two',

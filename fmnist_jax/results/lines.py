@@ -169,7 +169,8 @@ def _joined(lines):
     for name in ('train_seconds', 'compile_seconds'):
         joined[name] = round(sum(line[name] or 0 for line in lines), 2)
     has_all = newest['ensemble_seeds'] == len(joined['seeds'])
-    joined['ensemble_accuracy'] = newest['ensemble_accuracy'] if has_all else None
+    for name in ('ensemble_accuracy', 'ensemble_seeds'):
+        joined[name] = newest[name] if has_all else None
     joined['ensemble_calibration_error'] = None
     joined['history'] = {}
     for name in lines[0]['history']:

@@ -158,6 +158,7 @@ def make_settings(changes=None, config=None, row=None):
     return settings
 
 
+MOST_DECIMALS = 6  # of a reported number in per cent
 _EXPECTED = "expected row(name, {'section.field': value}, reported=0.91)"
 _ROW = {'name', 'change', 'reported', 'also_reported', 'repeats', 'calibrated_on'}
 
@@ -181,6 +182,8 @@ def check_table(config):
     ):
         if not isinstance(config[name], kind):
             raise ConfigError(f'config.{name}={show(config[name])}: expected {expected}')
+    if not 0 <= config.decimals <= MOST_DECIMALS:
+        raise ConfigError(f'config.decimals={config.decimals}: expected 0 to {MOST_DECIMALS}')
     if not config.rows:
         raise ConfigError(f'config.rows is empty; {_EXPECTED}')
     for number, one_row in enumerate(config.rows, 1):

@@ -262,16 +262,16 @@ _NOTES = (
     'wins: how often a seed of the first row beats one of the second; a tie counts half. In '
     'parentheses its 95 % interval (bootstrap over seeds; narrow for few seeds).',
     "p: Welch's test over seeds at 5 %, two-sided, or one-sided with a margin.",
-    'A claim holds if all of its comparisons do (intersection-union test), and does not hold if one '
-    'is reversed at 5 % divided by their number. Its p is corrected (Holm) for the {count} claims '
-    'of {tables}.',
+    'A claim holds if all of its comparisons do (intersection-union test), and does not hold if '
+    'one is reversed at 5 % divided by their number. Its p is corrected (Holm) for the {count} '
+    'claims of {tables}.',
     'undecided: so many seeds of each row find a difference of 0.5 points, or equal rows to lie '
-    'within the margin, with a probability of 80 % at the level of Holm\'s first step (pooled sd of '
+    "within the margin, with a probability of 80 % at the level of Holm's first step (pooled sd of "
     'the rows).',
 )
 _MARGIN = (
-    'a > b − 0.5: a is at most half a point below b. a = b ± 0.5: neither is more than half a point '
-    'below the other (TOST). Finding no difference would show neither.'
+    'a > b − 0.5: a is at most half a point below b. a = b ± 0.5: neither is more than half a '
+    'point below the other (TOST). Finding no difference would show neither.'
 )
 _MANY = 3  # more comparisons of rows not run become one line
 
@@ -349,6 +349,8 @@ def claims_text(workdir):
     heading, groups = claims_grid(evaluated)
     lines = [heading]
     for claim, comparisons in groups:
-        lines.append([f'**{claim.text}**', *[''] * (len(heading) - 2), f'**{shown_outcome(claim)}**'])
+        lines.append(
+            [f'**{claim.text}**', *[''] * (len(heading) - 2), f'**{shown_outcome(claim)}**']
+        )
         lines += [[f'`{text}`', *numbers] for text, *numbers in comparisons]
     return f'\nClaims\n\n{grid(lines)}\n{notes(explanations(evaluated))}'

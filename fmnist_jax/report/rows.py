@@ -149,7 +149,7 @@ def refuse_damage(row_name, workdir=''):
 
 
 def beside(workdir):
-    """{name: (config, result lines)} of the workdirs in a workdir's folder, damaged ones left out."""
+    """{name: (config, result lines)} of the workdirs beside a workdir and itself, if readable."""
     found = {}
     for path in sorted(pathlib.Path(workdir).resolve().parent.glob('*/results.jsonl')):
         folder = path.parent

@@ -77,14 +77,12 @@ _NOTES = {  # heading -> what it means
         'Such numbers are counted apart.'
     ),
     'verdict': (
-        "verdict: consistent if the report's single run, give or take half of its last digit, lies "
-        'where one more of our seeds would, else higher or lower than ours. It counts the seeds\' '
-        f'spread alone. Cannot tell: that interval is wider than ± {100 * WIDEST:g} points, or some '
-        'seeds trained and others did not.'
+        "verdict: consistent if the report's single run, give or take half of its last digit, "
+        'lies where one more of our seeds would, else higher or lower than ours. It counts the '
+        f"seeds' spread alone. Cannot tell: that interval is wider than ± {100 * WIDEST:g} points, "
+        'or some seeds trained and others did not.'
     ),
-    'one more seed': (
-        'one more seed: 95 % prediction interval of its test accuracy. It decides the verdict.'
-    ),
+    'one more seed': 'one more seed: 95 % prediction interval of its test accuracy.',
     'seeds that trained': (
         'seeds that trained: share above a gap that divides the seeds; median and range of all.'
     ),

@@ -61,6 +61,8 @@ _PER_SEED = {
     'l2_penalty': _optional(_is_number),
     'calibration_error': is_fraction,
     'calibration_error_tempered': is_fraction,
+    'batch_accuracy_mean': is_fraction,
+    'batch_accuracy_std': is_fraction,
     # Rows are true classes, columns predicted ones.
     'confusion': _optional(lambda m: _is_list(m, 10, lambda row: _is_list(row, 10, _is_count))),
 }

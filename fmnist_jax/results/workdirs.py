@@ -10,9 +10,9 @@ import filelock
 
 from fmnist_jax import files
 from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, difference, plain
+from fmnist_jax.config.table import MOST_DECIMALS
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.results.lines import is_fraction, parse
-
 
 _KINDS = {'title': str, 'report': str, 'decimals': int, 'rows': list, 'claims': list}
 
@@ -31,6 +31,8 @@ def read_config(workdir):
         for field, kind in _KINDS.items():
             if not isinstance(config.get(field), kind):
                 raise ValueError(field)
+        if not 0 <= config['decimals'] <= MOST_DECIMALS:
+            raise ValueError('decimals')
         if not all(map(_is_row, config['rows'])):
             raise ValueError('rows')
     except (OSError, ValueError) as error:

@@ -53,14 +53,14 @@ def _draw_row(axes, y, row, low, high):
     if row.accuracy.count and mean < low:
         below.append(f'ours {mean:.2f}')
     elif row.accuracy.count:
-        if row.accuracy.count > 1:
-            axes.plot([100 * bound for bound in row.accuracy.interval], [y, y], **_MEAN)
         if bounds := _prediction(row):
             axes.plot(bounds, [y, y], **_ONE_MORE)
             beyond = [(low, '<')] if bounds[0] < low else []
             beyond += [(high, '>')] if bounds[1] > high else []
             for x, arrow in beyond:
                 axes.plot(x, y, arrow, color=style.BLUE, ms=5, clip_on=False)
+        if row.accuracy.count > 1:
+            axes.plot([100 * bound for bound in row.accuracy.interval], [y, y], **_MEAN)
         axes.plot(mean, y, 'o', **_MEAN)
     if reported is not None and 100 * reported < low:
         below.append(f'report {row.reported_text}')

@@ -76,6 +76,8 @@ def get_config():
     """Twenty rows of 10 epochs; slow without a GPU."""
     config = base.get_config()
     config.title = 'Report 001, Table 1: CNN_1 to CNN_5'
+    config.report = '001'
+    config.num_seeds = 3
     config.epochs = 10
     config.batch_size = 128
     config.selection = 'val_accuracy'

@@ -64,6 +64,9 @@ def get_config():
     """Eleven rows of 7 epochs; 2 minutes per row of 5 seeds on two CPU cores."""
     config = base.get_config()
     config.title = 'Report 003: LeNet-5'
+    config.report = '003'
+    config.decimals = 3
+    config.num_seeds = 5
     config.epochs = 7
     config.batch_size = 64
     config.dataset.mean = 0.5

@@ -80,16 +80,16 @@ def readings(name):
     if not row.is_run or any(not found.rows[other].repeats for other in same):
         return []
     settings = experiment_key(row.result['config'])
-    consistent = [o for o in same if scorecard.verdict_of(found.rows[o]) == 'consistent']
+    consistent = [o for o in same if found.rows[o].verdict == 'consistent']
     return [o for o in consistent if experiment_key(found.rows[o].result['config']) != settings]
 
 
 def status_of_number(name):
     """The status of a row's reported test accuracy."""
     row = results().rows[name]
-    verdict = scorecard.verdict_of(row)
+    verdict = row.verdict
     status = _STATUS.get(verdict, VERDICTS[verdict][1])
-    if getattr(row, 'calibrated_on', '') and row.accuracy.count:
+    if row.calibrated_on and row.accuracy.count:
         return CALIBRATED
     return EXPLAINED if status == NOT_REPRODUCED and readings(name) else status
 
@@ -237,7 +237,7 @@ def _numbers(report):
             status += f' ({", ".join(readings(name))})'
         ours = percent(row.accuracy.mean) if row.accuracy.count else ''
         points = '' if distance is None else f'{100 * distance:+.2f}'
-        lines.append([name, percent(row.reported), ours, points, str(row.accuracy.count), status])
+        lines.append([name, row.reported_text, ours, points, str(row.accuracy.count), status])
     heading = ['row', 'report', 'ours', 'difference', 'seeds', 'status']
     return grid([heading, *lines])
 

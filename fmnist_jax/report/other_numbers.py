@@ -4,15 +4,18 @@ import functools
 import json
 import math
 
+import numpy as np
+
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.markdown import number, percent
 from fmnist_jax.report.rows import mean
+from fmnist_jax.results.arrays import BATCH
 
-_BATCH = 256  # test images; report 002's ± fits the spread of accuracy over such batches
 _NAMES = {
     'parameters': 'parameters',
     'aim': 'hoped-for test accuracy',
-    'plus_minus': f'± of accuracy (ours: over batches of {_BATCH} test images)',
+    'plus_minus': f'± of accuracy over test batches of {BATCH} images',
+    'batch_mean': 'test accuracy as the mean over these batches',
     'loss': 'validation loss with L2 penalty',
     'train_seconds': 'seconds to train (ours: a seed)',
     'operations': 'operations (formulas of report 000)',
@@ -48,14 +51,14 @@ def seed_values(name, row):
     Returns:
       A list; of one number if the seeds share it (parameters, operations), [] if unknown.
     """
-    result, accuracy = row.result, row.accuracy.mean
+    result = row.result
     match name:
         case 'parameters':
             values = [_counts(result)[1] or result.get('parameters')]
         case 'operations':
             values = [_counts(result)[0]]
         case 'plus_minus':
-            values = [math.sqrt(accuracy * (1 - accuracy) / _BATCH)]
+            values = result.get('batch_accuracy_std') or [_binomial_std(row)]
         case 'loss':
             values = _keras_losses(result)
         case _:
@@ -69,6 +72,31 @@ def _aim(value, row):
     if math.isnan(low) or low <= value <= high:
         return percent(accuracy)
     return f'{percent(accuracy)}, {"reached" if low > value else "not reached"}'
+
+
+def _test_batches(row):
+    """(images of each test batch, binomial variance of its accuracy)."""
+    sizes = np.diff([*range(0, row.test_images, BATCH), row.test_images])
+    return sizes, row.accuracy.mean * (1 - row.accuracy.mean) / sizes
+
+
+def _binomial_std(row):
+    """The sd of the accuracy over test batches that chance gives."""
+    return math.sqrt(_test_batches(row)[1].mean())
+
+
+def _over_batches(name, row):
+    """Mean or sd of the accuracy over test batches; binomial where the line does not have them."""
+    measured = mean(row.result.get('batch_accuracy_' + {'batch_mean': 'mean'}.get(name, 'std')))
+    if measured is not None:
+        return percent(measured)
+    if name == 'plus_minus':
+        return f'{percent(_binomial_std(row))} (binomial)'
+    accuracy, images = row.accuracy.mean, row.test_images
+    sizes, variances = _test_batches(row)
+    # The last batch is small and counts like the others.
+    weights = 1 / len(sizes) - sizes / images
+    return f'{percent(accuracy)} ± {percent(math.sqrt((weights**2 * variances).sum()))} (binomial)'
 
 
 @functools.cache
@@ -102,6 +130,8 @@ def _ours(name, value, row):
             if trained is not None and total not in (None, trained):
                 return f'{trained:,} trained, {total:,} in all'
             ours = trained
+        case 'plus_minus' | 'batch_mean':
+            return _over_batches(name, row)
         case 'train_seconds':
             ours = row.train_seconds / len(row.accuracies)
         case _:
@@ -111,7 +141,7 @@ def _ours(name, value, row):
 
 def _shown(name, value):
     """A number in the report's unit: per cent, nats, seconds or a count; '' for None."""
-    if name.endswith('accuracy') or name in ('aim', 'plus_minus'):
+    if name.endswith('accuracy') or name in ('aim', 'plus_minus', 'batch_mean'):
         return percent(value)
     if name.endswith(('loss', 'seconds')):
         return number(value, 4 if name.endswith('loss') else 1)
@@ -125,7 +155,9 @@ def other_numbers_grid(rows):
     """
     lines = []
     for row in (row for row in rows if row.result and row.dataset != 'synthetic'):
-        for name, value in row.also_reported.items():
+        over_batches = 'plus_minus' in row.also_reported and row.reported is not None
+        numbers = row.also_reported | ({'batch_mean': row.reported} if over_batches else {})
+        for name, value in numbers.items():
             if name != 'seconds_per_epoch':  # a column of the table of rows
                 shown_name = _NAMES.get(name, name.replace('_', ' '))
                 ours = _ours(name, value, row)

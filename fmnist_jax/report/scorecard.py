@@ -26,13 +26,6 @@ def has_own_number(row):
     return row.reported is not None and not row.repeats and row.dataset != 'synthetic'
 
 
-def verdict_of(row):
-    """The key in rows.VERDICTS of a Row with a reported number."""
-    if row.verdict or not row.accuracy.count:
-        return row.verdict or 'not_run'
-    return 'changed' if row.changed else 'one_seed'
-
-
 def difference(row):
     """Our mean minus the reported number, a fraction; None without ours or with other settings."""
     if not row.accuracy.count or row.changed:
@@ -73,7 +66,7 @@ def scores(tables):
     reports.pop(None, None)
     lines = []
     for report, (numbers, claims) in sorted(reports.items()):
-        calibrated = [row for row in numbers if getattr(row, 'calibrated_on', None)]
+        calibrated = [row for row in numbers if row.calibrated_on]
         others = [row for row in numbers if row not in calibrated]
         outcomes = words(dict(collections.Counter(c.outcome for c in claims).most_common()))
         if others:

@@ -47,6 +47,14 @@ def test_only_the_reports_own_numbers_count():
     assert scored(others) == []
 
 
+def test_numbers_that_chose_a_setting_count_apart():
+    rows = [row(0.91), row(0.92, calibrated_on='L2'), row(0.93, calibrated_on='L2')]
+    own, calibrated = scored(rows)
+    assert (own['report'], own['numbers'], own['bias']) == ('007', '1', '+0.00')
+    assert calibrated['report'] == '007, used to choose settings'
+    assert (calibrated['numbers'], calibrated['bias']) == ('2', '-1.50')
+
+
 def test_claims_of_the_report_alone_count():
     outcomes = {'A': 'holds', 'B': 'undecided', 'C': 'holds', 'Ours: D': 'holds'}
     claims = [types.SimpleNamespace(text=text, outcome=o) for text, o in outcomes.items()]

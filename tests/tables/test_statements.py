@@ -82,6 +82,8 @@ def test_a_number_has_the_status_of_its_verdict(made):
     everything = status.statuses(number('', '', rows=('lenet:*',)))
     assert everything == {'reproduced': 1, 'not reproduced': 1, 'one seed': 1, 'not run yet': 1}
     assert status.statuses(number('', '')) == {'not run yet': 1}
+    made([row('a', SEEDS, 0.95)._replace(calibrated_on='L2')])
+    assert status.status_of_number('lenet:a') == 'calibrated'
     assert status.statuses(number('', '', out_of_scope='a time')) == {'out of scope': 1}
 
 

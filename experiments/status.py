@@ -87,10 +87,9 @@ def readings(name):
 def status_of_number(name):
     """The status of a row's reported test accuracy."""
     row = results().rows[name]
-    verdict = row.verdict
-    status = _STATUS.get(verdict, VERDICTS[verdict][1])
     if row.calibrated_on and row.accuracy.count:
         return CALIBRATED
+    status = _STATUS.get(row.verdict, VERDICTS[row.verdict][1])
     return EXPLAINED if status == NOT_REPRODUCED and readings(name) else status
 
 

@@ -49,7 +49,8 @@ def seed_values(name, row):
       name: a key of `also_reported`, other than a time or 'aim'.
 
     Returns:
-      A list; of one number if the seeds share it (parameters, operations), [] if unknown.
+      A list; of one number if the seeds share it (parameters, operations) or for their mean
+      ('plus_minus'), [] if unknown.
     """
     result = row.result
     match name:
@@ -58,7 +59,8 @@ def seed_values(name, row):
         case 'operations':
             values = [_counts(result)[0]]
         case 'plus_minus':
-            values = result.get('batch_accuracy_std') or [_binomial_std(row)]
+            measured = mean(result.get('batch_accuracy_std'))
+            values = [_binomial_std(row) if measured is None else measured]
         case 'loss':
             values = _keras_losses(result)
         case _:

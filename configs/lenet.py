@@ -27,7 +27,13 @@ AUGMENTED = {'augment.flip': True, 'augment.crop_padding': 2}
 RELU_MAX = {'model.activation': 'relu', 'model.pooling': 'max'}
 TANH_MAX = {'model.activation': 'tanh', 'model.pooling': 'max'}
 ADAPTIVE = {'optimizer.learning_rate': 0.001, 'optimizer.momentum': 0.0}
-CURVE = {'train_loss': 0.2434, 'validation_loss': 0.2915, 'train_seconds': 118.56}  # Figure 4
+CURVE = {  # Figure 4, from TensorBoard
+    'train_loss': 0.2434,
+    'validation_loss': 0.2915,
+    'smoothed_train_loss': 0.2704,
+    'smoothed_validation_loss': 0.3008,
+    'train_seconds': 118.56,
+}
 
 OTHERS = (
     'relu_max',

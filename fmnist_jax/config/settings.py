@@ -244,7 +244,8 @@ def split_static(settings):
         for path, v in flat.items()
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
-    not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained', *NO_RESULT}
+    not_program = {'seed', 'pretrained', *NO_RESULT}
+    not_program |= {f'dataset.{name}' for name in ('name', 'fallback', 'bootstrap')}
     static = {path: v for path, v in flat.items() if path not in hparams.keys() | not_program}
     return json.dumps([static, sorted(hparams)], sort_keys=True), hparams
 

@@ -73,7 +73,8 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
     sizes = (len(dataset.train_labels), settings.dataset.num_validation)
-    splits = [datasets.split(*sizes, int(seed)) for seed in seeds]
+    bootstrap = settings.dataset.bootstrap
+    splits = [datasets.split(*sizes, int(seed), bootstrap) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     train_set = mesh.replicate(layout, (dataset.train_images, dataset.train_labels))
     test_set = mesh.replicate(layout, (dataset.test_images, dataset.test_labels))

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.cnn_variants import CNNVariant
+from fmnist_jax.models.dense_net import DenseNet
+from fmnist_jax.models.inception_net import InceptionNet
 from fmnist_jax.models.lenet import LeNet5
 from fmnist_jax.models.mlp import MLP
 from fmnist_jax.models.mobilenet import MobileNet
@@ -34,6 +36,8 @@ MODELS = {
     'mobilenet': MobileNet,
     'simplified_mobilenet': partial(MobileNet, blocks=5),
     'small_resnet': SmallResNet,
+    'inception_net': InceptionNet,
+    'dense_net': DenseNet,
     'base_cnn': partial(TunedCNN, widths=(32, 32, 32), dense=32),
     'tuned_cnn': partial(TunedCNN, widths=(64, 64), dense=128),
 }

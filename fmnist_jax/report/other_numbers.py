@@ -8,6 +8,7 @@ import numpy as np
 
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.markdown import number, percent
+from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
 from fmnist_jax.report.rows import mean
 from fmnist_jax.results.arrays import BATCH
 
@@ -63,6 +64,9 @@ def seed_values(name, row):
             values = [_binomial_std(row) if measured is None else measured]
         case 'loss':
             values = _keras_losses(result)
+        case _ if name.startswith('smoothed_'):
+            curve = history(row).get(name.removeprefix('smoothed_'))
+            values = [] if curve is None else smoothed(curve, TENSORBOARD)[-1].tolist()
         case _:
             values = _at_tested_epoch(result, name)
     return [value for value in values if value is not None]

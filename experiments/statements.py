@@ -33,6 +33,7 @@ setting = functools.partial(Entry, 'setting')
 
 TIME = "the time of another machine; the tables show our times beside the report's"
 ILLUSTRATION = 'an illustration without a result'
+PICTURES = ('experiments/pictures.md',)
 DEFINITION = 'a definition or an explanation, not a result'
 OPEN_SETTINGS = (
     'The two models differ only in the activation, and with equal settings they are equally good '
@@ -258,8 +259,12 @@ REPORT_001 = (
         'the search ends at learning rate and L2 0.0003593, batch size 64, 10 epochs',
         paths=('configs/cnn2_search.py', 'experiments/cnn2_search/search.md'),
     ),
-    figure('Picture 2', 'loss of the tuned CNN_2 per epoch', rows=('cnn2_tuned:tuned',)),
-    figure('Picture 3', 'accuracy of the tuned CNN_2 per epoch', rows=('cnn2_tuned:tuned',)),
+    figure(
+        'Pictures 2 and 3',
+        'loss and accuracy of the tuned CNN_2 per epoch',
+        rows=('cnn2_tuned:tuned',),
+        paths=PICTURES,
+    ),
     statement(
         'Specific model analysis',
         'after 10 epochs validation hardly improves',
@@ -311,6 +316,7 @@ REPORT_002 = (
         'Figure 1',
         'training loss and validation accuracy of the baseline',
         rows=('fcn_optimizers:baseline_sgd_0.03',),
+        paths=PICTURES,
     ),
     number(
         '4, table',
@@ -351,6 +357,7 @@ REPORT_002 = (
         'Figure 2',
         'dropout with three probabilities',
         rows=('fcn_regularization:base', 'fcn_regularization:dropout_*'),
+        paths=PICTURES,
     ),
     statement(
         '4',
@@ -372,6 +379,7 @@ REPORT_002 = (
             'fcn_regularization:xavier_uniform',
             'fcn_regularization:random_normal',
         ),
+        paths=PICTURES,
     ),
     statement(
         'Abstract, 1',
@@ -400,7 +408,9 @@ REPORT_002 = (
 
 REPORT_003 = (
     figure('Figure 1', 'images of the data set', out_of_scope=ILLUSTRATION),
-    figure('Figure 2', 'the layers of LeNet-5', out_of_scope=ILLUSTRATION),
+    figure(
+        'Figure 2', 'the layers of LeNet-5', paths=('experiments/lenet/network_architecture.svg',)
+    ),
     setting(
         'Methodology',
         'layers of LeNet-5, 60,000 and 10,000 images, five experiments',
@@ -455,8 +465,18 @@ REPORT_003 = (
         other='validation_accuracy',
         why=OPEN_SETTINGS,
     ),
-    figure('Figure 3', 'accuracy of the best model', rows=('lenet:relu_max_sgd_augment',)),
-    figure('Figure 4', 'loss of the best model', rows=('lenet:relu_max_sgd_augment',)),
+    figure(
+        'Figure 3',
+        'accuracy of the best model',
+        rows=('lenet:relu_max_sgd_augment',),
+        paths=PICTURES,
+    ),
+    figure(
+        'Figure 4',
+        'loss of the best model',
+        rows=('lenet:relu_max_sgd_augment',),
+        paths=PICTURES,
+    ),
     number(
         'Figure 4',
         'training loss of the best model at step 6',
@@ -473,12 +493,31 @@ REPORT_003 = (
     ),
     number(
         'Figure 4',
-        'both losses after smoothing',
-        out_of_scope="TensorBoard's moving average of the same curves",
+        'training loss after smoothing',
+        rows=('lenet:relu_max_sgd_augment',),
+        other='smoothed_train_loss',
+        why=AUGMENTED_LOSS,
+    ),
+    number(
+        'Figure 4',
+        'validation loss after smoothing',
+        rows=('lenet:relu_max_sgd_augment',),
+        other='smoothed_validation_loss',
+        why=AUGMENTED_LOSS,
     ),
     number('Figure 4', '1.976 minutes of training', out_of_scope=TIME),
-    figure('Figure 5', 'accuracy of the worst model', rows=('lenet:tanh_max_sgd_augment',)),
-    figure('Figure 6', 'loss of the worst model', rows=('lenet:tanh_max_sgd_augment',)),
+    figure(
+        'Figure 5',
+        'accuracy of the worst model',
+        rows=('lenet:tanh_max_sgd_augment',),
+        paths=PICTURES,
+    ),
+    figure(
+        'Figure 6',
+        'loss of the worst model',
+        rows=('lenet:tanh_max_sgd_augment',),
+        paths=PICTURES,
+    ),
     statement(
         'Results, Best Model Analysis',
         'the best model has ReLU, max pooling, SGD and augmentation',
@@ -523,8 +562,9 @@ REPORT_004 = (
         '3.1',
         'training of the ANN on both data sets',
         rows=('ann_vs_cnn:ann_mnist', 'ann_vs_cnn:ann_fashion_mnist'),
+        paths=PICTURES,
     ),
-    statement('3.1', 'shirt, coat and pullover are hard to tell apart'),
+    statement('3.1', 'shirt, coat and pullover are hard to tell apart', paths=PICTURES),
     statement('4', 'how a CNN works', out_of_scope=DEFINITION),
     statement('4.1', 'pixels in [0, 255] slow training down'),
     number(
@@ -533,7 +573,8 @@ REPORT_004 = (
         rows=('ann_vs_cnn:base_cnn_regularized',),
         other='parameters',
     ),
-    figure('Figures 1 and 2', 'the base CNN, a sliding filter', out_of_scope=ILLUSTRATION),
+    figure('Figure 1', 'the base CNN', paths=('experiments/ann_vs_cnn/base_architecture.svg',)),
+    figure('Figure 2', 'a sliding filter', out_of_scope=ILLUSTRATION),
     setting(
         '4.2 to 4.4',
         'layers, optimizer, loss, 20 epochs, batches of 64 (938 per epoch)',
@@ -543,11 +584,13 @@ REPORT_004 = (
         '4.5',
         'training of the base CNN without regularization',
         rows=('ann_vs_cnn:base_cnn_unregularized',),
+        paths=PICTURES,
     ),
     figure(
         '4.5',
         'training of the base CNN with dropout and L2',
         rows=('ann_vs_cnn:base_cnn_regularized',),
+        paths=PICTURES,
     ),
     statement(
         '4.5',

@@ -12,11 +12,11 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import default_config, unknown_field
+from fmnist_jax.config.schema import FIELDS, default_config, unknown_field
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
-TABLE_ONLY = ('title', 'rows', 'claims', 'grid', 'search')
+TABLE_ONLY = ('title', 'report', 'decimals', 'rows', 'claims', 'grid', 'search')
 # Fields that never change a result. The hash leaves them out, and `num_seeds`.
 NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept', 'debug_nans')
 NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))
@@ -202,8 +202,12 @@ def settings_hash(settings):
 
 
 def experiment_key(settings):
-    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone."""
-    flat = flatten(settings)
+    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone.
+
+    A field that is younger than the settings counts as off there, or as `_BEFORE` says.
+    """
+    off = {f.path: _BEFORE.get(f.path, None if f.default else f.default) for f in FIELDS}
+    flat = off | flatten(settings)
     return json.dumps({path: flat[path] for path in sorted(flat) if path not in _SAME_EXPERIMENT})
 
 

@@ -2,8 +2,9 @@
 
 Every image of a batch draws its own random numbers.
 Sources: report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip), 004
-(shift, shear and zoom, as Keras' ImageDataGenerator draws them); random erasing from Zhong et al., Random Erasing Data Augmentation, 2017; cutout from DeVries and
-Taylor, 2017 (arXiv 1708.04552); alternating flips from airbench (arXiv 2404.00498).
+(shift, shear and zoom, as Keras' ImageDataGenerator draws them); random erasing from Zhong et al.
+(2017, arXiv 1708.04896), cutout from DeVries and Taylor (2017, arXiv 1708.04552), alternating flips
+from airbench (2024, arXiv 2404.00498).
 """
 
 import jax

@@ -15,7 +15,7 @@ from experiments.scikit_learn import baseline
 
 # Configs with a reported number that are not tables.
 ELSEWHERE = {
-    'quickstart',  # two rows of lenet, trained for fewer epochs
+    'quickstart',  # a row of fcn_optimizers with two seeds
     'cnn2_search',  # run by fmnist_jax.search
     'mobilenet_search',
 }
@@ -67,7 +67,9 @@ def test_the_command_of_a_table():
     # Only one table starts from pretrained weights; scikit-learn's script has its own flags.
     weights = run_all._options(['--minutes=1', '--', '--pretrained=w.h5', '--fresh=a,b'])
     assert run_all._command('mobilenet', '*', weights)[-2:] == ['--pretrained=w.h5', '--fresh=a,b']
-    assert run_all._command('lenet', '*', weights)[-1] == '--config.num_seeds=5'
+    # Without --num_seeds, each config declares its seeds.
+    assert run_all._command('lenet', '*', weights)[-1] == '--workdir=experiments/lenet'
+    assert len(run_all._command('scikit_learn', '*', weights)) == 2
     _, script, *flags = run_all._command('scikit_learn', '*', options)
     assert (ROOT / script).samefile(baseline.__file__)
     assert baseline._options(flags).num_seeds == 3

@@ -189,8 +189,8 @@ FIELDS = (
     _choice(
         'optimizer.framework',
         'pytorch',
-        'whose constants and rule: pytorch | keras',
-        ('pytorch', 'keras'),
+        'whose constants and rule: pytorch | keras (3) | keras2 (of TensorFlow 2.0 to 2.10)',
+        ('pytorch', 'keras', 'keras2'),
     ),
     _number('optimizer.learning_rate', 0.1, 'before its schedule', '0 or more'),
     _number('optimizer.momentum', 0.0, 'of SGD and RMSProp', '0 to below 1'),

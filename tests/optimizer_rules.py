@@ -76,7 +76,7 @@ def keras_rmsprop(config, slots, g, rate, t):
 
 
 def keras2_rmsprop(config, slots, g, rate, t):
-    """_resource_apply_dense of Keras 2: momentum calls ResourceApplyRMSProp, as Keras 3 computes."""
+    """With momentum, Keras 2 calls ResourceApplyRMSProp, which computes as Keras 3 does."""
     if config.momentum:
         return keras_rmsprop(config, slots, g, rate, t)
     slots['v'] = 0.9 * slots.get('v', 0.0) + 0.1 * g * g

@@ -170,8 +170,10 @@ def read_idx(path, md5=None):
     return values.reshape(shape)
 
 
-def split(num_train_total, num_validation, seed):
-    """Splits 0..num_train_total - 1 at random into (train_indices, validation_indices), int32.
+def split(num_train_total, num_validation, seed, kind='random'):
+    """Splits 0..num_train_total - 1 into (train_indices, validation_indices), int32.
+
+    kind: 'random', or 'last' for the same last images with every seed.
 
     Raises DataError if num_validation is negative, or leaves nothing to train on.
     """
@@ -180,6 +182,9 @@ def split(num_train_total, num_validation, seed):
             f'num_validation is {num_validation}; expected 0 or more, and fewer than the '
             f'{num_train_total} training images'
         )
+    if kind == 'last':
+        indices = np.arange(num_train_total, dtype=np.int32)
+        return np.split(indices, [num_train_total - num_validation])
     permutation = np.random.default_rng(seed).permutation(num_train_total).astype(np.int32)
     return permutation[num_validation:], permutation[:num_validation]
 

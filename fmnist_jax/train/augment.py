@@ -13,6 +13,7 @@ from fmnist_jax.models.layers import is_off
 
 # Each operation has its own stream of random numbers: the others do not change if it is off.
 _CROP, _FLIP, _ROTATION, _ERASE = range(4)
+_COPIES_AT_ONCE = 10_000  # images
 
 
 def augment(key, images, config):
@@ -26,6 +27,33 @@ def augment(key, images, config):
     if not is_off(config.erase):
         images = random_erasing(jax.random.fold_in(key, _ERASE), images, config.erase)
     return images
+
+
+def fixed_copies(images, config):
+    """Augmented copies of the training images, drawn once and rounded, the same for all seeds.
+
+    Args:
+      images: uint8 [N, 28, 28].
+      config: config.augment; `copies` says how many of each image.
+
+    Returns:
+      uint8 numpy [copies * N, 28, 28]: all images once, then again.
+    """
+
+    @jax.jit
+    def draw(key, part):
+        augmented = augment(key, part[..., None].astype(jnp.float32) / 255, config)
+        return jnp.round(255 * augmented[..., 0]).astype(jnp.uint8)
+
+    parts = range(0, len(images), _COPIES_AT_ONCE)
+    keys = jax.random.split(jax.random.key(0), (config.copies, len(parts)))
+    return np.concatenate(
+        [
+            np.asarray(draw(key, images[start : start + _COPIES_AT_ONCE]))
+            for of_copy in keys
+            for key, start in zip(of_copy, parts, strict=True)
+        ]
+    )
 
 
 def random_crop(key, images, padding):

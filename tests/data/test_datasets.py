@@ -199,6 +199,14 @@ def test_split_is_a_partition_that_the_seed_decides():
     assert len(np.intersect1d(validation, other)) < 40  # 10 expected
 
 
+def test_the_last_images_are_held_out_with_every_seed():
+    for seed in (0, 1):
+        train, validation = datasets.split(10, 3, seed, 'last')
+        np.testing.assert_array_equal(train, range(7))
+        np.testing.assert_array_equal(validation, [7, 8, 9])
+        assert train.dtype == validation.dtype == np.int32
+
+
 def test_split_may_hold_out_none():
     train, validation = datasets.split(10, 0, seed=0)
     assert len(validation) == 0 and sorted(train) == list(range(10))

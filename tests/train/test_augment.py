@@ -10,6 +10,7 @@ from augment_for_tests import KEY, augment_config, draw_images
 
 from fmnist_jax.train.augment import (
     augment,
+    fixed_copies,
     random_crop,
     random_erasing,
     random_flip,
@@ -33,6 +34,22 @@ def test_flip_of_an_image_made_by_hand():
     is_mirrored = (got == mirrored).all((1, 2))
     assert ((got == image).all((1, 2)) | is_mirrored).all()
     assert 160 < is_mirrored.sum() < 240  # 4 standard deviations of Binomial(400, 1/2)
+
+
+# --- Fixed copies ---
+
+
+def test_copies_are_drawn_once_and_each_anew():
+    images = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
+    config = augment_config(flip=True, copies=3)
+    copies = fixed_copies(images, config)
+    assert copies.dtype == np.uint8 and copies.shape == (150, 28, 28)
+    np.testing.assert_array_equal(copies, fixed_copies(images, config))
+    is_mirrored = []
+    for copy in copies.reshape(3, 50, 28, 28):
+        is_mirrored.append((copy == images[:, :, ::-1]).all((1, 2)))
+        assert ((copy == images).all((1, 2)) | is_mirrored[-1]).all()
+    assert len({tuple(copy) for copy in is_mirrored}) == 3
 
 
 # --- Erasing ---

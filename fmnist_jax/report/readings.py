@@ -1,0 +1,67 @@
+"""Rows that repeat one reported number under different settings: which of them gives the number.
+
+A report leaves choices open. A table of readings has a row for each choice, and this page says how
+likely the printed number is under each.
+"""
+
+import collections
+
+from fmnist_jax.markdown import grid, notes
+from fmnist_jax.results.statistics import pooled_std, predictive_fit
+
+TITLE = 'Which row gives the reported number'
+_HEADING = ('row', 'report', 'seeds', 'distance', 'likelihood', 'seeds below')
+NOTES = (
+    "distance: the report's number minus our mean, in standard deviations of one more seed. Beyond "
+    '± 2 to 3 a row does not give the number, whatever its likelihood.',
+    "likelihood: density of the report's number for one more seed (Student's t), relative to the "
+    'best row of that number. Fewer than five seeds take the standard deviation pooled over the '
+    'rows of that number.',
+    "seeds below: how many of our seeds lie below the report's number. Where some seeds fail, "
+    'trust this more than a distribution of mean and deviation.',
+)
+
+
+def _groups(rows):
+    """Lists of at least two rows that are run and have the same number, one repeating another."""
+    groups = collections.defaultdict(list)
+    for row in rows:
+        if row.reported is not None and row.accuracy.count:
+            groups[row.reported].append(row)
+    return [g for g in groups.values() if len(g) > 1 and any(row.repeats for row in g)]
+
+
+def _values(row):
+    return [value for value in row.accuracies if value is not None]
+
+
+def _lines(group):
+    """The cells of a group's rows, the most likely row first; [] without any spread."""
+    pooled, fits = pooled_std(map(_values, group)), []
+    for row in group:
+        fits.append((predictive_fit(row.reported, row.accuracy, pooled), row))
+    known = [(fit, row) for fit, row in fits if fit.density == fit.density]
+    best = max((fit.density for fit, _ in known), default=0.0)
+    return [
+        (
+            row.name,
+            f'{100 * row.reported:.2f}',
+            str(row.accuracy.count),
+            f'{round(fit.distance, 1) + 0.0:+.1f}',
+            '1' if fit.density == best else f'{fit.density / best:.2g}' if best else '',
+            f'{sum(value < row.reported for value in _values(row))}',
+        )
+        for fit, row in sorted(known, key=lambda item: -item[0].density)
+    ]
+
+
+def readings_grid(rows):
+    """Cells of the rows that repeat one reported number, the heading first; [] without any."""
+    lines = [line for group in _groups(rows) for line in _lines(group)]
+    return [_HEADING, *lines] if lines else []
+
+
+def readings_text(rows):
+    """`readings_grid` in Markdown, with what its columns mean; '' without any."""
+    cells = readings_grid(rows)
+    return f'\n{TITLE}\n\n{grid(cells)}\n{notes(NOTES)}' if cells else ''

@@ -35,7 +35,7 @@ from fmnist_jax.fit import mesh  # noqa: E402
 from fmnist_jax.fit.fit import fit  # noqa: E402
 from fmnist_jax.train import step  # noqa: E402
 
-BATCH = 20  # seeds of a line
+BATCH = 10  # seeds of a line
 NETWORKS = {  # name: (config, row, its changes)
     'fcn': ('fcn_regularization', 'dropout_0.2', {'epochs': 3}),
     'lenet5': ('lenet', 'relu_max', {'epochs': 1}),
@@ -146,6 +146,7 @@ def main(argv=None):
 
     path = options.folder / 'runs.jsonl'
     try:
+        options.folder.mkdir(parents=True, exist_ok=True)
         if options.minutes > 0:
             dataset = datasets.load('fashion_mnist', options.data_dir)
             run(path, dataset, 60 * options.minutes, say)

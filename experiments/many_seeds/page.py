@@ -273,7 +273,7 @@ def write(folder, path, experiments):
       ConfigError: no seeds yet, or a damaged file.
     """
     runs = read(path)
-    if not any(source == 'all' and len(runs[key].accuracy) > 2 for key in runs for source in key):
+    if not any(len(seeds.accuracy) > 2 for (_, source), seeds in runs.items() if source == 'all'):
         raise ConfigError(f'{path}: too few seeds for a page; train some: --minutes=5')
     noise = _noise(experiments)
     files.write(folder / 'histogram.svg', histogram(runs).encode())

@@ -18,7 +18,7 @@ The report does not give the strength and place of L2. (`l2` is twice Keras' num
 0.002 on the dense layers' kernels: of the choices in configs/cnn_l2.py, its losses are nearest to
 the report's. Two rows of ours use a tenth of that on every parameter. The ANN uses 0.0002 on every
 parameter. Four rows of ours use no L2 or ten times as much; on MNIST only 0.0002 is consistent
-with the report's number.
+with the report's number, so that number counts as calibrated.
 """
 
 from configs import base
@@ -63,6 +63,8 @@ def get_config():
     """Twelve rows of 20 epochs."""
     config = base.get_config()
     config.title = 'Report 004: ANN against CNN'
+    config.report = '004'
+    config.num_seeds = 5
     config.epochs = 20
     config.batch_size = 64
     config.dataset.num_validation = 0
@@ -72,7 +74,7 @@ def get_config():
     config.optimizer.learning_rate = 0.001
     config.optimizer.l2 = 0.002
     config.rows = (
-        row('ann_mnist', ANN | MNIST, 0.9775, {'parameters': 535_818}),
+        row('ann_mnist', ANN | MNIST, 0.9775, {'parameters': 535_818}, calibrated_on='L2'),
         row('ann_fashion_mnist', ANN, 0.8803, {'parameters': 535_818}),
         row('cnn_mnist', BEST_CNN | DENSE_L2 | MNIST, 0.9889, {'parameters': 1_030_218}),
         row('cnn_fashion_mnist', BEST_CNN | DENSE_L2, 0.9063, {'parameters': 1_030_218}),
@@ -86,6 +88,7 @@ def get_config():
                 ANN | strength | {'dataset.name': dataset},
                 number,
                 repeats=True,
+                calibrated_on='L2' * (dataset == 'mnist'),
             )
             for dataset, number in (('mnist', 0.9775), ('fashion_mnist', 0.8803))
             for name, strength in ANN_L2.items()

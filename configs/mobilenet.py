@@ -102,6 +102,8 @@ def get_config():
     """Thirteen rows; hours on two CPU cores, so choose --rows and --config.num_seeds."""
     config = base.get_config()
     config.title = 'Report 000: simple CNN and MobileNets'
+    config.report = '000'
+    config.num_seeds = 3
     config.epochs = 60
     config.batch_size = 32
     config.selection = 'val_loss'

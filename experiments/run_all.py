@@ -1,12 +1,12 @@
 """Runs every table of the five reports within a time limit and keeps finished rows.
 
-    python experiments/run_all.py --minutes=25 --num_seeds=10
+    python experiments/run_all.py --minutes=25
     python experiments/run_all.py --minutes=480 -- --pretrained=weights.h5 --fresh=conv_pw_13
 
 Each table is one call of fmnist_jax.main with the workdir experiments/<config>/; quick tables come
 first. When the time is up, the script stops the running row; the same command resumes it from its
-last checkpoint. Rows with fewer than --num_seeds seeds get the missing seeds. Flags after `--` go
-to every call of fmnist_jax.main, but not to the script of scikit-learn's classifiers.
+last checkpoint. Rows get the seeds that are missing of the number that their config declares, or of
+--num_seeds: all rows of a table alike, whatever their verdicts. Flags after `--` go to every call of fmnist_jax.main, but not to the script of scikit-learn's classifiers.
 """
 
 import pathlib
@@ -42,8 +42,9 @@ _SECONDS_TO_STOP = 60  # after Ctrl-C, for the current call of the compiled loop
 
 
 def _command(name, rows, options):
+    seeds = [f'num_seeds={options.num_seeds}'] if options.num_seeds else []
     if name in _SCRIPTS:
-        return [sys.executable, _SCRIPTS[name], f'--num_seeds={options.num_seeds}']
+        return [sys.executable, _SCRIPTS[name], *(f'--{flag}' for flag in seeds)]
     weights = ('--pretrained', '--fresh')  # an error for tables without pretrained weights
     flags = [f for f in options.main_flags if name == 'mobilenet' or not f.startswith(weights)]
     return [
@@ -53,7 +54,7 @@ def _command(name, rows, options):
         f'--config=configs/{name}.py',
         f'--rows={rows}',
         f'--workdir=experiments/{name}',
-        f'--config.num_seeds={options.num_seeds}',
+        *(f'--config.{flag}' for flag in seeds),
         *flags,
     ]
 
@@ -79,7 +80,7 @@ def _run(command, seconds):
 def _options(argv):
     parser = Parser(description=__doc__)
     parser.add_argument('--minutes', type=float, required=True, help='time limit for all tables')
-    parser.add_argument('--num_seeds', type=int, default=5, help='seeds of every row (5)')
+    parser.add_argument('--num_seeds', type=int, help="seeds of every row (its config's number)")
     parser.add_argument('--tables', default='', help='names of tables, comma-separated (all)')
     parser.add_argument('main_flags', nargs='*', metavar='-- FLAG', help='flags of fmnist_jax.main')
     options = parser.parse_args(argv)
@@ -90,7 +91,7 @@ def _options(argv):
         parser.error(f'--tables={",".join(unknown)}: expected some of {", ".join(sorted(known))}')
     if not options.minutes >= 1:  # also true for NaN
         parser.error(f'--minutes={options.minutes:g}: expected 1 or more')
-    if options.num_seeds < 1:
+    if options.num_seeds is not None and options.num_seeds < 1:
         parser.error(f'--num_seeds={options.num_seeds}: expected 1 or more')
     return options
 

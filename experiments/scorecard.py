@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from fmnist_jax.config.cli import Parser  # noqa: E402
-from fmnist_jax.markdown import markdown, percent  # noqa: E402
+from fmnist_jax.markdown import markdown  # noqa: E402
 from fmnist_jax.report import rows as table_rows  # noqa: E402
 from fmnist_jax.report.claims import evaluate  # noqa: E402
 from fmnist_jax.report.rows import VERDICTS, verdict_counts  # noqa: E402
@@ -61,7 +61,7 @@ def scorecard():
         lines.append([
             report,
             f'{sum(row.is_run for row in rows)} of {len(rows)}',
-            percent(best.reported),
+            best.reported_text,
             ours(best),
             _words({VERDICTS[key][1]: count for key, count in verdict_counts(rows).items()}),
             _words(dict(outcomes.most_common())),

@@ -222,6 +222,8 @@ def default_config():
     """
     config = ConfigDict()
     config.title = 'one run'
+    config.report = ''  # Holm's correction is over the claims of all tables with this name
+    config.decimals = 2  # of the reported accuracies in per cent, as printed
     for field in FIELDS:
         section = config
         *sections, name = field.path.split('.')
@@ -232,7 +234,8 @@ def default_config():
         section[name] = placeholder(field.type) if field.default is None else field.default
     # name, change, reported, ...: see fmnist_jax.config.table.row
     config.rows = (
-        {'name': 'run', 'change': {}, 'reported': None, 'also_reported': {}, 'repeats': False},
+        {'name': 'run', 'change': {}, 'reported': None, 'also_reported': {}, 'repeats': False}
+        | {'calibrated_on': ''},
     )
     config.claims = ()  # the report's conclusions about the rows
     config.grid = False  # the rows are a grid: print their mean and standard deviation, too

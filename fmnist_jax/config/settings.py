@@ -16,7 +16,7 @@ from fmnist_jax.config.schema import unknown_field
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
-TABLE_ONLY = ('title', 'rows', 'claims', 'grid', 'search')
+TABLE_ONLY = ('title', 'report', 'decimals', 'rows', 'claims', 'grid', 'search')
 # Fields that never change a result. The hash leaves them out, and `num_seeds`.
 NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept', 'debug_nans')
 NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))

@@ -4,16 +4,19 @@ import functools
 import json
 import math
 
+import numpy as np
+
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.markdown import number, percent
 from fmnist_jax.report.rows import mean
+from fmnist_jax.results.arrays import BATCH
 from fmnist_jax.results.measures import falling_loss
 
-_BATCH = 256  # test images; report 002's ± fits the spread of accuracy over such batches
 _NAMES = {
     'parameters': 'parameters',
     'aim': 'hoped-for test accuracy',
-    'plus_minus': f'± of accuracy (ours: over batches of {_BATCH} test images)',
+    'plus_minus': f'± of accuracy over test batches of {BATCH} images',
+    'batch_mean': 'test accuracy as the mean over these batches',
     'loss': 'validation loss with L2 penalty',
     'monotonic': 'training loss falls in every epoch (ours: share of the seeds)',
     'train_seconds': 'seconds to train (ours: a seed)',
@@ -46,6 +49,21 @@ def _aim(value, row):
     return f'{percent(accuracy)}, {"reached" if low > value else "not reached"}'
 
 
+def _over_batches(name, row):
+    """Mean or sd of the accuracy over test batches; binomial where the line does not have them."""
+    measured = mean(row.result.get('batch_accuracy_' + {'batch_mean': 'mean'}.get(name, 'std')))
+    if measured is not None:
+        return percent(measured)
+    accuracy, images = row.accuracy.mean, row.test_images
+    sizes = np.diff([*range(0, images, BATCH), images])
+    variances = accuracy * (1 - accuracy) / sizes
+    if name == 'plus_minus':
+        return f'{percent(math.sqrt(variances.mean()))} (binomial)'
+    # The last batch is small and counts like the others.
+    weights = 1 / len(sizes) - sizes / images
+    return f'{percent(accuracy)} ± {percent(math.sqrt((weights**2 * variances).sum()))} (binomial)'
+
+
 @functools.cache
 def _count(config):
     """(operations, parameters with batch norm's averages) of a config's network, as JSON."""
@@ -68,7 +86,7 @@ def _counts(result):
 
 def _ours(name, value, row):
     """Our number beside the report's `value`, as shown; '' if the result line does not have it."""
-    result, accuracy = row.result, row.accuracy.mean
+    result = row.result
     match name:
         case 'aim':
             return _aim(value, row)
@@ -77,8 +95,8 @@ def _ours(name, value, row):
             if trained is not None and total not in (None, trained):
                 return f'{trained:,} trained, {total:,} in all'
             ours = trained
-        case 'plus_minus':
-            ours = math.sqrt(accuracy * (1 - accuracy) / _BATCH)
+        case 'plus_minus' | 'batch_mean':
+            return _over_batches(name, row)
         case 'operations':
             ours = _counts(result)[0]
         case 'train_seconds':
@@ -94,7 +112,7 @@ def _ours(name, value, row):
 
 def _shown(name, value):
     """A number in the report's unit: per cent, nats, seconds or a count; '' for None."""
-    if name.endswith('accuracy') or name in ('aim', 'plus_minus', 'monotonic'):
+    if name.endswith('accuracy') or name in ('aim', 'plus_minus', 'batch_mean', 'monotonic'):
         return percent(value)
     if name.endswith(('loss', 'seconds')):
         return number(value, 4 if name.endswith('loss') else 1)
@@ -108,7 +126,9 @@ def other_numbers_grid(rows):
     """
     lines = []
     for row in (row for row in rows if row.result and row.dataset != 'synthetic'):
-        for name, value in row.also_reported.items():
+        over_batches = 'plus_minus' in row.also_reported and row.reported is not None
+        numbers = row.also_reported | ({'batch_mean': row.reported} if over_batches else {})
+        for name, value in numbers.items():
             if name != 'seconds_per_epoch':  # a column of the table of rows
                 shown_name = _NAMES.get(name, name.replace('_', ' '))
                 ours = _ours(name, value, row)

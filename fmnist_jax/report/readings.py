@@ -7,7 +7,7 @@ likely the printed number is under each.
 import collections
 
 from fmnist_jax.markdown import grid, notes
-from fmnist_jax.results.statistics import pooled_std, predictive_fit
+from fmnist_jax.results.statistics import predictive_fit
 
 TITLE = 'Which row gives the reported number'
 _HEADING = ('row', 'report', 'seeds', 'distance', 'likelihood', 'seeds below')
@@ -15,8 +15,7 @@ NOTES = (
     "distance: the report's number minus our mean, in standard deviations of one more seed. Beyond "
     '± 2 to 3 a row does not give the number, whatever its likelihood.',
     "likelihood: density of the report's number for one more seed (Student's t), relative to the "
-    'best row of that number. Fewer than five seeds take the standard deviation pooled over the '
-    'rows of that number.',
+    'best row of that number. Rows marked * take the pooled standard deviation.',
     "seeds below: how many of our seeds lie below the report's number. Where some seeds fail, "
     'trust this more than a distribution of mean and deviation.',
 )
@@ -37,15 +36,16 @@ def _values(row):
 
 def _lines(group):
     """The cells of a group's rows, the most likely row first; [] without any spread."""
-    pooled, fits = pooled_std(map(_values, group)), []
+    fits = []
     for row in group:
+        pooled = row.pool and row.pool.pooled
         fits.append((predictive_fit(row.reported, row.accuracy, pooled), row))
     known = [(fit, row) for fit, row in fits if fit.density == fit.density]
     best = max((fit.density for fit, _ in known), default=0.0)
     return [
         (
             row.name,
-            f'{100 * row.reported:.2f}',
+            row.reported_text,
             str(row.accuracy.count),
             f'{round(fit.distance, 1) + 0.0:+.1f}',
             '1' if fit.density == best else f'{fit.density / best:.2g}' if best else '',

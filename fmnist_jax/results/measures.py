@@ -19,7 +19,7 @@ def validation_accuracy(result):
 
 def early_validation_accuracy(result):
     """Validation accuracy after a tenth of the epochs, at least one: which row learns faster."""
-    early = max(1, result['config']['epochs'] // 10)
+    early = max(1, result['config'].get('epochs', 1) // 10)
     return _after(result, [early] * len(result['seeds']))
 
 

@@ -19,7 +19,6 @@ from scipy.special import (  # scipy.stats takes a second to import
 
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
-ROUNDING = 0.5e-4  # half of the last digit of our own accuracies: per cent with two decimals
 ENOUGH_SEEDS = 5  # a row with fewer seeds is judged with the pooled standard deviation
 WIDEST = 0.02  # a wider half of the prediction interval cannot judge a reported number
 SMALLEST_EFFECT = 0.005  # the smallest difference that seeds are planned for
@@ -110,13 +109,6 @@ def prediction_interval(summary, pooled=None):
     return summary.mean - half, summary.mean + half
 
 
-def _place(reported, low, high, rounding):
-    """Where a number lies that stands for all numbers within `rounding` of it."""
-    if reported < low - rounding:
-        return 'lower'
-    return 'higher' if reported > high + rounding else 'consistent'
-
-
 def judge(reported, summary, pooled=None, digits=2):
     """Whether a reported single run could be one of our seeds.
 
@@ -129,22 +121,18 @@ def judge(reported, summary, pooled=None, digits=2):
 
     Returns:
       'consistent' if the number lies in the `prediction_interval`; else 'higher' or 'lower'.
-      'cannot tell' if half of the interval is wider than `WIDEST`, or the seeds form two clusters
+      'cannot_tell' if half of the interval is wider than `WIDEST`, or the seeds form two clusters
       (`trained_share`). '' without a number or an interval.
     """
     low, high = prediction_interval(summary, pooled)
     if reported is None or math.isnan(low):
         return ''
     if high - low > 2 * WIDEST or summary.trained < 1:
-        return 'cannot tell'
-    return _place(reported, low, high, rounding=0.5 * 10.0 ** -(digits + 2))
-
-
-def verdict(reported, summary):
-    """`judge` without `pooled`, for two decimals, however wide the prediction interval is."""
-    if reported is None or summary.count < 2:
-        return ''
-    return _place(reported, *summary.prediction, ROUNDING)
+        return 'cannot_tell'
+    rounding = 0.5 * 10.0 ** -(digits + 2)
+    if reported < low - rounding:
+        return 'lower'
+    return 'higher' if reported > high + rounding else 'consistent'
 
 
 def wilson_interval(proportion, count):

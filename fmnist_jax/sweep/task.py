@@ -91,6 +91,7 @@ def result_line(task, dataset, trained):
     penalty = np.zeros(count)  # in each seed's loss; Keras prints the loss with it
     if not is_off(optimizer.l2):
         penalty = jax.vmap(lambda seed: l2_penalty(optimizer, seed))(trained.variables['params'])
+    batch_mean, batch_std = kept_arrays.batch_accuracy(trained.logits, labels)
     result = {
         'row': row['name'],
         'model': settings.model.name,
@@ -102,6 +103,8 @@ def result_line(task, dataset, trained):
         'diverged': (~np.isfinite(trained.test_loss)).tolist(),
         'tested_epoch': trained.tested_epoch.tolist(),
         'last_test_accuracy': [None] * count if last is None else _rounded(last),
+        'batch_accuracy_mean': _rounded(batch_mean),
+        'batch_accuracy_std': _rounded(batch_std),
         'confusion': kept_arrays.confusion(trained.logits, labels),
         'parameters': trained.parameters,
         'train_seconds': round(trained.train_seconds, 2),

@@ -66,7 +66,11 @@ def test_the_command_of_a_table():
     # Only one table starts from pretrained weights; scikit-learn's script has its own flags.
     weights = run_all._options(['--minutes=1', '--', '--pretrained=w.h5', '--fresh=a,b'])
     assert run_all._command('mobilenet', '*', weights)[-2:] == ['--pretrained=w.h5', '--fresh=a,b']
-    assert run_all._command('lenet', '*', weights)[-1] == '--config.num_seeds=5'
+    # Without --num_seeds, each config declares its seeds.
+    assert run_all._command('lenet', '*', weights)[-1] == '--workdir=experiments/lenet'
+    assert run_all._command('scikit_learn', '*', weights)[1:] == [
+        'experiments/scikit_learn/baseline.py'
+    ]
     _, script, *flags = run_all._command('scikit_learn', '*', options)
     assert (ROOT / script).samefile(baseline.__file__)
     assert baseline._options(flags).num_seeds == 3

@@ -42,7 +42,7 @@ def test_what_is_about_the_table_is_no_setting():
     config = config_with(base.row('a', {}))
     config.claims = (base.claim('a is better than b', ('a', 'b')),)
     fields = settings.resolve(config, config.rows[0]).keys()
-    assert {'title', 'rows', 'claims', 'grid', 'search'} == set(config.keys()) - set(fields)
+    assert set(settings.TABLE_ONLY) == set(config.keys()) - set(fields)
 
 
 def test_rows_are_selected_by_glob():

@@ -8,8 +8,9 @@ from scipy import stats
 
 from fmnist_jax.report.page import page
 from fmnist_jax.report.readings import TITLE, readings_grid, readings_text
-from fmnist_jax.report.rows import from_result
+from fmnist_jax.report.rows import Pool, from_result
 from fmnist_jax.report.tables import workdir_table
+from fmnist_jax.results.statistics import Pooled
 
 
 def row(name, accuracies, repeats=True, reported=0.90):
@@ -33,9 +34,11 @@ def test_the_likeliest_row_is_first_with_likelihood_1():
     assert second[3] == f'{(0.90 - np.mean(FAR.accuracies)) / std:+.1f}'
 
 
-def test_one_seed_is_judged_with_the_deviation_of_its_rivals():
-    *_, last = readings_grid([NEAR, row('one', [0.80])])
-    assert last[0] == 'one' and last[2] == '1' and float(last[3]) > 5
+def test_one_seed_takes_the_pooled_deviation():
+    pool = Pool(('mlp', 'fashion_mnist'), Pooled(0.01, 12), {})
+    *_, last = readings_grid([NEAR, row('one', [0.80])._replace(pool=pool)])
+    assert last[0] == 'one' and last[2] == '1'
+    assert last[3] == f'{0.1 / (0.01 * np.sqrt(2)):+.1f}'
     assert readings_grid([row('one', [0.80]), row('other', [0.85])]) == []  # no spread
 
 

@@ -60,10 +60,11 @@ def test_csv(tmp_path):
     a, b, c = written[:3]
     assert (a['mean'], a['seeds'], a['reported_seconds_per_epoch']) == ('0.91', '2', '7')
     assert [a[f'accuracy_seed_{k}'] for k in (0, 3, 4, 5)] == ['', '0.9', '', '0.92']
-    assert (b['accuracy_seed_0'], b['sd'], b['verdict']) == ('0.5', '', '')
+    assert (b['accuracy_seed_0'], b['sd'], b['verdict']) == ('0.5', '', 'cannot_tell')
+    assert (a['pooled_dof'], b['pooled_dof'], c['verdict']) == ('3', '3', 'not_run')  # two tables
     assert (c['seeds'], c['reported'], c['mean'], c['dataset']) == ('0', '0.95', '', '')
-    row = rows.from_result(result)
-    low, high = row.accuracy.prediction
+    row = rows.read(tmp_path / 'one')[1][0]
+    low, high = row.prediction
     numbers = [float(a[name]) for name in ('prediction_low', 'prediction_high', 'wilson_low')]
     np.testing.assert_allclose(numbers, [low, high, row.test_interval[0]], rtol=1e-7)
     single = tmp_path / 'single.csv'

@@ -100,8 +100,8 @@ def test_few_seeds_are_judged_with_the_pooled_std_and_five_with_their_own():
 
 
 def test_a_wide_prediction_interval_cannot_tell():
-    assert judge(0.9, summarize([0.88, 0.90, 0.92])) == 'cannot tell'
-    assert judge(0.9, summarize([0.9]), Pooled(0.01, 5)) == 'cannot tell'
+    assert judge(0.9, summarize([0.88, 0.90, 0.92])) == 'cannot_tell'
+    assert judge(0.9, summarize([0.9]), Pooled(0.01, 5)) == 'cannot_tell'
     assert judge(0.9, summarize([0.88, 0.90, 0.92]), Pooled(0.005, 20)) == 'consistent'
 
 
@@ -121,7 +121,7 @@ def test_a_gap_divides_trained_seeds_from_stuck_ones(values, share):
     assert summary.trained == pytest.approx(share)
     assert summary.range == (min(values), max(values)) and summary.median == np.median(values)
     if share < 1:
-        assert judge(0.7, summary, Pooled(0.002, 20)) == 'cannot tell'
+        assert judge(0.7, summary, Pooled(0.002, 20)) == 'cannot_tell'
 
 
 @pytest.mark.parametrize('distance', [3, 5, 10])

@@ -35,6 +35,12 @@ _CALLS = (  # (config or script, rows)
     ('tuning_2_layers', '*'),
     ('tuning_3_layers', '*'),
     ('cnn_variants', '*'),
+    ('rmsprop_rules', '*'),
+    ('readings_003', '*'),
+    ('readings_002', '*'),
+    ('readings_001', '*'),
+    ('readings_004', '*'),
+    ('readings_000', '*'),
 )
 TABLES = tuple((name, rows) for name, rows in _CALLS if name not in _SCRIPTS)
 _SECONDS_TO_START = 30  # with less time left, a table would stop while it still compiles

@@ -5,17 +5,19 @@ likely the printed number is under each.
 """
 
 import collections
+import math
 
 from fmnist_jax.markdown import grid, notes
 from fmnist_jax.results.statistics import predictive_fit
 
 TITLE = 'Which row gives the reported number'
 _HEADING = ('row', 'report', 'seeds', 'distance', 'likelihood', 'seeds below')
+_LEAST = 0.01  # two-sided p below which a row does not give the number
 NOTES = (
-    "distance: the report's number minus our mean, in standard deviations of one more seed. Beyond "
-    '± 2 to 3 a row does not give the number, whatever its likelihood.',
+    "distance: the report's number minus our mean, in standard deviations of one more seed.",
     "likelihood: density of the report's number for one more seed (Student's t), relative to the "
-    'best row of that number. Rows marked * take the pooled standard deviation.',
+    'best row of that number. Rows marked * take the pooled standard deviation. No fit: the number '
+    'lies outside the 99 % prediction interval.',
     "seeds below: how many of our seeds lie below the report's number. Where some seeds fail, "
     'trust this more than a distribution of mean and deviation.',
 )
@@ -39,19 +41,21 @@ def _lines(group):
     fits = []
     for row in group:
         pooled = row.pool and row.pool.pooled
-        fits.append((predictive_fit(row.reported, row.accuracy, pooled), row))
-    known = [(fit, row) for fit, row in fits if fit.density == fit.density]
-    best = max((fit.density for fit, _ in known), default=0.0)
+        fit = predictive_fit(row.reported, row.accuracy, pooled)
+        if not math.isnan(fit.p):
+            fits.append((fit, row))
+    fits.sort(key=lambda item: (item[0].p < _LEAST, -item[0].density))
+    best = max((fit.density for fit, _ in fits if fit.p >= _LEAST), default=None)
     return [
         (
             row.name,
             row.reported_text,
             str(row.accuracy.count),
             f'{round(fit.distance, 1) + 0.0:+.1f}',
-            '1' if fit.density == best else f'{fit.density / best:.2g}' if best else '',
+            'no fit' if fit.p < _LEAST else f'{fit.density / best:.2g}',
             f'{sum(value < row.reported for value in _values(row))}',
         )
-        for fit, row in sorted(known, key=lambda item: -item[0].density)
+        for fit, row in fits
     ]
 
 

@@ -119,12 +119,19 @@ def test_the_page_says_how_many_seeds_there_are(tmp_path, monkeypatch):
         path.write_text((path.read_text() if path.exists() else '') + text + '\n')
     monkeypatch.setattr(page, '_GRIDS', ('grid',))
     monkeypatch.setattr(page, '_NOISE', ('grid',))
-    rows = [line(name, [0.90, 0.91, 0.92, 0.93, 0.94], model='tuned_cnn') for name in 'ab']
+    curve = [[0.9] * 5] * 8 + [[0.85] * 5] + [[0.9] * 5] * 3
+    more = {'model': 'tuned_cnn', 'history': {'validation_accuracy': curve}}
+    rows = [line(name, [0.90, 0.91, 0.92, 0.93, 0.94], **more) for name in 'ab']
     fill(tmp_path / 'tables' / 'grid', *rows)
     page.write(tmp_path, path, tmp_path / 'tables')
     text = (tmp_path / 'table.md').read_text()
     assert "| report 002's network, 3 epochs | 12 " in text
     assert '| grid: a | 95.00 ' in text and '1.58 points (8 degrees of freedom' in text
+    trend = np.polyval(np.polyfit(range(10), late := [0.9] * 6 + [0.85] + [0.9] * 3, 1), range(10))
+    spread = 100 * math.sqrt(np.square(late - trend).sum() / 8)
+    assert [spread_cell.strip() for spread_cell in text.splitlines()[-1].split('|')[1:-1]] == [
+        'grid', '10', f'{spread:.2f}', '4.50', '10 of 10'
+    ]  # fmt: skip
     assert (tmp_path / 'histogram.svg').read_text().startswith('<?xml')
 
 

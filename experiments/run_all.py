@@ -5,8 +5,9 @@
 
 Each table is one call of fmnist_jax.main with the workdir experiments/<config>/; quick tables come
 first. When the time is up, the script stops the running row; the same command resumes it from its
-last checkpoint. Rows get the seeds that are missing of the number that their config declares, or of
---num_seeds: all rows of a table alike, whatever their verdicts. Flags after `--` go to every call of fmnist_jax.main, but not to the script of scikit-learn's classifiers.
+last checkpoint. Every row of a table gets the number of seeds that its config declares, or
+--num_seeds, whatever its verdict is. Flags after `--` go to every call of fmnist_jax.main, but not
+to the script of scikit-learn's classifiers.
 """
 
 import pathlib

@@ -178,11 +178,10 @@ def _links(entry):
         return entry.out_of_scope
     names = [name.partition(':')[0] for name in matching(entry.rows, results().rows)]
     names += [name.partition(':')[0] for name in entry.claims]
-    links = [
-        f'[{name}]({name}/table.md)'
-        for name in dict.fromkeys(names)
-        if (ROOT / 'experiments' / name / 'results.jsonl').exists()
-    ]
+    links = []
+    for name in dict.fromkeys(names):
+        is_run = (ROOT / 'experiments' / name / 'results.jsonl').exists()
+        links.append(f'[{name}]({f"{name}/table.md" if is_run else f"../configs/{name}.py"})')
     for path in entry.paths:
         inside = path.removeprefix('experiments/')
         links.append(f'[{path}]({inside if inside != path else "../" + path})')

@@ -382,7 +382,7 @@ REPORT_002 = (
     statement(
         '4',
         'random normal initialization lowers the test accuracy',
-        claims=('fcn_regularization: Random normal initialization decreases',),
+        claims=('fcn_regularization: Random normal initialization decreases the accuracy',),
     ),
     statement('4', 'random normal initialization lowers the validation accuracy'),
     statement('4', 'training loss decreases monotonically in all trials'),

@@ -3,6 +3,7 @@
 import collections
 import fnmatch
 import functools
+import math
 import operator
 import pathlib
 from typing import NamedTuple
@@ -102,7 +103,7 @@ def _status_of_other(row, key):
         return NOT_RUN
     reported = row.also_reported[key]
     if key in _TOLERANCE:
-        is_near = abs(reported / mean(values) - 1) <= _TOLERANCE[key]
+        is_near = math.isclose(reported, mean(values), rel_tol=_TOLERANCE[key])
         return 'reproduced' if is_near else NOT_REPRODUCED
     verdict = judge(reported, summarize(values))
     return _STATUS.get(verdict, verdict.replace('_', ' ')) or VERDICTS['one_seed'][1]

@@ -17,6 +17,7 @@ from experiments.scikit_learn import baseline
 ELSEWHERE = {
     'quickstart',  # a row of fcn_optimizers with two seeds
     'cnn2_search',  # run by fmnist_jax.search
+    'mobilenet_search',
 }
 FINE, FAILS = 'pass', 'raise SystemExit(3)'
 

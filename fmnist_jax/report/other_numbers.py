@@ -5,6 +5,7 @@ import json
 import math
 
 from fmnist_jax.config.settings import from_plain
+from fmnist_jax.data import catalog
 from fmnist_jax.markdown import number, percent
 from fmnist_jax.report.rows import mean
 
@@ -51,8 +52,7 @@ def _count(config):
     from fmnist_jax.train.step import model_of
 
     config = from_plain(json.loads(config))
-    side = config.dataset.image_size
-    counted, variables = layers(model_of(config), (side, side, config.dataset.channels))
+    counted, variables = layers(model_of(config), catalog.input_shape(config.dataset))
     return sum(layer.operations for layer in counted), size(variables)
 
 

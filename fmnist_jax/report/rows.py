@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
@@ -127,7 +127,7 @@ def from_result(result, workdir=''):
 
 def _from_result(result):
     dataset, accuracies = result['dataset'], tuple(result['test_accuracy'])
-    if dataset not in CLASS_NAMES:
+    if dataset not in catalog.NAMES:
         raise ValueError(f'dataset {dataset!r}')
     accuracy = summarize(seed_accuracies(result))
     images = result.get('test_images', 10_000)

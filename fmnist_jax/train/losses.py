@@ -48,7 +48,7 @@ def zeros():
 
 
 def measure(losses, logits, labels, mask=None):
-    """Metrics of a batch: losses [N], logits [N, 10], labels [N]; mask [N] bool, None for all."""
+    """Metrics of a batch: losses [N], logits [N, K], labels [N]; mask [N] bool, None for all."""
     if mask is None:
         mask = jnp.ones(labels.shape, bool)
     hits = (logits.argmax(-1) == labels) & mask
@@ -58,5 +58,5 @@ def measure(losses, logits, labels, mask=None):
 
 
 def evaluate(logits, labels, loss):
-    """Metrics of logits [N, 10] under the named loss, without label smoothing."""
+    """Metrics of logits [N, K] under the named loss, without label smoothing."""
     return measure(LOSSES[loss](logits, labels, 0.0), logits, labels)

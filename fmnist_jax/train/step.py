@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from fmnist_jax.data import catalog
 from fmnist_jax.models import frozen, make_model
 from fmnist_jax.models.batch import ALONE, Batch
 from fmnist_jax.train import losses
@@ -59,9 +60,9 @@ def steps_per_epoch(config, num_train):
 
 
 def model_of(config):
-    """The network that the settings name."""
-    fields = config.model.to_dict()
-    return make_model(fields.pop('name'), **fields)
+    """The network that the settings name, with an output for each class of their data set."""
+    fields, classes = config.model.to_dict(), len(catalog.class_names(config.dataset))
+    return make_model(fields.pop('name'), classes, **fields)
 
 
 def optimizer_of(config, num_train):
@@ -72,20 +73,24 @@ def optimizer_of(config, num_train):
 
 
 def preprocess(images, config, key=None, share=ALONE):
-    """uint8 [N, 28, 28] -> [N / share.parts, size, size, channels], augmented with a key."""
-    x = images[..., None].astype(jnp.float32) / 255
+    """uint8 [N, H, W] or [N, H, W, 3] -> [N / share.parts, *input_shape], augmented with a key.
+
+    See data.catalog.input_shape.
+    """
+    x = (images if images.ndim == 4 else images[..., None]).astype(jnp.float32) / 255
     if key is not None:
         x = augment(key, x, config.augment)
     x = share.take(x)
-    if config.dataset.image_size != x.shape[1]:
+    if config.dataset.image_size > x.shape[1]:
         x = resize(x, config.dataset.image_size)
     x = ((x - config.dataset.mean) / config.dataset.std).astype(config.compute)
-    return jnp.broadcast_to(x, (*x.shape[:3], config.dataset.channels))
+    return jnp.broadcast_to(x, (*x.shape[:3], max(config.dataset.channels, x.shape[3])))
 
 
 def init(config, seed, num_train, pretrained=None):
     """The State before the first step; pretrained: any part of {'params', 'batch_stats'}."""
-    inputs = preprocess(jnp.zeros((1, 28, 28), jnp.uint8), config)
+    no_image = jnp.zeros((1, *catalog.image_shape(config.dataset)), jnp.uint8)
+    inputs = preprocess(no_image, config)
     variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
         variables = unflatten_dict(flatten_dict(variables) | flatten_dict(pretrained))
@@ -149,7 +154,7 @@ def gradient(state, inputs, labels, mask, key, config, share=ALONE):
 
 
 def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE):
-    """One optimizer step on uint8 images [B, 28, 28] and labels [B]: (State, Metrics)."""
+    """One optimizer step on uint8 images [B, H, W(, 3)] and labels [B]: (State, Metrics)."""
     augment_key, dropout_key = step_keys(seed, state.step)
     inputs = preprocess(images, config, augment_key, share)
     labels, mask = share.take((labels, mask))

@@ -81,7 +81,8 @@ def predict(networks, files, invert='auto', centre=True, unsure_below=0.5):
     Args:
       networks: results.networks.Networks.
       files: paths.
-      invert, centre: see data.photos.read. An IDX file is taken as it is.
+      invert, centre: see data.photos.read. An IDX file is taken as it is. Networks of colour or of
+        the user's own images know photos as they are, see data.own.read_photo.
       unsure_below: an image is marked as unsure if its best class has less.
 
     Returns:
@@ -93,14 +94,19 @@ def predict(networks, files, invert='auto', centre=True, unsure_below=0.5):
     """
     import numpy as np
 
-    from fmnist_jax.data import photos
+    from fmnist_jax.data import catalog, own, photos
     from fmnist_jax.results import networks as trained
 
-    dataset = networks.settings.dataset.name
+    dataset = networks.settings.dataset
+    side, _, *colours = catalog.image_shape(dataset)
     read, unreadable = [], []
     for file in files:
         try:
-            read.append((file, photos.read(file, invert, centre, dataset)))
+            if catalog.is_light_on_black(dataset):
+                images = photos.read(file, invert, centre, dataset.name)
+            else:  # as the network's own images were read
+                images = own.read_photo(file, side, 3 if colours else 1)[None]
+            read.append((file, images))
         except DataError as error:
             unreadable.append(str(error))
     if not read:

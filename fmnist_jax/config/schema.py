@@ -37,7 +37,7 @@ class Field(NamedTuple):
     """One field of a config."""
 
     path: str  # 'section.field'
-    kind: str  # whole | number | switch | choice | widths
+    kind: str  # whole | number | switch | choice | widths | names
     default: Any  # None: the network's own value
     help: str
     values: Any = None  # (least, most), the name of an interval, or the choices
@@ -47,7 +47,7 @@ class Field(NamedTuple):
         """The Python type of the values."""
         if self.kind == 'choice':
             return int if isinstance(self.default, int) else str
-        return {'whole': int, 'number': float, 'switch': bool, 'widths': tuple}[self.kind]
+        return {'whole': int, 'number': float, 'switch': bool}.get(self.kind, tuple)
 
     def choices(self):
         """The allowed values of a choice: a tuple, or the keys of a registry 'module:NAME'."""
@@ -79,6 +79,10 @@ class Field(NamedTuple):
         elif self.kind == 'widths':
             right = isinstance(value, (tuple, list)) and len(value) <= _MOST_LAYERS
             right = right and all(_is_whole(width) and 1 <= width <= _WIDEST for width in value)
+        elif self.kind == 'names':
+            right = isinstance(value, (tuple, list))
+            right = right and all(isinstance(name, str) and name for name in value)
+            right = right and len(set(value)) == len(value)
         else:
             right = (_is_whole(value) or isinstance(value, float)) and value == value
             if right and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
@@ -93,6 +97,8 @@ class Field(NamedTuple):
         try:
             if self.kind == 'switch':
                 return _SWITCH[text.lower()]
+            if self.kind == 'names':
+                return tuple(name for name in text.strip('()').split(',') if name)
             if self.kind == 'widths':
                 value = ast.literal_eval(text)
                 return tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -120,7 +126,7 @@ def _choice(path, default, help, choices):
 
 
 _WIDTHS = f'whole numbers, 1 to {_WIDEST}, at most {_MOST_LAYERS} of them, as in 400,400'
-_DATASETS = ('fashion_mnist', 'mnist', 'synthetic')
+_NAMES = 'different names, as in cat,dog'
 _EPOCHS, _IMAGES = 100_000, 60_000
 
 # A float of 0.0 turns its feature off and leaves it out of the compiled program.
@@ -167,7 +173,7 @@ FIELDS = (
     _whole('checkpoint_epochs', 0, 'epochs between checkpoints; 0: one or two minutes', 0, _EPOCHS),
     _whole('checkpoints_kept', 2, 'latest checkpoints, beside the best; 0: none', 0, 100),
     _switch('debug_nans', False, 'stop at the first number that is not finite and say where'),
-    _choice('dataset.name', 'fashion_mnist', 'the images', _DATASETS),
+    _choice('dataset.name', 'fashion_mnist', 'the images; folder: your own', 'data.catalog:NAMES'),
     _choice('dataset.fallback', '', 'images to use if these cannot be had', ('', 'synthetic')),
     _whole('dataset.num_validation', 6000, 'training images held out; 0: none', 0, _IMAGES - 1),
     _choice('dataset.split', 'random', 'the images held out: random | last', ('random', 'last')),
@@ -175,8 +181,11 @@ FIELDS = (
     _switch('dataset.bootstrap', False, 'each seed trains on a bootstrap sample (bagging)'),
     _number('dataset.mean', 0.0, 'inputs are (pixels / 255 - mean) / std', 'a number'),
     _number('dataset.std', 1.0, 'inputs are (pixels / 255 - mean) / std', 'more than 0'),
-    _whole('dataset.image_size', 28, 'pixels; larger images are scaled up on the device', 28, 512),
-    _choice('dataset.channels', 1, '3 repeats the grey image', (1, 3)),
+    _whole('dataset.image_size', 28, 'pixels; smaller images are scaled up to it', 28, 512),
+    _choice('dataset.channels', 1, '3 repeats a grey image; own images become so', (1, 3)),
+    _whole('dataset.test_seed', 0, 'draws own test images where no test folder is', 0, 2**31 - 1),
+    Field('dataset.classes', 'names', (), 'of own images; the command fills them in', _NAMES),
+    _whole('dataset.fingerprint', 0, 'of own files; the command fills it in', 0, 2**48 - 1),
     _switch('augment.alternate_flip', False, 'mirror a half of the images, then the other half'),
     _whole('augment.copies', 0, 'fixed augmented copies; 0: new random ones in every step', 0, 10),
     _switch('augment.flip', False, 'mirror a training image with probability 1/2'),
@@ -186,7 +195,7 @@ FIELDS = (
     _number('augment.shift', 0.0, 'largest shift, as a fraction of the side', '0 to 1'),
     _number('augment.erase', 0.0, 'probability that a random rectangle becomes noise', '0 to 1'),
     _whole('augment.cutout', 0, 'pixels of a random black square; 0: none', 0, 512),
-    _whole('augment.crop_padding', 0, 'black pixels around before a random 28x28 crop', 0, 28),
+    _whole('augment.crop_padding', 0, 'black pixels around before a random crop', 0, 28),
     _choice('model.name', 'lenet5', 'the network', 'models:MODELS'),
     _choice('model.activation', None, 'between layers', 'models.layers:ACTIVATIONS'),
     _choice('model.pooling', None, 'max | average', ('max', 'average')),

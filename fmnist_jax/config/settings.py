@@ -12,7 +12,8 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import FIELDS, default_config, unknown_field
+from fmnist_jax.config.schema import BY_PATH, default_config, unknown_field
+from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
@@ -202,12 +203,9 @@ def settings_hash(settings):
 
 
 def experiment_key(settings):
-    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone.
-
-    A field that is younger than the settings counts as off there, or as `_BEFORE` says.
-    """
-    off = {f.path: _BEFORE.get(f.path, None if f.default else f.default) for f in FIELDS}
-    flat = off | flatten(settings)
+    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone."""
+    # A younger field's default is what older results were made with.
+    flat = {path: field.default for path, field in BY_PATH.items()} | flatten(settings)
     return json.dumps({path: flat[path] for path in sorted(flat) if path not in _SAME_EXPERIMENT})
 
 
@@ -241,6 +239,10 @@ def difference(old, new):
     ]
 
 
+# Of these fields only the shape of the images and the number of classes decide the program.
+_WHICH_IMAGES = ('name', 'fallback', 'classes', 'fingerprint', 'test_seed')
+
+
 def split_static(settings):
     """Splits settings into what decides the compiled program and its arguments.
 
@@ -257,9 +259,10 @@ def split_static(settings):
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
     not_program = {'seed', 'pretrained', *NO_RESULT}
-    not_program |= {f'dataset.{name}' for name in ('name', 'fallback', 'bootstrap')}
+    not_program |= {f'dataset.{name}' for name in _WHICH_IMAGES}
     static = {path: v for path, v in flat.items() if path not in hparams.keys() | not_program}
-    return json.dumps([static, sorted(hparams)], sort_keys=True), hparams
+    images = catalog.image_shape(settings.dataset), len(catalog.class_names(settings.dataset))
+    return json.dumps([static, images, sorted(hparams)], sort_keys=True), hparams
 
 
 def with_hparams(settings, hparams):

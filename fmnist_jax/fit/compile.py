@@ -33,7 +33,7 @@ class Programs(NamedTuple):
 class DeviceData(NamedTuple):
     """The programs' data, on the devices."""
 
-    train: tuple  # (images uint8 [N, 28, 28], labels int32 [N])
+    train: tuple  # (images uint8 [N, H, W] or [N, H, W, 3], labels int32 [N])
     validation: tuple  # images and labels that `validation_indices` point into
     test: tuple
     train_indices: Any  # int32 [n] per seed
@@ -75,11 +75,10 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     """Puts the data set on the devices once, and the split of each seed as indices: DeviceData."""
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    total, held_out = len(dataset.train_labels), settings.dataset.num_validation
-    how = (settings.dataset.split, settings.dataset.bootstrap)
-    splits = [datasets.split(total, held_out, int(seed), *how) for seed in seeds]
+    splits = [datasets.split_of(settings, dataset.train_labels, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     images, labels, copies = dataset.train_images, dataset.train_labels, settings.augment.copies
+    total = len(labels)
     if copies:
         images = np.concatenate([images, fixed_copies(images, settings.augment)])
         labels = np.tile(labels, copies + 1)

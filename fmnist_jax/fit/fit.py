@@ -21,7 +21,7 @@ _STEPS_PER_CALL = 8  # at least: each call allocates its working memory anew
 class FitResult(NamedTuple):
     """The result of a training; the first axis of every array is the seed."""
 
-    logits: np.ndarray  # [S, test images, 10]
+    logits: np.ndarray  # [S, test images, classes]
     test_loss: np.ndarray  # [S]
     test_accuracy: np.ndarray  # [S]
     tested_epoch: np.ndarray  # [S] the epoch whose parameters are tested, from 1
@@ -29,7 +29,7 @@ class FitResult(NamedTuple):
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
     parameters: int  # trainable, of one network
     variables: dict  # {'params', 'batch_stats'}: the tested ones, numpy [S, ...]
-    validation: tuple | None  # (logits [S, n, 10], labels [S, n]) of held-out training images
+    validation: tuple | None  # (logits [S, n, classes], labels [S, n]) of held-out training images
     train_seconds: float
     compile_seconds: float
     resumed: list  # see checkpoint.Checkpoint

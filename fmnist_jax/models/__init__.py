@@ -2,7 +2,7 @@
 
 Every model is a flax.linen module. `model.init(key, images, train=False)` makes the variables;
 `model.apply(variables, images, train, batch)` maps images [N, H, W, C] (28, 28, 1; for the
-MobileNets 56, 56, 3) to logits [N, 10] in the images' type. `batch` is a batch.Batch.
+MobileNets 56, 56, 3) to logits [N, classes] in the images' type. `batch` is a batch.Batch.
 """
 
 import dataclasses
@@ -49,11 +49,14 @@ def model_fields(name):
     """{field of a model that a config may set: its default}."""
     make = partial(MODELS[name])
     fields = {f.name: f.default for f in dataclasses.fields(make.func)} | make.keywords
-    return {k: fields[k] for k in fields if k not in ('parent', 'name', 'variant')}
+    return {k: fields[k] for k in fields if k not in ('parent', 'name', 'variant', 'classes')}
 
 
-def make_model(name, **fields):
-    """The network `name`; a field that is None keeps its default. Raises ValueError."""
+def make_model(name, classes=10, **fields):
+    """The network `name`; a field that is None keeps its default. Raises ValueError.
+
+    classes: of the data set, the number of logits (data.catalog.class_names).
+    """
     if name not in MODELS:
         raise ValueError(f'model.name={name!r}: expected one of {", ".join(MODELS)}')
     fields = {field: value for field, value in fields.items() if value is not None}
@@ -61,7 +64,7 @@ def make_model(name, **fields):
     for field in fields:
         if field not in known:
             raise ValueError(f'model.{field}: {name} has no such field; it has {", ".join(known)}')
-    return MODELS[name](**fields)
+    return MODELS[name](classes=classes, **fields)
 
 
 def variable_shapes(model, image_shape, dtype=jnp.float32):

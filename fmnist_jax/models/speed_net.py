@@ -23,6 +23,7 @@ class SpeedNet(nn.Module):
     activation: str = 'relu'
     initialization: str = 'dirac'
     logit_scale: float = 1 / 9
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -37,7 +38,7 @@ class SpeedNet(nn.Module):
                 x = convolution(x, train, batch)
                 x = layers.Pool('max')(x) if place == 0 else x
         x = values(x).max((1, 2))
-        return self.logit_scale * layers.Dense(10, 'pytorch')(x)
+        return self.logit_scale * layers.Dense(self.classes, 'pytorch')(x)
 
     def is_frozen(self, path):
         """Whether training leaves a parameter as it is: the whitening kernel."""

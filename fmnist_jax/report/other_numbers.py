@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from fmnist_jax.config.settings import from_plain
+from fmnist_jax.data import catalog
 from fmnist_jax.markdown import number, percent
 from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
 from fmnist_jax.report.rows import mean
@@ -114,8 +115,7 @@ def _count(config):
     from fmnist_jax.train.step import model_of
 
     config = from_plain(json.loads(config))
-    side = config.dataset.image_size
-    counted, variables = layers(model_of(config), (side, side, config.dataset.channels))
+    counted, variables = layers(model_of(config), catalog.input_shape(config.dataset))
     return sum(layer.operations for layer in counted), size(variables)
 
 

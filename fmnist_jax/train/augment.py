@@ -40,30 +40,32 @@ def alternate_flip(key, images, indices, epoch):
 
     Args:
       key: of the seed, the same in every epoch.
-      images: [N, H, W].
+      images: [N, H, W, ...].
       indices: int32 [N], numbers of the images in the data set.
       epoch: [] int32.
     """
     bits = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index)))(indices)
     flip = (bits + epoch) % 2 == 0
-    return jnp.where(flip[:, None, None], images[:, :, ::-1], images)
+    flip = flip.reshape(-1, *[1] * (images.ndim - 1))
+    return jnp.where(flip, images[:, :, ::-1], images)
 
 
 def fixed_copies(images, config):
     """Augmented copies of the training images, drawn once and rounded, the same for all seeds.
 
     Args:
-      images: uint8 [N, 28, 28].
+      images: uint8 [N, H, W] or [N, H, W, C].
       config: config.augment; `copies` says how many of each image.
 
     Returns:
-      uint8 numpy [copies * N, 28, 28]: all images once, then again.
+      uint8 numpy [copies * N, ...]: all images once, then again.
     """
 
     @jax.jit
     def draw(key, part):
-        augmented = augment(key, part[..., None].astype(jnp.float32) / 255, config)
-        return jnp.round(255 * augmented[..., 0]).astype(jnp.uint8)
+        channels = part if part.ndim == 4 else part[..., None]
+        augmented = augment(key, channels.astype(jnp.float32) / 255, config)
+        return jnp.round(255 * augmented).astype(jnp.uint8).reshape(part.shape)
 
     parts = range(0, len(images), _COPIES_AT_ONCE)
     keys = jax.random.split(jax.random.key(0), (config.copies, len(parts)))

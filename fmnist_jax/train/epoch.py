@@ -84,7 +84,7 @@ def head_only(config):
 
 
 def predict(config, params, batch_stats, images, indices, share=ALONE):
-    """Logits [n, 10] of the uint8 images at `indices` [n], computed in padded batches."""
+    """Logits [n, classes] of the uint8 images at `indices` [n], computed in padded batches."""
     count = indices.shape[0]
     batch = min(config.eval_batch_size, -(-count // share.parts))
     padded = jnp.pad(indices, (0, -count % (batch * share.parts))).reshape(-1, batch)
@@ -94,7 +94,7 @@ def predict(config, params, batch_stats, images, indices, share=ALONE):
         return step.logits(step.model_of(config), variables, images[indices], config)
 
     logits = share.collect(jax.lax.map(one_batch, share.take(padded)))
-    return logits.reshape(-1, 10)[:count]
+    return logits.reshape(-1, logits.shape[-1])[:count]
 
 
 def validate(config, state, indices, data, epoch, share=ALONE):
@@ -119,13 +119,13 @@ def selected(state):
 
 
 def validation_logits(config, state, indices, images, share=ALONE):
-    """Logits [n, 10] of the selected parameters on the validation images."""
+    """Logits [n, classes] of the selected parameters on the validation images."""
     best = selected(state)
     return predict(config, best.params, best.batch_stats, images, indices, share)
 
 
 def test(config, state, data, share=ALONE):
-    """The selected parameters on the whole test set: (logits [n, 10], Metrics)."""
+    """The selected parameters on the whole test set: (logits [n, classes], Metrics)."""
     images, labels = data
     logits = validation_logits(config, state, jnp.arange(images.shape[0]), images, share)
     return logits, losses.evaluate(logits, labels, config.loss, config.accuracy)

@@ -69,7 +69,7 @@ def zeros():
 
 
 def measure(losses, logits, labels, mask=None, accuracy='argmax'):
-    """Metrics of a batch: losses [N], logits [N, 10], labels [N]; mask [N] bool, None for all.
+    """Metrics of a batch: losses [N], logits [N, K], labels [N]; mask [N] bool, None for all.
 
     accuracy: 'argmax': an image is right if its largest logit is the label's. 'exact': if that
       logit alone is positive, so that outputs rounded to 0 and 1 equal the one-hot label.
@@ -86,5 +86,5 @@ def measure(losses, logits, labels, mask=None, accuracy='argmax'):
 
 
 def evaluate(logits, labels, loss, accuracy='argmax'):
-    """Metrics of logits [N, 10] under the named loss, without label smoothing; see `measure`."""
+    """Metrics of logits [N, K] under the named loss, without label smoothing; see `measure`."""
     return measure(LOSSES[loss](logits, labels, 0.0), logits, labels, accuracy=accuracy)

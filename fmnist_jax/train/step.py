@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from fmnist_jax.data import catalog
 from fmnist_jax.models import frozen, make_model
 from fmnist_jax.models import start as start_model
 from fmnist_jax.models.batch import ALONE, Batch
@@ -62,9 +63,9 @@ def steps_per_epoch(config, num_train):
 
 
 def model_of(config):
-    """The network that the settings name."""
-    fields = config.model.to_dict()
-    return make_model(fields.pop('name'), **fields)
+    """The network that the settings name, with an output for each class of their data set."""
+    fields, classes = config.model.to_dict(), len(catalog.class_names(config.dataset))
+    return make_model(fields.pop('name'), classes, **fields)
 
 
 def optimizer_of(config, num_train):
@@ -75,15 +76,18 @@ def optimizer_of(config, num_train):
 
 
 def preprocess(images, config, key=None, share=ALONE):
-    """uint8 [N, 28, 28] -> [N / share.parts, size, size, channels], augmented with a key."""
-    x = images[..., None].astype(jnp.float32) / 255
+    """uint8 [N, H, W] or [N, H, W, 3] -> [N / share.parts, *input_shape], augmented with a key.
+
+    See data.catalog.input_shape.
+    """
+    x = (images if images.ndim == 4 else images[..., None]).astype(jnp.float32) / 255
     if key is not None and not config.augment.copies:  # copies are augmented before the training
         x = augment(key, x, config.augment)
     x = share.take(x)
-    if config.dataset.image_size != x.shape[1]:
+    if config.dataset.image_size > x.shape[1]:
         x = resize(x, config.dataset.image_size)
     x = ((x - config.dataset.mean) / config.dataset.std).astype(config.compute)
-    return jnp.broadcast_to(x, (*x.shape[:3], config.dataset.channels))
+    return jnp.broadcast_to(x, (*x.shape[:3], max(config.dataset.channels, x.shape[3])))
 
 
 # Views of an image whose logits are averaged: (weight, mirrored, pixels down and to the right).
@@ -100,13 +104,14 @@ VIEWS = tuple(_VIEWS)
 
 
 def logits(model, variables, images, config):
-    """Logits float32 [N, 10] of uint8 images [N, 28, 28], averaged over config.test_views."""
+    """Logits float32 [N, K] of uint8 images [N, H, W, ...], averaged over config.test_views."""
     total = 0.0
     for weight, mirrored, shift in _VIEWS[config.test_views]:
         view = images[:, :, ::-1] if mirrored else images
         if shift:
-            size, pad = images.shape[1:], ((0, 0), (1, 1), (1, 1))
-            view = jnp.pad(view, pad)[:, 1 - shift :, 1 - shift :][:, : size[0], : size[1]]
+            pad = ((0, 0), (1, 1), (1, 1), *[(0, 0)] * (images.ndim - 3))
+            view = jnp.pad(view, pad)[:, 1 - shift :, 1 - shift :]
+            view = view[:, : images.shape[1], : images.shape[2]]
         outputs = model.apply(variables, preprocess(view, config), train=False)
         total += outputs.astype(jnp.float32) if weight == 1 else weight * outputs
     return total
@@ -117,9 +122,10 @@ def init(config, seed, num_train, pretrained=None, images=None):
 
     Args:
       pretrained: any part of {'params', 'batch_stats'}.
-      images: uint8 [N, 28, 28], training images for networks that start from their statistics.
+      images: uint8 [N, H, W, ...], training images for networks that start from their statistics.
     """
-    inputs = preprocess(jnp.zeros((1, 28, 28), jnp.uint8), config)
+    no_image = jnp.zeros((1, *catalog.image_shape(config.dataset)), jnp.uint8)
+    inputs = preprocess(no_image, config)
     variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
         variables = unflatten_dict(flatten_dict(variables) | flatten_dict(pretrained))
@@ -187,7 +193,7 @@ def gradient(state, inputs, labels, mask, key, config, share=ALONE):
 
 
 def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE):
-    """One optimizer step on uint8 images [B, 28, 28] and labels [B]: (State, Metrics)."""
+    """One optimizer step on uint8 images [B, H, W(, 3)] and labels [B]: (State, Metrics)."""
     augment_key, dropout_key = step_keys(seed, state.step)
     inputs = preprocess(images, config, augment_key, share)
     labels, mask = share.take((labels, mask))

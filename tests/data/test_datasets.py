@@ -166,7 +166,7 @@ def test_a_url_is_no_data_dir(no_download, as_path):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match=r"'cifar'.*fashion_mnist, mnist, synthetic"):
+    with pytest.raises(DataError, match=r"'cifar'.*fashion_mnist, mnist, kmnist.*, synthetic"):
         datasets.load('cifar')
 
 
@@ -180,6 +180,11 @@ def test_class_names():
     assert {name: len(set(names)) for name, names in datasets.CLASS_NAMES.items()} == {
         'fashion_mnist': 10,
         'mnist': 10,
+        'kmnist': 10,
+        'emnist/letters': 26,
+        'emnist/balanced': 47,
+        'cifar10': 10,
+        'cifar100': 100,
         'synthetic': 10,
     }
     assert datasets.CLASS_NAMES['fashion_mnist'][9] == 'Ankle boot'

@@ -44,7 +44,10 @@ def test_every_row_can_train(name):
     names = [row['name'] for row in CONFIGS[name].rows]
     assert len(set(names)) == len(names)
     for row in CONFIGS[name].rows:
-        check(resolve(CONFIGS[name], row))
+        settings = resolve(CONFIGS[name], row)
+        if settings.dataset.name == 'folder':
+            settings.dataset.classes = ('cat', 'dog')  # the command fills them in
+        check(settings)
 
 
 @pytest.mark.parametrize(

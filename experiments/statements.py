@@ -221,7 +221,11 @@ REPORT_001 = (
         'about 20 s per epoch of CNN_1 and 32 s of CNN_5 (CNN_4: the number is missing)',
         out_of_scope=TIME,
     ),
-    statement('Models, CNN_2', 'batch norm makes training faster: fewer epochs than CNN_1'),
+    statement(
+        'Models, CNN_2',
+        'batch norm makes training faster: fewer epochs than CNN_1',
+        claims=('cnn_variants: Batch normalization needs fewer epochs',),
+    ),
     statement(
         'Models, CNN_3; below Table 1',
         'dropout could help to generalize, but CNN_3 performs worse than CNN_2',
@@ -367,7 +371,11 @@ REPORT_002 = (
         'tuning improves the baseline only slightly',
         claims=('fcn_optimizers: Adam 0.001 is a slight improvement',),
     ),
-    statement('4', 'Adam converges faster than SGD'),
+    statement(
+        '4',
+        'Adam converges faster than SGD',
+        claims=('fcn_optimizers: Adam converges faster than SGD',),
+    ),
     figure(
         'Figure 2',
         'dropout with three probabilities',
@@ -384,8 +392,18 @@ REPORT_002 = (
         'random normal initialization lowers the test accuracy',
         claims=('fcn_regularization: Random normal initialization decreases the accuracy',),
     ),
-    statement('4', 'random normal initialization lowers the validation accuracy'),
-    statement('4', 'training loss decreases monotonically in all trials'),
+    statement(
+        '4',
+        'random normal initialization lowers the validation accuracy',
+        claims=('fcn_regularization: Random normal initialization decreases the validation',),
+    ),
+    statement(
+        '4',
+        'training loss decreases monotonically in all trials',
+        rows=('fcn_regularization:*',),
+        other='monotonic',
+        why='It rises at least once in some seeds of each row.',
+    ),
     figure(
         'Figure 3',
         'initializations (its caption repeats that of Figure 1)',
@@ -433,8 +451,10 @@ REPORT_003 = (
     ),
     statement(
         'Performance Metrics',
-        'training time and rate of convergence are compared (no result is given)',
+        'rate of convergence: tanh may converge more slowly',
+        claims=('lenet: Tanh converges more slowly than ReLU',),
     ),
+    statement('Performance Metrics', 'training time is compared', out_of_scope=TIME),
     statement(
         'Experiment 1',
         'tanh, sigmoid and ReLU (no number is given)',
@@ -581,6 +601,17 @@ REPORT_004 = (
     ),
     statement('3.1', 'shirt, coat and pullover are hard to tell apart', paths=PICTURES),
     statement('4', 'how a CNN works', out_of_scope=DEFINITION),
+    setting(
+        '4.3',
+        'the optimizer is rmsprop (ours: the rules of Keras 2 and Keras 3 give the same)',
+        claims=(
+            'rmsprop_rules: ann_fashion_mnist:',
+            'rmsprop_rules: 16_16_16_dense_16:',
+            'rmsprop_rules: 16_16_dense_16:',
+            'rmsprop_rules: base_cnn_regularized:',
+            'rmsprop_rules: 64_128_128_dense_128:',
+        ),
+    ),
     statement(
         '4.3',
         'cross-entropy suits classification better than mean squared error',

@@ -114,7 +114,7 @@ def _kept(row, workdir):
 
 
 def _responses(settings, variables, image):
-    """[float [H, W, C]] of an image uint8 [H, W, ...]: the outputs of the convolutions, in order."""
+    """[float [H, W, C]] of an image uint8 [H, W, ...]: what each convolution gives, in order."""
     import flax.linen as nn
 
     from fmnist_jax.models.fused_norm import values

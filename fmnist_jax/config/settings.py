@@ -12,7 +12,7 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import unknown_field
+from fmnist_jax.config.schema import FIELDS, default_config, unknown_field
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
@@ -40,14 +40,25 @@ def plain(config):
 
 
 def from_plain(tree):
-    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists."""
+    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists.
+
+    A field of the schema that is missing gets its default: the tree may be older than the field.
+    """
 
     def restored(value):
         if isinstance(value, dict):
             return {name: restored(inner) for name, inner in value.items()}
         return tuple(map(restored, value)) if isinstance(value, list) else value
 
-    return ConfigDict(restored(tree))
+    return ConfigDict(restored(_merged(plain(default_config()), tree)))
+
+
+def _merged(defaults, tree):
+    """Nested dicts: those of `tree`, and the defaults that it lacks."""
+    return {name: v for name, v in defaults.items() if name not in TABLE_ONLY} | {
+        name: _merged(defaults.get(name, {}), v) if isinstance(v, dict) else v
+        for name, v in tree.items()
+    }
 
 
 def select_rows(config, pattern):
@@ -191,8 +202,12 @@ def settings_hash(settings):
 
 
 def experiment_key(settings):
-    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone."""
-    flat = flatten(settings)
+    """Text that is equal for settings (nested dicts) that differ by rounding or chance alone.
+
+    A field that is younger than the settings counts as off there, or as `_BEFORE` says.
+    """
+    off = {f.path: _BEFORE.get(f.path, None if f.default else f.default) for f in FIELDS}
+    flat = off | flatten(settings)
     return json.dumps({path: flat[path] for path in sorted(flat) if path not in _SAME_EXPERIMENT})
 
 
@@ -240,7 +255,8 @@ def split_static(settings):
         for path, v in flat.items()
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
-    not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained', *NO_RESULT}
+    not_program = {'seed', 'pretrained', *NO_RESULT}
+    not_program |= {f'dataset.{name}' for name in ('name', 'fallback', 'bootstrap')}
     static = {path: v for path, v in flat.items() if path not in hparams.keys() | not_program}
     return json.dumps([static, sorted(hparams)], sort_keys=True), hparams
 

@@ -170,8 +170,11 @@ def read_idx(path, md5=None):
     return values.reshape(shape)
 
 
-def split(num_train_total, num_validation, seed):
+def split(num_train_total, num_validation, seed, bootstrap=False):
     """Splits 0..num_train_total - 1 at random into (train_indices, validation_indices), int32.
+
+    With `bootstrap` the training indices are as many draws from them with replacement, for bagging
+    (Breiman 1996).
 
     Raises DataError if num_validation is negative, or leaves nothing to train on.
     """
@@ -181,7 +184,10 @@ def split(num_train_total, num_validation, seed):
             f'{num_train_total} training images'
         )
     permutation = np.random.default_rng(seed).permutation(num_train_total).astype(np.int32)
-    return permutation[num_validation:], permutation[:num_validation]
+    train, validation = permutation[num_validation:], permutation[:num_validation]
+    if bootstrap:
+        train = np.random.default_rng([seed, 1]).choice(train, len(train))
+    return train, validation
 
 
 def cache_directory(cache_dir=None):

@@ -18,20 +18,30 @@ def sigmoid_binary_cross_entropy(logits, labels, label_smoothing):
     return optax.sigmoid_binary_cross_entropy(logits, targets).mean(-1)
 
 
+def mean_squared_error(logits, labels, label_smoothing):
+    """Squared error [N] of the softmax, mean over the outputs; report 004, section 4.3 (Keras)."""
+    targets = _targets(logits, labels, label_smoothing)
+    return jnp.square(jax.nn.softmax(logits) - targets).mean(-1)
+
+
 def _targets(logits, labels, label_smoothing):
     """Target probabilities [N, K], smoothed as in Szegedy et al. (2016)."""
     one_hot = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     return optax.smooth_labels(one_hot, label_smoothing)
 
 
-LOSSES = {'softmax': softmax_cross_entropy, 'sigmoid': sigmoid_binary_cross_entropy}
+LOSSES = {
+    'softmax': softmax_cross_entropy,
+    'sigmoid': sigmoid_binary_cross_entropy,
+    'mse': mean_squared_error,
+}
 
 
 def probabilities(logits, loss_name):
     """Logits [N, K] -> probabilities [N, K]; with 'sigmoid' each class is a decision of its own."""
     if loss_name not in LOSSES:
         raise ValueError(f'loss={loss_name!r}: expected one of {", ".join(LOSSES)}')
-    return jax.nn.softmax(logits) if loss_name == 'softmax' else jax.nn.sigmoid(logits)
+    return jax.nn.sigmoid(logits) if loss_name == 'sigmoid' else jax.nn.softmax(logits)
 
 
 class Metrics(NamedTuple):

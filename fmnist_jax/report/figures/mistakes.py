@@ -21,23 +21,37 @@ def _by_accuracy(rows):
     return sorted(run, key=lambda row: -row.accuracy.mean)
 
 
+def counts_of(row):
+    """Test images [seed, true class, predicted class] of a Row's seeds that have counts, or None.
+
+    Raises:
+      ConfigError: counts of another shape.
+    """
+    counts = [count for count in (row.result or {}).get('confusion') or () if count is not None]
+    if not counts:
+        return None
+    with refuse_damage(row.name):
+        array = np.array(counts, int)
+        if array.shape[1:] != (10, 10):
+            raise ValueError(f'confusion has shape {array.shape}')
+    return array
+
+
 def best_counts(rows):
-    """(Row, test images [seed, true class, predicted class]) of the best row; or (None, None)."""
-    for row in _by_accuracy(rows):
-        counts = [count for count in row.result.get('confusion') or () if count is not None]
-        if counts:
-            with refuse_damage(row.name):
-                array = np.array(counts, int)
-                if array.shape[1:] != (10, 10):
-                    raise ValueError(f'confusion has shape {array.shape}')
-            return row, array
-    return None, None
+    """(Row, `counts_of` it) of the best row that has counts; or (None, None)."""
+    pairs = ((row, counts_of(row)) for row in _by_accuracy(rows))
+    return next(((row, counts) for row, counts in pairs if counts is not None), (None, None))
 
 
-def _rates(counts, axis):
-    """Fraction of the diagonal in each sum over `axis`; NaN for an empty sum."""
+def class_rates(counts):
+    """(recall, precision) [..., class] of counts [..., true class, predicted class].
+
+    Recall: of the images of a class, the fraction taken for it. Precision: of the images taken for
+    a class, the fraction that belong to it. NaN without images.
+    """
     with np.errstate(invalid='ignore'):
-        return np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis)
+        right = np.diagonal(counts, axis1=-2, axis2=-1)
+        return right / counts.sum(-1), right / counts.sum(-2)
 
 
 def confusion(rows):
@@ -55,7 +69,7 @@ def confusion(rows):
     axes = plot.add_subplot(aspect='equal', anchor='NW')
     for (true, predicted), fraction in np.ndenumerate(fractions):
         _square(axes, true, predicted, fraction)
-    for k, (recall, precision) in enumerate(zip(_rates(total, 1), _rates(total, 0), strict=True)):
+    for k, (recall, precision) in enumerate(zip(*class_rates(total), strict=True)):
         _number(axes, size + 0.1, k, percent(recall))
         _number(axes, k, size + 0.1, percent(precision))
     axes.set_xlim(-0.5, size + 0.7)
@@ -103,7 +117,7 @@ def class_accuracy(rows):
     row, counts = best_counts(rows)
     if row is None:
         return None
-    seeds = 100 * _rates(counts, 2)  # [S, 10]
+    seeds = 100 * class_rates(counts)[0]  # [S, 10]
     means = seeds.mean(0)
     order = [k for k in np.argsort(-means, kind='stable') if not np.isnan(means[k])]
     names = [CLASS_NAMES[row.dataset][k] for k in order]

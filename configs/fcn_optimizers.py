@@ -54,6 +54,12 @@ CLAIMS = (  # section 4
         ('sgd_0.01', 'sgd_0.001'),
     ),
     claim(
+        'Adam converges faster than SGD (here: validation accuracy after 4 of 40 epochs)',
+        *[('adam_0.001', f'sgd_{rate}') for rate in (0.1, 0.01, 0.001)],
+        ('adam_0.001', 'baseline_sgd_0.03'),
+        measure='early_validation_accuracy',
+    ),
+    claim(
         'Adam 0.001 is a slight improvement on the baseline',
         ('adam_0.001', 'baseline_sgd_0.03'),
     ),

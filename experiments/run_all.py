@@ -20,7 +20,7 @@ from fmnist_jax.config.cli import Parser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SCRIPTS = {'scikit_learn': 'experiments/scikit_learn/baseline.py'}  # all others are configs
-_CALLS = (  # (config or script, rows)
+_REPORTS = (  # (config or script, rows)
     ('fcn_optimizers', '*'),
     ('fcn_regularization', '*'),
     ('fcn_scaling', '*'),
@@ -37,7 +37,16 @@ _CALLS = (  # (config or script, rows)
     ('tuning_3_layers', '*'),
     ('cnn_variants', '*'),
 )
-TABLES = tuple((name, rows) for name, rows in _CALLS if name not in _SCRIPTS)
+READINGS = (  # of what the reports leave open, after their own tables
+    ('rmsprop_rules', '*'),
+    ('readings_003', '*'),
+    ('readings_002', '*'),
+    ('readings_001', '*'),
+    ('readings_004', '*'),
+    ('readings_000', '*'),
+)
+_CALLS = _REPORTS + READINGS
+TABLES = tuple((name, rows) for name, rows in _REPORTS if name not in _SCRIPTS)
 _SECONDS_TO_START = 30  # with less time left, a table would stop while it still compiles
 _SECONDS_TO_STOP = 60  # after Ctrl-C, for the current call of the compiled loop to end
 

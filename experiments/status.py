@@ -3,6 +3,7 @@
 import collections
 import fnmatch
 import functools
+import math
 import operator
 import pathlib
 from typing import NamedTuple
@@ -102,7 +103,7 @@ def _status_of_other(row, key):
         return NOT_RUN
     reported = row.also_reported[key]
     if key in _TOLERANCE:
-        is_near = abs(reported / mean(values) - 1) <= _TOLERANCE[key]
+        is_near = math.isclose(reported, mean(values), rel_tol=_TOLERANCE[key])
         return 'reproduced' if is_near else NOT_REPRODUCED
     verdict = judge(reported, summarize(values))
     return _STATUS.get(verdict, verdict.replace('_', ' ')) or VERDICTS['one_seed'][1]
@@ -178,11 +179,10 @@ def _links(entry):
         return entry.out_of_scope
     names = [name.partition(':')[0] for name in matching(entry.rows, results().rows)]
     names += [name.partition(':')[0] for name in entry.claims]
-    links = [
-        f'[{name}]({name}/table.md)'
-        for name in dict.fromkeys(names)
-        if (ROOT / 'experiments' / name / 'results.jsonl').exists()
-    ]
+    links = []
+    for name in dict.fromkeys(names):
+        is_run = (ROOT / 'experiments' / name / 'results.jsonl').exists()
+        links.append(f'[{name}]({f"{name}/table.md" if is_run else f"../configs/{name}.py"})')
     for path in entry.paths:
         inside = path.removeprefix('experiments/')
         links.append(f'[{path}]({inside if inside != path else "../" + path})')

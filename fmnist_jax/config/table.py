@@ -48,7 +48,7 @@ def row(name, change, reported=None, also_reported=None, repeats=False, calibrat
     }
 
 
-def claim(text, *comparisons):
+def claim(text, *comparisons, measure='test_accuracy'):
     """A conclusion of a report that the rows of its tables can test.
 
     The claim holds if the first side is higher than the second in every comparison. Its p-value is
@@ -60,8 +60,11 @@ def claim(text, *comparisons):
     Args:
       text: the conclusion, close to the report's words.
       comparisons: pairs (higher, lower), and the results of `not_worse` and `same`.
+      measure: what is compared, a name in results/measures.py: 'test_accuracy',
+        'validation_accuracy', or 'early_validation_accuracy', which shows what learns faster.
     """
-    return {'text': text, 'comparisons': [list(comparison) for comparison in comparisons]}
+    comparisons = [list(comparison) for comparison in comparisons]
+    return {'text': text, 'comparisons': comparisons, 'measure': measure}
 
 
 def not_worse(side, other, margin=0.005):

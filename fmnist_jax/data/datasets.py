@@ -170,11 +170,13 @@ def read_idx(path, md5=None):
     return values.reshape(shape)
 
 
-def split(num_train_total, num_validation, seed, bootstrap=False):
-    """Splits 0..num_train_total - 1 at random into (train_indices, validation_indices), int32.
+def split(num_train_total, num_validation, seed, kind='random', bootstrap=False):
+    """Splits 0..num_train_total - 1 into (train_indices, validation_indices), int32.
 
-    With `bootstrap` the training indices are as many draws from them with replacement, for bagging
-    (Breiman 1996).
+    Args:
+      kind: 'random', or 'last' for the same last images with every seed.
+      bootstrap: the training indices are as many draws from them with replacement, for bagging
+        (Breiman 1996).
 
     Raises DataError if num_validation is negative, or leaves nothing to train on.
     """
@@ -183,8 +185,12 @@ def split(num_train_total, num_validation, seed, bootstrap=False):
             f'num_validation is {num_validation}; expected 0 or more, and fewer than the '
             f'{num_train_total} training images'
         )
-    permutation = np.random.default_rng(seed).permutation(num_train_total).astype(np.int32)
-    train, validation = permutation[num_validation:], permutation[:num_validation]
+    if kind == 'last':
+        indices = np.arange(num_train_total, dtype=np.int32)
+        train, validation = np.split(indices, [num_train_total - num_validation])
+    else:
+        permutation = np.random.default_rng(seed).permutation(num_train_total).astype(np.int32)
+        train, validation = permutation[num_validation:], permutation[:num_validation]
     if bootstrap:
         train = np.random.default_rng([seed, 1]).choice(train, len(train))
     return train, validation

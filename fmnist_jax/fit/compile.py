@@ -12,6 +12,7 @@ from fmnist_jax.data import datasets
 from fmnist_jax.fit import memory, mesh
 from fmnist_jax.train import epoch as epochs
 from fmnist_jax.train import step
+from fmnist_jax.train.augment import fixed_copies
 from fmnist_jax.train.losses import Metrics
 
 _IMAGES_AT_START = 5_000  # of a seed, whose statistics a network may start from
@@ -74,11 +75,16 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     """Puts the data set on the devices once, and the split of each seed as indices: DeviceData."""
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    sizes = (len(dataset.train_labels), settings.dataset.num_validation)
-    bootstrap = settings.dataset.bootstrap
-    splits = [datasets.split(*sizes, int(seed), bootstrap) for seed in seeds]
+    total, held_out = len(dataset.train_labels), settings.dataset.num_validation
+    how = (settings.dataset.split, settings.dataset.bootstrap)
+    splits = [datasets.split(total, held_out, int(seed), *how) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
-    train_set = mesh.replicate(layout, (dataset.train_images, dataset.train_labels))
+    images, labels, copies = dataset.train_images, dataset.train_labels, settings.augment.copies
+    if copies:
+        images = np.concatenate([images, fixed_copies(images, settings.augment)])
+        labels = np.tile(labels, copies + 1)
+        train_indices = np.hstack([train_indices + i * total for i in range(copies + 1)])
+    train_set = mesh.replicate(layout, (images, labels))
     test_set = mesh.replicate(layout, (dataset.test_images, dataset.test_labels))
     on_test = settings.dataset.validate_on_test
     if on_test:

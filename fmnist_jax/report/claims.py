@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import grid, interval, notes, number, without_empty_columns
-from fmnist_jax.report.rows import beside, seed_accuracies
+from fmnist_jax.report.rows import beside
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import statistics, workdirs
+from fmnist_jax.results.measures import MEASURES
 from fmnist_jax.results.statistics import LEVEL
 
 
@@ -34,13 +35,17 @@ def _comparisons(claim):
     """The comparisons of a claim of the form that this module's docstring describes."""
     match claim:
         case {'text': str(), 'comparisons': [_, *_] as comparisons}:
-            if all(map(_is_comparison, comparisons)):
+            if all(map(_is_comparison, comparisons)) and _measure(claim) in MEASURES:
                 return comparisons
     raise ConfigError(
         f'claims: {claim!r} is not a claim; expected a text and comparisons [higher, lower], both '
         'sides rows or both gains [a, b] of one row over another, with an optional margin between '
-        "0 and 1, and 'same' after it"
+        f"0 and 1, and 'same' after it; a measure is one of {', '.join(MEASURES)}"
     )
+
+
+def _measure(claim):
+    return claim.get('measure', 'test_accuracy')  # claims of older configs have none
 
 
 def _rows(pattern, names):
@@ -77,6 +82,7 @@ class Parsed(NamedTuple):
     weights: dict  # {(folder, row): weight}
     margin: float  # 0 without one
     is_same: bool  # the margin counts on both sides
+    measure: str  # a key of results.measures.MEASURES
 
 
 def parse(claims, names):
@@ -97,9 +103,11 @@ def parse(claims, names):
             margin, is_same = rest[0] if rest else 0.0, rest[1:] == ['same']
             text = f'{_show(higher)} {"=" if is_same else ">"} {_show(lower)}'
             text += f' {"±" if is_same else "−"} {100 * margin:g}' if margin else ''
+            measure = _measure(claim)
+            text += f' ({measure.replace("_", " ")})' * (measure != 'test_accuracy')
             if not weights:
                 raise ConfigError(f'claims: {text} compares rows with themselves')
-            comparisons.append(Parsed(text, weights, margin, is_same))
+            comparisons.append(Parsed(text, weights, margin, is_same, measure))
         parsed.append((claim['text'], comparisons))
     return parsed
 
@@ -141,18 +149,19 @@ class Claim(NamedTuple):
     family: Mapping  # {table: number of its claims}
 
 
-def _accuracies(workdir):
-    """{row: its seeds' accuracies}, empty for a row not run; {} without a workdir."""
+def _values(workdir, measure):
+    """{row: its seeds' values of a measure}, empty for a row not run; {} without a workdir."""
     if not (workdir / 'config.json').exists():
         return {}
-    done = {r['row']: seed_accuracies(r) for r in result_lines.read(workdir)}
+    done = {r['row']: MEASURES[measure](r) for r in result_lines.read(workdir)}
     rows = workdirs.read_config(workdir)['rows']
     return {row['name']: done.get(row['name'], []) for row in rows}
 
 
-def _test(parsed, accuracies, level):
+def _test(parsed, values, level):
     """The Comparison of a Parsed one; `level` is for the number of seeds needed."""
-    samples = [accuracies(folder).get(name, []) for folder, name in parsed.weights]
+    of_rows = [(values(folder, parsed.measure), name) for folder, name in parsed.weights]
+    samples = [rows.get(name, []) for rows, name in of_rows]
     weights, counts = list(parsed.weights.values()), list(map(len, samples))
     seeds, margin = (min(counts), max(counts)), parsed.margin
     if not seeds[0]:
@@ -200,14 +209,16 @@ def _p_of_claim(comparisons):
 
 def _tested(claims, workdir, level=LEVEL):
     """[(text, its Comparisons)] of the claims of a workdir."""
-    accuracies = functools.cache(
-        lambda folder: _accuracies(workdir.parent / folder if folder else workdir)
-    )
+
+    @functools.cache
+    def values(folder, measure='test_accuracy'):
+        return _values(workdir.parent / folder if folder else workdir, measure)
+
     try:
-        parsed = parse(claims, accuracies)
+        parsed = parse(claims, values)
     except ConfigError as error:
         raise ConfigError(f'{workdir / "config.json"}: {error}') from error
-    return [(text, [_test(one, accuracies, level) for one in group]) for text, group in parsed]
+    return [(text, [_test(one, values, level) for one in group]) for text, group in parsed]
 
 
 def _others(workdir):

@@ -11,6 +11,7 @@ from fmnist_jax.markdown import number, percent
 from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
 from fmnist_jax.report.rows import mean
 from fmnist_jax.results.arrays import BATCH
+from fmnist_jax.results.measures import falling_loss
 
 _NAMES = {
     'parameters': 'parameters',
@@ -18,6 +19,7 @@ _NAMES = {
     'plus_minus': f'± of accuracy over test batches of {BATCH} images',
     'batch_mean': 'test accuracy as the mean over these batches',
     'loss': 'validation loss with L2 penalty',
+    'monotonic': 'training loss falls in every epoch (ours: share of the seeds)',
     'train_seconds': 'seconds to train (ours: a seed)',
     'operations': 'operations (formulas of report 000)',
 }
@@ -140,6 +142,8 @@ def _ours(name, value, row):
             return _over_batches(name, row)
         case 'train_seconds':
             ours = row.train_seconds / len(row.accuracies)
+        case 'monotonic':
+            ours = mean(falling_loss(result))
         case _:
             ours = mean(seed_values(name, row))
     return _shown(name, ours)
@@ -147,7 +151,7 @@ def _ours(name, value, row):
 
 def _shown(name, value):
     """A number in the report's unit: per cent, nats, seconds or a count; '' for None."""
-    if name.endswith('accuracy') or name in ('aim', 'plus_minus', 'batch_mean'):
+    if name.endswith('accuracy') or name in ('aim', 'plus_minus', 'batch_mean', 'monotonic'):
         return percent(value)
     if name.endswith(('loss', 'seconds')):
         return number(value, 4 if name.endswith('loss') else 1)

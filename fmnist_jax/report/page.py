@@ -5,7 +5,7 @@ import re
 
 from markupsafe import Markup, escape
 
-from fmnist_jax.report import claims, figures, provenance, scorecard, tables
+from fmnist_jax.report import claims, figures, provenance, readings, scorecard, tables
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.model_card import template
@@ -75,6 +75,7 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         tables=tables,
         claims=claims,
         provenance=provenance,
+        readings=readings,
         other_numbers=other_numbers_grid,
         classes=classes,
         title=sections[0]['title'] if is_single else 'Fashion-MNIST reports, re-run',

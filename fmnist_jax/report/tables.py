@@ -11,6 +11,7 @@ from fmnist_jax.markdown import grid, interval, notes, number, percent, without_
 from fmnist_jax.report.claims import claims_text
 from fmnist_jax.report.other_numbers import other_numbers_grid
 from fmnist_jax.report.provenance import command
+from fmnist_jax.report.readings import readings_text
 from fmnist_jax.report.rows import VERDICTS, not_run, read, verdict_counts, verdict_text
 from fmnist_jax.results.statistics import ENOUGH_SEEDS, LEVEL, WIDEST, rank_correlation, summarize
 
@@ -211,6 +212,7 @@ def workdir_table(workdir, names=None):
             f'\nNot run yet: {missing} of {len(rows)} rows. This runs them; finished rows are not '
             f'run again:\n\n    {command(workdir, config, rows)}\n'
         )
+    text += readings_text(rows)
     text += claims_text(workdir)
     other_numbers = other_numbers_grid(rows)
     if other_numbers:

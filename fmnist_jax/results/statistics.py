@@ -9,7 +9,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import nctdtr, ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
+from scipy.special import (  # scipy.stats takes a second to import
+    gammaln,
+    nctdtr,
+    ndtri,
+    stdtr,
+    stdtrit,
+)
 
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
@@ -263,3 +269,30 @@ def seeds_needed(
     noncentrality = abs(difference) / np.sqrt(variances.sum() / n)
     reached = 1 - nctdtr(dof, noncentrality, critical) >= power
     return int(n[reached.argmax()]) if reached.any() else None
+
+
+class Fit(NamedTuple):
+    """How a reported single run lies among the values that one more seed may have."""
+
+    distance: float  # (reported - mean) / (s·√(1+1/n))
+    density: float  # of the predictive distribution at the reported number, per unit of accuracy
+    p: float  # two-sided: the chance of a value as far from the mean
+
+
+def predictive_fit(reported, summary, pooled=None):
+    """The Fit of a reported number to one more seed of a row; NaN without a spread.
+
+    The predictive distribution of one more seed is mean + s·√(1+1/n)·t, Student's t with the
+    degrees of freedom of s, as in `prediction_interval`. Densities of one number under several rows
+    compare these rows; the best of them need not fit, which `distance` and `p` show.
+    """
+    low, high = prediction_interval(summary, pooled)
+    is_own = high - low == summary.prediction[1] - summary.prediction[0]
+    dof = summary.count - 1 if is_own or pooled is None else pooled.dof
+    scale = (high - low) / 2 / stdtrit(dof, (1 + CONFIDENCE) / 2)
+    if math.isnan(scale) or scale < _NO_SPREAD:
+        return Fit(math.nan, math.nan, math.nan)
+    z = (reported - summary.mean) / scale
+    log_density = gammaln((dof + 1) / 2) - gammaln(dof / 2) - math.log(dof * math.pi) / 2
+    log_density -= (dof + 1) / 2 * math.log1p(z * z / dof)
+    return Fit(z, math.exp(log_density) / scale, 2 * stdtr(dof, -abs(z)))

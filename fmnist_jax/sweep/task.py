@@ -58,9 +58,15 @@ class TaskArrays(NamedTuple):
     variables: dict  # {'params', 'batch_stats'}, numpy [S, ...]
 
 
+def train_images(settings, dataset):
+    """The images of an epoch, with the fixed copies of `augment.copies`."""
+    own = len(dataset.train_labels) - settings.dataset.num_validation
+    return own * (1 + settings.augment.copies)
+
+
 def row_progress(name, settings, dataset):
     """The progress bar of a training with these settings."""
-    num_train = len(dataset.train_labels) - settings.dataset.num_validation
+    num_train = train_images(settings, dataset)
     return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
 
 
@@ -107,7 +113,7 @@ def result_line(task, dataset, trained):
         'resumed': trained.resumed,
         'l2_penalty': _rounded(np.asarray(penalty)),
         **{name: row[name] for name in ('reported', 'also_reported', 'changed') if name in row},
-        'train_images': len(dataset.train_labels) - settings.dataset.num_validation,
+        'train_images': train_images(settings, dataset),
         # The row's settings, not the task's: other tasks add seeds to the same row.
         'config_hash': settings_hash(task.settings),
         'config': plain(task.settings),

@@ -15,6 +15,7 @@ from fmnist_jax.models.layers import is_off
 
 # Each operation has its own stream of random numbers: the others do not change if it is off.
 _CROP, _FLIP, _ROTATION, _ERASE, _SHEAR, _ZOOM, _SHIFT, _CUTOUT = range(8)
+_COPIES_AT_ONCE = 10_000  # images
 
 
 def augment(key, images, config):
@@ -46,6 +47,33 @@ def alternate_flip(key, images, indices, epoch):
     bits = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index)))(indices)
     flip = (bits + epoch) % 2 == 0
     return jnp.where(flip[:, None, None], images[:, :, ::-1], images)
+
+
+def fixed_copies(images, config):
+    """Augmented copies of the training images, drawn once and rounded, the same for all seeds.
+
+    Args:
+      images: uint8 [N, 28, 28].
+      config: config.augment; `copies` says how many of each image.
+
+    Returns:
+      uint8 numpy [copies * N, 28, 28]: all images once, then again.
+    """
+
+    @jax.jit
+    def draw(key, part):
+        augmented = augment(key, part[..., None].astype(jnp.float32) / 255, config)
+        return jnp.round(255 * augmented[..., 0]).astype(jnp.uint8)
+
+    parts = range(0, len(images), _COPIES_AT_ONCE)
+    keys = jax.random.split(jax.random.key(0), (config.copies, len(parts)))
+    return np.concatenate(
+        [
+            np.asarray(draw(key, images[start : start + _COPIES_AT_ONCE]))
+            for of_copy in keys
+            for key, start in zip(of_copy, parts, strict=True)
+        ]
+    )
 
 
 def random_crop(key, images, padding):

@@ -101,7 +101,7 @@ def validate(config, state, indices, data, epoch, share=ALONE):
     """Validates after an epoch: (State with its best and early stopping, Metrics)."""
     images, labels = data
     logits = predict(config, *step.evaluated(state), images, indices, share)
-    metrics = losses.evaluate(logits, labels[indices], config.loss)
+    metrics = losses.evaluate(logits, labels[indices], config.loss, config.accuracy)
     if state.best is None:
         return state, metrics
     score = -metrics.loss if config.selection == 'val_loss' else 1.0 * metrics.correct
@@ -128,4 +128,4 @@ def test(config, state, data, share=ALONE):
     """The selected parameters on the whole test set: (logits [n, 10], Metrics)."""
     images, labels = data
     logits = validation_logits(config, state, jnp.arange(images.shape[0]), images, share)
-    return logits, losses.evaluate(logits, labels, config.loss)
+    return logits, losses.evaluate(logits, labels, config.loss, config.accuracy)

@@ -1,7 +1,9 @@
 """Optimizers with PyTorch's or Keras' exact update rule.
 
 The reports leave the rule to their framework, so the framework is a setting: 001, 002 and 003 used
-PyTorch, 000 and 004 Keras. Hyper-parameters may be traced; the Python number 0.0 means off.
+PyTorch, 000 and 004 Keras. 'keras' is Keras 3, 'keras2' the Keras of TensorFlow 2.0 to 2.10. They
+differ in RMSprop without momentum alone: Keras 2 adds epsilon to the root, Keras 3 under the root.
+Hyper-parameters may be traced; the Python number 0.0 means off.
 """
 
 import jax
@@ -10,12 +12,15 @@ import optax
 
 from fmnist_jax.models.layers import is_off
 
-# Sources: torch.optim.RMSprop, Adam, AdamW (2.13); keras/src/optimizers/rmsprop.py, adam.py (3).
+# Sources: torch.optim.RMSprop, Adam, AdamW (2.13); keras/src/optimizers/rmsprop.py, adam.py (3);
+# tensorflow/python/keras/optimizer_v2/rmsprop.py, adam.py (2.4).
 RMSPROP = {
     'pytorch': {'decay': 0.99, 'eps': 1e-8, 'eps_in_sqrt': False},
     'keras': {'decay': 0.9, 'eps': 1e-7, 'eps_in_sqrt': True},
+    'keras2': {'decay': 0.9, 'eps': 1e-7, 'eps_in_sqrt': False},
 }
-ADAM = {'pytorch': (0.9, 0.999, 1e-8), 'keras': (0.9, 0.999, 1e-7)}  # b1, b2, eps
+_KERAS_ADAM = (0.9, 0.999, 1e-7)  # b1, b2, eps
+ADAM = {'pytorch': (0.9, 0.999, 1e-8), 'keras': _KERAS_ADAM, 'keras2': _KERAS_ADAM}
 
 
 def _adam(framework):
@@ -147,14 +152,17 @@ def make_optimizer(config, schedule):
     if not is_off(config.l2):
         mask = None if config.l2_on == 'all' else L2_ON[config.l2_on]
         parts.append(optax.add_decayed_weights(config.l2, mask))
-    parts.append(OPTIMIZERS[config.name](config.framework))
+    framework, has_momentum = config.framework, not is_off(config.momentum)
+    if framework == 'keras2' and has_momentum:
+        framework = 'keras'  # with momentum, Keras 2 calls an operation that works as Keras 3 does
+    parts.append(OPTIMIZERS[config.name](framework))
     if not is_off(config.weight_decay):
         parts.append(optax.add_decayed_weights(config.weight_decay))
     if config.name == 'muon':
         return optax.chain(*parts, _muon(config, optax.scale_by_learning_rate(schedule)))
     rate, momentum = [optax.scale_by_learning_rate(schedule)], []
-    if not is_off(config.momentum):
+    if has_momentum:
         momentum = [optax.trace(config.momentum, config.nesterov)]
     # Keras accumulates steps that include the learning rate, PyTorch accumulates gradients.
-    parts += rate + momentum if config.framework == 'keras' else momentum + rate
+    parts += momentum + rate if framework == 'pytorch' else rate + momentum
     return optax.chain(*parts)

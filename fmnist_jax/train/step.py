@@ -77,7 +77,7 @@ def optimizer_of(config, num_train):
 def preprocess(images, config, key=None, share=ALONE):
     """uint8 [N, 28, 28] -> [N / share.parts, size, size, channels], augmented with a key."""
     x = images[..., None].astype(jnp.float32) / 255
-    if key is not None:
+    if key is not None and not config.augment.copies:  # copies are augmented before the training
         x = augment(key, x, config.augment)
     x = share.take(x)
     if config.dataset.image_size != x.shape[1]:
@@ -143,7 +143,7 @@ def _loss(params, inputs, labels, batch, key, batch_stats, config):
     )
     logits = logits.astype(jnp.float32)
     per_image = losses.LOSSES[config.loss](logits, labels, config.label_smoothing)
-    metrics = losses.measure(per_image, logits, labels, batch.mask)
+    metrics = losses.measure(per_image, logits, labels, batch.mask, config.accuracy)
     return metrics.loss, (metrics, updated.get('batch_stats', {}))
 
 

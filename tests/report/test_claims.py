@@ -5,6 +5,7 @@ import pytest
 from report_for_tests import cells, fill, line
 from scipy import stats
 
+from configs import base
 from fmnist_jax import report
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import page
@@ -234,3 +235,22 @@ def test_a_table_without_claims_and_one_of_drawn_images_test_none(tmp_path):
     rows = [line('a', HIGH, dataset='synthetic'), line('b', LOW, dataset='synthetic')]
     text = report.claims_text(fill(tmp_path / 'drawn', *rows, claims=claims))
     assert 'none is tested on synthetic ones' in text and 'holds' not in text
+
+
+def test_a_claim_may_compare_validation_accuracies(tmp_path):
+    curves = {'a': (0.9, 0.2, 0.4), 'b': (0.8, 0.3, 0.5)}  # test, first and last validation
+    lines = []
+    for name, (tested, first, last) in curves.items():
+        noise = [0.0, 0.001, 0.002]
+        epochs = [[value + n for n in noise] for value in (first, last)]
+        more = {'history': {'validation_accuracy': epochs}, 'tested_epoch': [2] * 3}
+        lines.append(line(name, [tested + n for n in noise], **more))
+    measures = ('test_accuracy', 'validation_accuracy', 'early_validation_accuracy')
+    claims = [base.claim(m, ('b', 'a'), measure=m) for m in measures]
+    tested = evaluate(claims, fill(tmp_path / 'w', *lines))
+    assert [claim.outcome for claim in tested] == ['does not hold', 'holds', 'holds']
+    differences = [claim.comparisons[0].contrast.difference for claim in tested]
+    np.testing.assert_allclose(differences, [-0.1, 0.1, 0.1])
+    assert tested[1].comparisons[0].text == 'b > a (validation accuracy)'
+    with pytest.raises(ConfigError, match='a measure is one of test_accuracy, validation_accuracy'):
+        evaluate([base.claim('t', ('b', 'a'), measure='speed')], tmp_path / 'w')

@@ -63,6 +63,7 @@ def test_a_claim_is_plain_data():
     assert made == {
         'text': 'a gains more than b',
         'comparisons': [[['a_2', 'a_1'], ['b_2', 'b_1']], ['a', 'b']],
+        'measure': 'test_accuracy',
     }
     assert json.loads(json.dumps(made)) == made
     same = base.claim('a is b', base.not_worse('a', 'b'), *base.same('a', 'b', 0.01))

@@ -12,6 +12,7 @@ from fmnist_jax.train.augment import (
     alternate_flip,
     augment,
     cutout,
+    fixed_copies,
     random_crop,
     random_erasing,
     random_flip,
@@ -64,6 +65,22 @@ def test_cutout_blackens_a_square(size):
     np.testing.assert_array_equal(black[..., 0].sum((1, 2)), rows * columns)
     assert rows.max() == columns.max() == size and rows.min() < size  # cut at the border
     assert black[..., 0].any(0).all()  # every pixel is hit
+
+
+# --- Fixed copies ---
+
+
+def test_copies_are_drawn_once_and_each_anew():
+    images = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
+    config = augment_config(flip=True, copies=3)
+    copies = fixed_copies(images, config)
+    assert copies.dtype == np.uint8 and copies.shape == (150, 28, 28)
+    np.testing.assert_array_equal(copies, fixed_copies(images, config))
+    is_mirrored = []
+    for copy in copies.reshape(3, 50, 28, 28):
+        is_mirrored.append((copy == images[:, :, ::-1]).all((1, 2)))
+        assert ((copy == images).all((1, 2)) | is_mirrored[-1]).all()
+    assert len({tuple(copy) for copy in is_mirrored}) == 3
 
 
 # --- Erasing ---

@@ -1,10 +1,11 @@
-"""Optimizers against both frameworks' update rules in NumPy, and against PyTorch's own."""
+"""Optimizers against the frameworks' update rules in NumPy, and against PyTorch's own."""
 
 import chex
 import jax
 import numpy as np
 import pytest
 from optimizer_rules import (
+    RULES,
     STEPS,
     draw_problem,
     optimizer_config,
@@ -36,7 +37,7 @@ def case_id(case):
     return '-'.join(f'{field}={value}' for field, value in case.items())
 
 
-@pytest.mark.parametrize('framework', ['pytorch', 'keras'])
+@pytest.mark.parametrize('framework', RULES)
 @pytest.mark.parametrize('case', CASES, ids=case_id)
 def test_equals_the_frameworks_rule(case, framework):
     config = optimizer_config(**case, framework=framework)
@@ -101,6 +102,20 @@ def test_frameworks_differ_where_gradients_are_small(name):
     assert np.abs(ways[0] - ways[1]).max() > 1e-3
 
 
+def test_the_two_keras_differ_in_rmsprop_without_momentum_alone():
+    params, gradients = draw_problem()
+
+    def differ(**case):
+        runs = [
+            run_optax(optimizer_config(**case, framework=framework), params, gradients)['tiny']
+            for framework in ('keras', 'keras2')
+        ]
+        return np.abs(runs[0] - runs[1]).max() > 0
+
+    cases = [case for case in CASES if differ(**case)]
+    assert cases == [{'name': 'rmsprop'}]
+
+
 def test_keras_and_pytorch_momentum_agree_at_a_constant_rate():
     params, gradients = draw_problem()
     for nesterov in (False, True):
@@ -157,7 +172,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize('framework', ['pytorch', 'keras'])
+@pytest.mark.parametrize('framework', RULES)
 @pytest.mark.parametrize('name', OPTIMIZERS)
 def test_numbers_may_be_traced_without_a_second_compilation(name, framework):
     params, gradients = draw_problem()
@@ -213,7 +228,7 @@ def test_state_holds_arrays_only():
             {'name': 'lion'},
             "optimizer.name='lion': expected one of sgd, rmsprop, adam, adamw",
         ),
-        ({'framework': 'jax'}, "optimizer.framework='jax': expected one of pytorch, keras"),
+        ({'framework': 'jax'}, "optimizer.framework='jax': expected one of pytorch, keras, keras2"),
         (
             {'name': 'adam', 'momentum': 0.9},
             "optimizer.momentum is set with name='adam': only sgd, rmsprop and muon have it",

@@ -142,7 +142,7 @@ def _run(options, config):
     if results is None:
         return
     files.write(workdir / 'table.md', report.workdir_table(workdir))
-    print(f'\n{report.table(results, config.title)}{report.claims_text(workdir)}')
+    print('\n' + report.workdir_table(workdir, [result['row'] for result in results]))
     if compared := committed.comparison(results):
         print(f'{compared}\n')
     print(f'Results: {workdir}/results.jsonl, table.md, predictions/ and parameters/')

@@ -76,11 +76,12 @@ def _train_best(options, config, study, load, load_pretrained):
     best = studies.best_config(config, trial, options.best_seeds)
     folder = options.workdir / 'best'
     try:
-        results = experiment.run(best, best.rows, folder, load, load_pretrained, say)
+        experiment.run(best, best.rows, folder, load, load_pretrained, say)
     except workdirs.Busy:
         return say('another process trains the best trial')
-    files.write(folder / 'table.md', report.workdir_table(folder))
-    print(report.table(results, f'{config.title}: the best trial, fresh seeds, test images'))
+    table = report.workdir_table(folder)
+    files.write(folder / 'table.md', table)
+    print(f'The best trial, fresh seeds, test images\n\n{table}')
 
 
 def _run(options, config):

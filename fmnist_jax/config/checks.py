@@ -181,6 +181,11 @@ def _check_together(settings):
             f'config.selection={settings.selection!r} needs a validation set: '
             'set config.dataset.num_validation, or config.selection=last'
         )
+    if settings.accuracy == 'exact' and settings.loss != 'sigmoid':
+        raise ConfigError(
+            f"config.accuracy='exact' with config.loss={settings.loss!r}: expected loss=sigmoid, "
+            'whose outputs are decisions of their own'
+        )
     if settings.patience > 0 and settings.selection == 'last':
         raise ConfigError(
             'config.patience needs config.selection=val_loss or val_accuracy: '

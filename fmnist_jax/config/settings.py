@@ -12,12 +12,12 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import BY_PATH, unknown_field
+from fmnist_jax.config.schema import BY_PATH, default_config, unknown_field
 from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
-TABLE_ONLY = ('title', 'rows', 'claims', 'grid', 'search')
+TABLE_ONLY = ('title', 'report', 'decimals', 'rows', 'claims', 'grid', 'search')
 # Fields that never change a result. The hash leaves them out, and `num_seeds`.
 NO_RESULT = ('checkpoint_epochs', 'checkpoints_kept', 'debug_nans')
 NOT_COMPARED = dict.fromkeys((*NO_RESULT, 'num_seeds'))
@@ -41,14 +41,25 @@ def plain(config):
 
 
 def from_plain(tree):
-    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists."""
+    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists.
+
+    A field of the schema that is missing gets its default: the tree may be older than the field.
+    """
 
     def restored(value):
         if isinstance(value, dict):
             return {name: restored(inner) for name, inner in value.items()}
         return tuple(map(restored, value)) if isinstance(value, list) else value
 
-    return ConfigDict(restored(tree))
+    return ConfigDict(restored(_merged(plain(default_config()), tree)))
+
+
+def _merged(defaults, tree):
+    """Nested dicts: those of `tree`, and the defaults that it lacks."""
+    return {name: v for name, v in defaults.items() if name not in TABLE_ONLY} | {
+        name: _merged(defaults.get(name, {}), v) if isinstance(v, dict) else v
+        for name, v in tree.items()
+    }
 
 
 def select_rows(config, pattern):
@@ -199,7 +210,8 @@ def experiment_key(settings):
 
 
 # Results that are older than a field were made with its feature off (0, no, empty) or like this.
-_BEFORE = {'compute': 'float32', 'optimizer.l2_on': 'all'}
+_BEFORE = {'compute': 'float32', 'optimizer.l2_on': 'all', 'test_views': 'one'}
+_BEFORE |= {'accuracy': 'argmax', 'dataset.split': 'random'}
 
 
 def flatten(tree, prefix=''):

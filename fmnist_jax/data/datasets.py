@@ -168,10 +168,14 @@ def read_folder(folder, checksums=None):
     return _checked(paths, arrays)
 
 
-def split(num_train_total, num_validation, seed, labels=None):
-    """Splits 0..num_train_total - 1 at random into (train_indices, validation_indices), int32.
+def split(num_train_total, num_validation, seed, kind='random', bootstrap=False, labels=None):
+    """Splits 0..num_train_total - 1 into (train_indices, validation_indices), int32.
 
-    labels: the images' labels [num_train_total], to take the same share of each class.
+    Args:
+      kind: 'random', or 'last' for the same last images with every seed.
+      bootstrap: the training indices are as many draws from them with replacement, for bagging
+        (Breiman 1996).
+      labels: the images' labels [num_train_total], to take the same share of each class.
 
     Raises DataError if num_validation is negative, or leaves nothing to train on.
     """
@@ -180,11 +184,20 @@ def split(num_train_total, num_validation, seed, labels=None):
             f'num_validation is {num_validation}; expected 0 or more, and fewer than the '
             f'{num_train_total} training images'
         )
-    if labels is None:
-        permutation = np.random.default_rng(seed).permutation(num_train_total).astype(np.int32)
+    if kind == 'last':
+        train, validation = np.split(
+            np.arange(num_train_total, dtype=np.int32), [num_train_total - num_validation]
+        )
     else:
-        permutation = stratified_order(labels, seed)
-    return permutation[num_validation:], permutation[:num_validation]
+        if labels is None:
+            permutation = np.random.default_rng(seed).permutation(num_train_total)
+        else:
+            permutation = stratified_order(labels, seed)
+        permutation = permutation.astype(np.int32)
+        train, validation = permutation[num_validation:], permutation[:num_validation]
+    if bootstrap:
+        train = np.random.default_rng([seed, 1]).choice(train, len(train))
+    return train, validation
 
 
 def stratified_order(labels, seed):
@@ -206,7 +219,8 @@ def split_of(settings, train_labels, seed=None):
     """
     seed = settings.seed if seed is None else seed
     labels = train_labels if settings.dataset.name == catalog.OWN else None
-    return split(len(train_labels), settings.dataset.num_validation, seed, labels)
+    data = settings.dataset
+    return split(len(train_labels), data.num_validation, seed, data.split, data.bootstrap, labels)
 
 
 def cache_directory(cache_dir=None):

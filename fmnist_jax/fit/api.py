@@ -42,7 +42,7 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
     weights, layout = _variables(settings, pretrained), mesh.make_layout(settings)
     if progress != 'bar':
         return fit(settings, dataset, layout, progress=progress, pretrained=weights)
-    steps = steps_per_epoch(settings, len(train_indices))
+    steps = steps_per_epoch(settings, len(train_indices) * (1 + settings.augment.copies))
     with contextlib.closing(RowProgress(settings.model.name, settings.epochs, steps)) as bar:
         return fit(settings, dataset, layout, progress=bar, pretrained=weights)
 

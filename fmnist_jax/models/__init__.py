@@ -12,11 +12,14 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.cnn_variants import CNNVariant
+from fmnist_jax.models.dense_net import DenseNet
+from fmnist_jax.models.inception_net import InceptionNet
 from fmnist_jax.models.lenet import LeNet5
 from fmnist_jax.models.mlp import MLP
 from fmnist_jax.models.mobilenet import MobileNet
 from fmnist_jax.models.simple_cnn import SimpleCNN
 from fmnist_jax.models.small_resnet import SmallResNet
+from fmnist_jax.models.speed_net import SpeedNet
 from fmnist_jax.models.tuned_cnn import TunedCNN
 
 MODELS = {
@@ -34,6 +37,9 @@ MODELS = {
     'mobilenet': MobileNet,
     'simplified_mobilenet': partial(MobileNet, blocks=5),
     'small_resnet': SmallResNet,
+    'speed_net': SpeedNet,
+    'inception_net': InceptionNet,
+    'dense_net': DenseNet,
     'base_cnn': partial(TunedCNN, widths=(32, 32, 32), dense=32),
     'tuned_cnn': partial(TunedCNN, widths=(64, 64), dense=128),
 }
@@ -65,6 +71,11 @@ def variable_shapes(model, image_shape, dtype=jnp.float32):
     """Shapes and types of a model's variables for images [height, width, channels] of `dtype`."""
     images = jax.ShapeDtypeStruct((1, *image_shape), dtype)
     return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
+def start(model, params, images):
+    """The initial parameters, with those that the network takes from training images."""
+    return model.start(params, images) if hasattr(model, 'start') else params
 
 
 def frozen(model, params):

@@ -72,6 +72,30 @@ def confusion(scores, labels):
     ]
 
 
+BATCH = 256  # test images; report 002's ± fits the spread of the accuracy over such batches
+
+
+def batch_accuracy(scores, labels):
+    """Each seed's mean and standard deviation of the accuracy over batches of `BATCH` images.
+
+    The images keep their order; the last batch may be smaller and counts like the others. NaN for a
+    seed that has diverged.
+
+    Args:
+      scores: [S, N, K].
+      labels: [N].
+
+    Returns:
+      Two arrays [S].
+    """
+    scores = np.asarray(scores)
+    right = (scores.argmax(-1) == np.asarray(labels)).astype(float)
+    right[~np.isfinite(scores).all((1, 2))] = np.nan
+    cuts = range(BATCH, right.shape[1], BATCH)
+    batches = np.stack([batch.mean(1) for batch in np.split(right, cuts, axis=1)])
+    return batches.mean(0), batches.std(0, ddof=min(1, len(batches) - 1))
+
+
 def labels_at_hand(source, data_dir=None):
     """The test labels of a data set, int32 [N], without a download; None if not in the cache.
 

@@ -65,6 +65,8 @@ _PER_SEED = {
     'l2_penalty': _optional(_is_number),
     'calibration_error': is_fraction,
     'calibration_error_tempered': is_fraction,
+    'batch_accuracy_mean': is_fraction,
+    'batch_accuracy_std': is_fraction,
     # Rows are true classes, columns predicted ones.
     'confusion': _optional(lambda m: _is_square(m, _is_count)),
 }
@@ -178,7 +180,8 @@ def _joined(lines):
     for name in ('train_seconds', 'compile_seconds'):
         joined[name] = round(sum(line[name] or 0 for line in lines), 2)
     has_all = newest['ensemble_seeds'] == len(joined['seeds'])
-    joined['ensemble_accuracy'] = newest['ensemble_accuracy'] if has_all else None
+    for name in ('ensemble_accuracy', 'ensemble_seeds'):
+        joined[name] = newest[name] if has_all else None
     joined['ensemble_calibration_error'] = None
     joined['history'] = {}
     for name in lines[0]['history']:

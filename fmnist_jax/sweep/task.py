@@ -59,9 +59,15 @@ class TaskArrays(NamedTuple):
     variables: dict  # {'params', 'batch_stats'}, numpy [S, ...]
 
 
+def train_images(settings, dataset):
+    """The images of an epoch, with the fixed copies of `augment.copies`."""
+    own = len(dataset.train_labels) - settings.dataset.num_validation
+    return own * (1 + settings.augment.copies)
+
+
 def row_progress(name, settings, dataset):
     """The progress bar of a training with these settings."""
-    num_train = len(dataset.train_labels) - settings.dataset.num_validation
+    num_train = train_images(settings, dataset)
     return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
 
 
@@ -86,6 +92,7 @@ def result_line(task, dataset, trained):
     penalty = np.zeros(count)  # in each seed's loss; Keras prints the loss with it
     if not is_off(optimizer.l2):
         penalty = jax.vmap(lambda seed: l2_penalty(optimizer, seed))(trained.variables['params'])
+    batch_mean, batch_std = kept_arrays.batch_accuracy(trained.logits, labels)
     result = {
         'row': row['name'],
         'model': settings.model.name,
@@ -97,6 +104,8 @@ def result_line(task, dataset, trained):
         'diverged': (~np.isfinite(trained.test_loss)).tolist(),
         'tested_epoch': trained.tested_epoch.tolist(),
         'last_test_accuracy': [None] * count if last is None else _rounded(last),
+        'batch_accuracy_mean': _rounded(batch_mean),
+        'batch_accuracy_std': _rounded(batch_std),
         'confusion': kept_arrays.confusion(trained.logits, labels),
         'parameters': trained.parameters,
         'train_seconds': round(trained.train_seconds, 2),
@@ -105,7 +114,7 @@ def result_line(task, dataset, trained):
         'resumed': trained.resumed,
         'l2_penalty': _rounded(np.asarray(penalty)),
         **{name: row[name] for name in ('reported', 'also_reported', 'changed') if name in row},
-        'train_images': len(dataset.train_labels) - settings.dataset.num_validation,
+        'train_images': train_images(settings, dataset),
         # The row's settings, not the task's: other tasks add seeds to the same row.
         'config_hash': settings_hash(task.settings),
         'config': plain(task.settings),

@@ -204,6 +204,27 @@ def test_split_is_a_partition_that_the_seed_decides():
     assert len(np.intersect1d(validation, other)) < 40  # 10 expected
 
 
+def test_a_bootstrap_sample_is_drawn_from_the_training_part():
+    train, validation = datasets.split(10_000, 1000, seed=3)
+    sample, held_out = datasets.split(10_000, 1000, seed=3, bootstrap=True)
+    np.testing.assert_array_equal(held_out, validation)
+    assert sample.dtype == np.int32 and len(sample) == 9000
+    counts = np.bincount(sample, minlength=10_000)
+    assert not counts[validation].any()
+    shares = np.bincount(counts[train])[:4] / 9000  # Poisson: 1/e, 1/e, 1/2e, 1/6e
+    np.testing.assert_allclose(shares, [0.368, 0.368, 0.184, 0.061], atol=0.02)
+    np.testing.assert_array_equal(sample, datasets.split(10_000, 1000, 3, bootstrap=True)[0])
+    assert (sample != datasets.split(10_000, 1000, 4, bootstrap=True)[0]).any()
+
+
+def test_the_last_images_are_held_out_with_every_seed():
+    for seed in (0, 1):
+        train, validation = datasets.split(10, 3, seed, 'last')
+        np.testing.assert_array_equal(train, range(7))
+        np.testing.assert_array_equal(validation, [7, 8, 9])
+        assert train.dtype == validation.dtype == np.int32
+
+
 def test_split_may_hold_out_none():
     train, validation = datasets.split(10, 0, seed=0)
     assert len(validation) == 0 and sorted(train) == list(range(10))

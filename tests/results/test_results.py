@@ -186,7 +186,7 @@ def test_a_workdir_of_another_config_is_refused(tmp_path):
     config.claims = (base.claim('x is better than y', ('x', 'y')),)
     workdirs.acquire(tmp_path / 'new', config)  # nor is a new claim
     (stored,) = workdirs.read_config(tmp_path / 'new')['claims']
-    assert stored == {'text': 'x is better than y', 'comparisons': [['x', 'y']]}
+    assert stored == config.claims[0]
     config.epochs = 3
     config.dataset.name = 'synthetic'
     with pytest.raises(ConfigError) as error:
@@ -229,7 +229,9 @@ def test_committed_results_go_on_with_todays_config(folder, tmp_path):
     rows = {row['name']: row for row in config.rows}
     for text in (folder / 'results.jsonl').read_text().splitlines():
         result = json.loads(text)
-        assert lines.completed(result).keys() == result.keys()  # migrated: no field is missing
+        missing = lines.completed(result).keys() - result.keys()
+        # Migrated but for what is known only while the predictions exist.
+        assert missing <= {'batch_accuracy_mean', 'batch_accuracy_std'}
         settings = resolve(config, rows[result['row']])
         workdirs.check_row(folder, result, settings, settings_hash(settings))
     config.compute = 'bfloat16'

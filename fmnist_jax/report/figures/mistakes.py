@@ -16,12 +16,13 @@ _LINES, _COLUMNS = 4, 6  # of images, at most
 _MOST_CLASSES = 20  # of a figure: of more classes it shows those with the lowest recall
 
 
-def _names(row):
+def names_of(row):
     """The names of a Row's classes."""
     return catalog.class_names(lines.dataset_of(row.result))
 
 
-def _source(row):
+def source_of(row):
+    """Where the images of a Row's data set are (data.catalog.source)."""
     return catalog.source(lines.dataset_of(row.result))
 
 
@@ -31,23 +32,37 @@ def _by_accuracy(rows):
     return sorted(run, key=lambda row: -row.accuracy.mean)
 
 
+def counts_of(row):
+    """Test images [seed, true class, predicted class] of a Row's seeds that have counts, or None.
+
+    Raises:
+      ConfigError: counts of another shape.
+    """
+    counts = [count for count in (row.result or {}).get('confusion') or () if count is not None]
+    if not counts:
+        return None
+    with refuse_damage(row.name):
+        array = np.array(counts, int)
+        if array.shape[1:] != (len(names_of(row)),) * 2:
+            raise ValueError(f'confusion has shape {array.shape}')
+    return array
+
+
 def best_counts(rows):
-    """(Row, test images [seed, true class, predicted class]) of the best row; or (None, None)."""
-    for row in _by_accuracy(rows):
-        counts = [count for count in row.result.get('confusion') or () if count is not None]
-        if counts:
-            with refuse_damage(row.name):
-                array = np.array(counts, int)
-                if array.shape[1:] != (len(_names(row)),) * 2:
-                    raise ValueError(f'confusion has shape {array.shape}')
-            return row, array
-    return None, None
+    """(Row, `counts_of` it) of the best row that has counts; or (None, None)."""
+    pairs = ((row, counts_of(row)) for row in _by_accuracy(rows))
+    return next(((row, counts) for row, counts in pairs if counts is not None), (None, None))
 
 
-def _rates(counts, axis):
-    """Fraction of the diagonal in each sum over `axis`; NaN for an empty sum."""
+def class_rates(counts):
+    """(recall, precision) [..., class] of counts [..., true class, predicted class].
+
+    Recall: of the images of a class, the fraction taken for it. Precision: of the images taken for
+    a class, the fraction that belong to it. NaN without images.
+    """
     with np.errstate(invalid='ignore'):
-        return np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis)
+        right = np.diagonal(counts, axis1=-2, axis2=-1)
+        return right / counts.sum(-1), right / counts.sum(-2)
 
 
 def _shown(recalls):
@@ -69,9 +84,9 @@ def confusion(rows):
     total = counts.sum(0)
     with np.errstate(invalid='ignore'):
         fractions = total / total.sum(1, keepdims=True)
-    recall, precision = _rates(total, 1), _rates(total, 0)
+    recall, precision = class_rates(total)
     shown, of_all = _shown(recall)
-    names, size = [_names(row)[k] for k in shown], len(shown)
+    names, size = [names_of(row)[k] for k in shown], len(shown)
     fractions = fractions[np.ix_(shown, shown)]
     title = f'Confusion matrix of the best row, {row.name}'
     plot = style.new(5.9, title, left=1.1, bottom=0.95)
@@ -126,12 +141,12 @@ def class_accuracy(rows):
     row, counts = best_counts(rows)
     if row is None:
         return None
-    seeds = 100 * _rates(counts, 2)  # [S, classes]
+    seeds = 100 * class_rates(counts)[0]  # [S, classes]
     means = seeds.mean(0)
     order = [k for k in np.argsort(-means, kind='stable') if not np.isnan(means[k])]
     of_all = _shown(means[order])[1]
     order = order[-_MOST_CLASSES:]
-    names = [_names(row)[k] for k in order]
+    names = [names_of(row)[k] for k in order]
     title = f'Accuracy by class of the best row, {row.name}'
     plot = style.new(0.9 + 0.29 * len(order), title, style.width_of(names), right=0.6, top=0.32)
     axes = plot.add_subplot()
@@ -160,11 +175,11 @@ def _best_predictions(rows, workdir, data_dir):
         paths = [pathlib.Path(workdir) / file for file in row.result.get('predictions') or ()]
         if not paths or not all(path.is_file() for path in paths):
             continue
-        labels = arrays.labels_at_hand(_source(row), data_dir)
+        labels = arrays.labels_at_hand(source_of(row), data_dir)
         if labels is None:
             return None, f'the test labels of {row.dataset} are not at hand (see --data_dir)', None
         probs = np.concatenate([arrays.load(path) for path in paths]).astype(np.float32)
-        classes = len(_names(row))
+        classes = len(names_of(row))
         if probs.shape[1:] != (len(labels), classes):
             raise DataError(
                 f'{paths[0]}: predictions of shape {list(probs.shape)}, expected '
@@ -190,7 +205,7 @@ def surest_mistakes(rows, workdir, data_dir=None):
     row, probs, labels = _best_predictions(rows, workdir, data_dir)
     if row is None:
         return None, probs
-    images = arrays.images_at_hand(_source(row), data_dir)
+    images = arrays.images_at_hand(source_of(row), data_dir)
     if images is None:
         return None, f'the test images of {row.dataset} are not at hand'
     if len(images) != len(labels):
@@ -198,7 +213,7 @@ def surest_mistakes(rows, workdir, data_dir=None):
     wrong = surest(probs, labels, _LINES * _COLUMNS)
     if not wrong:
         return None, f'row {row.name} makes none'
-    names = _names(row)
+    names = names_of(row)
     title = f'Wrong with most confidence: the best row, {row.name}'
     plot = _sheet(title, images, [(i, names[k], p, names[labels[i]]) for i, k, p in wrong])
     mean = f'mean probability of {len(probs)} seeds' if len(probs) > 1 else 'one seed'

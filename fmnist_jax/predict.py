@@ -20,7 +20,7 @@ from fmnist_jax.errors import ConfigError, DataError
 
 _SHOWN = 3  # most probable classes of an image, as text
 _PICTURES = ('.png', '.svg')  # the endings of --show
-_UNSURE_BELOW = 0.8  # experiments/photos/table.md: of what is surer, at most 5 % is wrong
+UNSURE_BELOW = 0.8  # experiments/photos/table.md: of what is surer, at most 5 % is wrong
 
 
 def _parser():
@@ -47,7 +47,7 @@ def _parser():
     add(
         '--unsure_below',
         type=fraction,
-        default=_UNSURE_BELOW,
+        default=UNSURE_BELOW,
         metavar='P',
         help='mark images whose most probable class has less than this (default %(default)s)',
     )
@@ -84,7 +84,7 @@ def look(files, dataset, invert='auto', centre=True):
     return views, unreadable
 
 
-def predict(networks, views, unsure_below=_UNSURE_BELOW):
+def predict(networks, views, unsure_below=UNSURE_BELOW):
     """Classes and probabilities of the images of files.
 
     Args:

@@ -1,8 +1,12 @@
 """Classifies photos or IDX files with a trained row, with calibrated probabilities.
 
+    python -m fmnist_jax.predict shoe.jpg shirt.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max shoe.jpg shirt.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max --format=json *.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max images-idx3-ubyte.gz
+
+Without a workdir, three small networks answer that come with the package: the base CNN of report
+004 (fmnist_jax/results/base_cnn/README.md).
 
 The probabilities are the mean over the row's seeds. Each seed's logits are divided by the row's
 temperature, so each network is calibrated. Their mean is a little too modest; the printed
@@ -27,7 +31,9 @@ def _parser():
     parser = Parser(prog='python -m fmnist_jax.predict', description=__doc__)
     add = parser.add_argument
     add('files', nargs='+', type=path, metavar='FILE', help='PNG, JPEG, WebP, TIFF, GIF, BMP, IDX')
-    add('--workdir', type=path, required=True, help='where the row was trained: runs/lenet')
+    add(
+        '--workdir', type=path, help="where the row was trained: runs/lenet; default: the package's"
+    )
     add('--row', help='name of the row; default: the only one of the workdir')
     add(
         '--invert',
@@ -61,22 +67,31 @@ def _parser():
 
 
 def look(files, dataset, invert='auto', centre=True):
-    """([(file, data.photos.View)], one message for each file that cannot be read).
+    """Reads files as the networks know images.
 
     Args:
       files: paths.
-      dataset: name of the data set whose images the networks know.
-      invert, centre: see data.photos.view. An IDX file is taken as it is.
+      dataset: settings.dataset of the networks.
+      invert, centre: see data.photos.view. An IDX file is taken as it is. Networks of colour or of
+        the user's own images know photos as they are, see data.own.read_photo.
+
+    Returns:
+      ([(file, data.photos.View)], one message for each file that cannot be read).
 
     Raises:
       DataError: no file can be read.
     """
-    from fmnist_jax.data import photos
+    from fmnist_jax.data import catalog, own, photos
 
+    side, _, *colours = catalog.image_shape(dataset)
     views, unreadable = [], []
     for file in files:
         try:
-            views.append((file, photos.view(file, invert, centre, dataset)))
+            if catalog.is_light_on_black(dataset):
+                view = photos.view(file, invert, centre, dataset.name)
+            else:  # as the network's own images were read
+                view = photos.View(own.read_photo(file, side, 3 if colours else 1)[None])
+            views.append((file, view))
         except DataError as error:
             unreadable.append(str(error))
     if not views:
@@ -195,8 +210,8 @@ def _main(arguments):
         raise ConfigError(f'--show={options.show}: there is no folder {options.show.parent}')
     from fmnist_jax.results import networks as trained  # after the flags: JAX takes a second
 
-    networks = trained.of_row(options.workdir, options.row)
-    dataset = networks.settings.dataset.name
+    networks = trained.of_row(options.workdir or trained.SHIPPED, options.row)
+    dataset = networks.settings.dataset
     views, unreadable = look(options.files, dataset, options.invert, not options.whole)
     predictions, seeds = predict(networks, views, options.unsure_below)
     show = {'text': _print_text, 'json': _print_json}[options.format]

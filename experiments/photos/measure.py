@@ -49,7 +49,7 @@ def measure(networks, images, labels, kind, seed):
             file.write_bytes(kind(np.random.default_rng((seed, k)), image))
         for name in ('whole', 'found'):
             views, unreadable = predict.look(
-                files, networks.settings.dataset.name, centre=name == 'found'
+                files, networks.settings.dataset, centre=name == 'found'
             )
             if unreadable:
                 raise ConfigError('; '.join(unreadable))

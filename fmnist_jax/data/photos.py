@@ -13,6 +13,7 @@ from fmnist_jax.files import local_path
 
 SIDE = 28  # pixels
 _ITEM_SIDE = {'fashion_mnist': 28, 'synthetic': 28, 'mnist': 20}  # as their authors centred items
+_ITEM_SIDE |= {'kmnist': 28, 'emnist/letters': 24, 'emnist/balanced': 24}
 _GARMENTS = ('fashion_mnist', 'synthetic')  # negated photos of items on white; others are writing
 _CLOSE = 0.05 * 255  # opacity that is background
 _DARK = 64  # levels of 255: a darker background is that of the data set, not of a shop's photo

@@ -21,6 +21,7 @@ _GAP = 0.02  # of the item: smaller holes are prints or reflections, larger ones
 _BESIDE = 0.3  # of the item's size: what is larger and apart is another item
 _FILLED = 0.97  # of its box: then it is a rectangle
 _DARK = 64  # levels of 255: a darker background tells little about the light
+_SMALLEST = 4  # pixels: in a smaller picture nothing is searched
 _TINY = 40  # pixels: such a picture is not smoothed
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -106,6 +107,8 @@ def _scale(window):
 def _search(photo, window):
     """The _Found in a window (top, bottom, left, right) of a photo, uint8 [H, W, 3], or None."""
     top, bottom, left, right = window
+    if min(bottom - top, right - left) < _SMALLEST:
+        return None
     scale = _scale(window)
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     part = Image.fromarray(photo[top:bottom, left:right])
@@ -125,6 +128,8 @@ def _search(photo, window):
         if known.mean() < 0.05:
             break
     mask &= _lengths(picture - surface, inverse) > limit  # smoothing widens an item
+    if not mask.any():
+        return None
     gaps, count = ndimage.label(~mask)
     sizes = ndimage.sum_labels(~mask, gaps, range(count + 1))
     mask = mask | (sizes < _GAP * mask.sum())[gaps]

@@ -120,6 +120,22 @@ def test_an_item_at_the_edge_is_told():
     assert item.is_cut and item.box[1] == SHAPE[0]
 
 
+def test_pictures_of_any_size_and_content_are_searched():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width = rng.integers(1, 60, 2)
+        picture = np.full((height, width, 3), rng.integers(256), np.uint8)
+        top, left = rng.integers(0, (height, width))
+        inside = picture[top : top + rng.integers(1, 60), left : left + rng.integers(1, 60)]
+        inside[:] = rng.integers(256)
+        inside[rng.random(inside.shape) < 0.1] = rng.integers(256)
+        item = items.find(picture)
+        if item is not None:
+            first, last, leftmost, rightmost = item.box
+            assert 0 <= first < last <= height and 0 <= leftmost < rightmost <= width
+            assert item.mask.any() and item.tones.shape == item.mask.shape
+
+
 @pytest.mark.parametrize(
     'picture',
     [

@@ -11,8 +11,9 @@ Without a workdir, three small networks answer that come with the package: the b
 The probabilities are the mean over the row's seeds. Each seed's logits are divided by the row's
 temperature, so each network is calibrated. Their mean is a little too modest; the printed
 calibration error on the test images says how much.
-A photo should show one item before a plain background. The networks know no other images, and
-their probabilities are calibrated for such images only.
+A photo should show one item. The command finds it and says what it did; `--show=out.png` draws what
+the networks see. Their probabilities are calibrated for images like those of the data set;
+experiments/photos/table.md has measurements with photos.
 """
 
 import json
@@ -22,6 +23,8 @@ from fmnist_jax.config.cli import Parser, exit_code, fraction, path, say
 from fmnist_jax.errors import ConfigError, DataError
 
 _SHOWN = 3  # most probable classes of an image, as text
+_PICTURES = ('.png', '.svg')  # the endings of --show
+UNSURE_BELOW = 0.8  # experiments/photos/table.md: of what is surer, at most 5 % is wrong
 
 
 def _parser():
@@ -36,87 +39,105 @@ def _parser():
         '--invert',
         choices=('auto', 'yes', 'no'),
         default='auto',
-        help='the networks know light items on black; auto inverts a photo whose border is light, '
-        'and no IDX file',
+        help='the networks know light items on black; auto inverts a photo, unless its item is '
+        'lighter than a dark background or nearly white; no IDX file',
     )
     add(
         '--whole',
         action='store_true',
-        help='scale the whole photo. Default: cut to the item and scale it to fill the image, as '
-        'the data set was made',
+        help='scale the whole photo. Default: find the item, cut it out and scale it to fill the '
+        'image, as the data set was made',
     )
     add('--centre', action='store_true', help='the default; kept for older scripts')
     add('--format', choices=('text', 'json'), default='text')
     add(
         '--unsure_below',
         type=fraction,
-        default=0.5,
+        default=UNSURE_BELOW,
         metavar='P',
-        help='mark images whose most probable class has less than this (default 0.5)',
+        help='mark images whose most probable class has less than this (default %(default)s)',
+    )
+    add(
+        '--show',
+        type=path,
+        metavar='FILE',
+        help='draw each photo, what the networks see of it, and the most probable classes: out.png',
     )
     return parser
 
 
-def _predictions(file, probs, class_names, unsure_below):
-    """One dict for each image of a file."""
-    best = probs.argmax(-1)
-    return [
-        {
-            'file': str(file),
-            'index': index,
-            'class': class_names[k],
-            'probability': round(float(row[k]), 4),
-            'unsure': bool(row[k] < unsure_below),
-            'probabilities': {
-                name: round(float(p), 4) for name, p in zip(class_names, row, strict=True)
-            },
-        }
-        for index, (row, k) in enumerate(zip(probs, best, strict=True))
-    ]
-
-
-def predict(networks, files, invert='auto', centre=True, unsure_below=0.5):
-    """Classes and probabilities of the images in files.
+def look(files, dataset, invert='auto', centre=True):
+    """Reads files as the networks know images.
 
     Args:
-      networks: results.networks.Networks.
       files: paths.
-      invert, centre: see data.photos.read. An IDX file is taken as it is. Networks of colour or of
+      dataset: settings.dataset of the networks.
+      invert, centre: see data.photos.view. An IDX file is taken as it is. Networks of colour or of
         the user's own images know photos as they are, see data.own.read_photo.
-      unsure_below: an image is marked as unsure if its best class has less.
 
     Returns:
-      (one dict for each image; the seeds whose networks were used; one message for each file that
-      cannot be read).
+      ([(file, data.photos.View)], one message for each file that cannot be read).
 
     Raises:
-      DataError: no file can be read, or every seed has diverged.
+      DataError: no file can be read.
     """
-    import numpy as np
-
     from fmnist_jax.data import catalog, own, photos
-    from fmnist_jax.results import networks as trained
 
-    dataset = networks.settings.dataset
     side, _, *colours = catalog.image_shape(dataset)
-    read, unreadable = [], []
+    views, unreadable = [], []
     for file in files:
         try:
             if catalog.is_light_on_black(dataset):
-                images = photos.read(file, invert, centre, dataset.name)
+                view = photos.view(file, invert, centre, dataset.name)
             else:  # as the network's own images were read
-                images = own.read_photo(file, side, 3 if colours else 1)[None]
-            read.append((file, images))
+                view = photos.View(own.read_photo(file, side, 3 if colours else 1)[None])
+            views.append((file, view))
         except DataError as error:
             unreadable.append(str(error))
-    if not read:
+    if not views:
         raise DataError('; '.join(unreadable))
-    probs, seeds = trained.ensemble(networks, np.concatenate([images for _, images in read]))
-    ends = np.cumsum([len(images) for _, images in read])
-    predictions = []
-    for (file, _), part in zip(read, np.split(probs, ends[:-1]), strict=True):
-        predictions += _predictions(file, part, networks.class_names, unsure_below)
-    return predictions, seeds, unreadable
+    return views, unreadable
+
+
+def predict(networks, views, unsure_below=UNSURE_BELOW):
+    """Classes and probabilities of the images of files.
+
+    Args:
+      networks: results.networks.Networks.
+      views: [(file, data.photos.View)], from `look`.
+      unsure_below: an image is unsure if its best class has less, or if no item was found.
+
+    Returns:
+      (one dict for each image; the seeds whose networks were used).
+
+    Raises:
+      DataError: every seed has diverged.
+    """
+    import numpy as np
+
+    from fmnist_jax.results import networks as trained
+
+    probs, seeds = trained.ensemble(networks, np.concatenate([view.images for _, view in views]))
+    names = networks.class_names
+    places = [(file, view, k) for file, view in views for k in range(len(view.images))]
+    predictions = [
+        {
+            'file': str(file),
+            'index': index,
+            'note': view.note,
+            'class': names[row.argmax()],
+            'probability': round(float(row.max()), 4),
+            'unsure': bool(view.is_doubtful or row.max() < unsure_below),
+            'probabilities': {name: round(float(p), 4) for name, p in zip(names, row, strict=True)},
+        }
+        for (file, view, index), row in zip(places, probs, strict=True)
+    ]
+    return predictions, seeds
+
+
+def _best(prediction):
+    """[(class, probability)] of the most probable classes of an image."""
+    return sorted(prediction['probabilities'].items(), key=lambda item: -item[1])[:_SHOWN]
 
 
 def _temperature_text(networks):
@@ -145,10 +166,11 @@ def _print_text(networks, predictions, seeds, unsure_below):
     several = {p['file'] for p in predictions if p['index']}
     for prediction in predictions:
         file, index = prediction['file'], prediction['index']
-        best = sorted(prediction['probabilities'].items(), key=lambda item: -item[1])[:_SHOWN]
-        answer = ', '.join(f'{name} {p:.2f}' for name, p in best)
+        answer = ', '.join(f'{name} {p:.2f}' for name, p in _best(prediction))
         where = f'{file}[{index}]' if file in several else file
         print(f'{where}: {"unsure: " if prediction["unsure"] else ""}{answer}')
+        if prediction['note']:
+            print(f'  {prediction["note"]}')
 
 
 def _print_json(networks, predictions, seeds, unsure_below):
@@ -166,16 +188,36 @@ def _print_json(networks, predictions, seeds, unsure_below):
     print(json.dumps(about | {'images': predictions}, indent=1))
 
 
+def _show(path, views, predictions):
+    """Draws --show; says if that leaves images out."""
+    from fmnist_jax.report.figures import seen
+
+    images = [(view, index) for _, view in views for index in range(len(view.images))]
+    pictures = [
+        seen.Seen(p['file'], view.photo, view.box, view.images[index], _best(p), p['unsure'])
+        for (view, index), p in zip(images, predictions, strict=True)
+    ]
+    seen.write(path, pictures[: seen.MOST])
+    if len(pictures) > seen.MOST:
+        say(f'{path}: the first {seen.MOST} of {len(pictures)} images')
+
+
 def _main(arguments):
     options = _parser().parse_args(arguments)
+    if options.show and options.show.suffix not in _PICTURES:
+        raise ConfigError(f'--show={options.show}: expected a file that ends in .png or .svg')
+    if options.show and not options.show.parent.is_dir():
+        raise ConfigError(f'--show={options.show}: there is no folder {options.show.parent}')
     from fmnist_jax.results import networks as trained  # after the flags: JAX takes a second
 
     networks = trained.of_row(options.workdir or trained.SHIPPED, options.row)
-    predictions, seeds, unreadable = predict(
-        networks, options.files, options.invert, not options.whole, options.unsure_below
-    )
+    dataset = networks.settings.dataset
+    views, unreadable = look(options.files, dataset, options.invert, not options.whole)
+    predictions, seeds = predict(networks, views, options.unsure_below)
     show = {'text': _print_text, 'json': _print_json}[options.format]
     show(networks, predictions, seeds, options.unsure_below)
+    if options.show:
+        _show(options.show, views, predictions)
     for message in unreadable:
         say(f'error: {message}')
     if unreadable:

@@ -13,6 +13,7 @@ from trained_for_tests import DATASET
 from fmnist_jax import predict
 from fmnist_jax.data import datasets
 from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.report.figures import seen
 from fmnist_jax.results import networks as kept_networks
 from fmnist_jax.train import calibration
 
@@ -60,18 +61,19 @@ def test_json_tells_every_probability(trained, files, capsys):
         assert list(image['probabilities']) == list(CLASS_NAMES['synthetic'])
         np.testing.assert_allclose(list(image['probabilities'].values()), expected, atol=1e-3)
         assert image['class'] == CLASS_NAMES['synthetic'][expected.argmax()]
-        assert image['unsure'] == (image['probability'] < 0.5)
+        assert image['unsure'] == (image['probability'] < 0.8)
     assert sum(image['unsure'] for image in said['images']) > 0
 
 
 def test_text_names_the_class_and_marks_the_unsure(trained, files, capsys):
     code, out, _ = run(capsys, trained, *files, '--unsure_below=0')
     assert code == 0 and 'unsure:' not in out.split('\n', 2)[2]
-    heading, how, first, second, *_ = out.splitlines()
+    heading, how, first, note, second, *_ = out.splitlines()
     assert heading == 'fcn, mean of 3 networks (seeds 0, 1, 2)'
     assert how.startswith('temperature ') and 'fitted on validation images' in how
     assert 'calibration error of the mean' not in how  # a seed joined later: not measured
     assert first.startswith(f'{files[0]}: ') and first.count(',') == 2
+    assert note == '  already 28x28: taken whole, inverted'
     assert second.startswith(f'{files[1]}[0]: ')
     _, out, _ = run(capsys, trained, *files, '--unsure_below=1')
     assert out.count(': unsure: ') == 37
@@ -84,14 +86,64 @@ def test_a_row_without_validation_says_so(trained, files, capsys):
     assert 'temperature 1: no validation images to fit it on, so probabilities as trained' in out
 
 
-def test_invert_and_whole_are_obeyed(trained, files, capsys):
-    def probabilities(*flags):
-        _, out, _ = run(capsys, trained, files[0], '--format=json', *flags)
-        return json.loads(out)['images'][0]['probabilities']
+def test_invert_and_whole_are_obeyed(trained, tmp_path, capsys):
+    photo = tmp_path / 'photo.png'
+    Image.fromarray(np.pad(255 - DATASET.test_images[0], 20, constant_values=255)).save(photo)
 
-    asked, right = probabilities('--invert=no'), probabilities()
-    assert asked != right == probabilities('--invert=yes') == probabilities('--centre')
-    assert probabilities('--whole') != right
+    def answer(*flags):
+        _, out, _ = run(capsys, trained, photo, '--format=json', *flags)
+        (image,) = json.loads(out)['images']
+        return image['note'], image['probabilities']
+
+    (note, asked), right = answer('--invert=no'), answer()
+    assert note.startswith('item of ') and right[0] == f'{note}, inverted'
+    assert asked != right[1] and right == answer('--invert=yes') == answer('--centre')
+    note, whole = answer('--whole')
+    assert note == 'inverted' and whole != right[1]
+
+
+def test_an_empty_photo_is_unsure_and_says_why(trained, files, tmp_path, capsys):
+    empty = tmp_path / 'empty.png'
+    Image.new('L', (60, 40), 200).save(empty)
+    code, out, _ = run(capsys, trained, empty, '--unsure_below=0')
+    assert code == 0 and f'{empty}: unsure: ' in out
+    assert '  no item stands out: the whole photo, inverted\n' in out
+    _, out, _ = run(capsys, trained, empty, files[1], '--format=json', '--unsure_below=0')
+    first, second, *_ = json.loads(out)['images']
+    assert first['unsure'] and first['note'].startswith('no item') and second['note'] == ''
+
+
+def test_show_draws_what_the_networks_see(trained, files, tmp_path, capsys, monkeypatch):
+    picture = tmp_path / 'out.png'
+    code, _, err = run(capsys, trained, files[0], f'--show={picture}')
+    assert (code, err) == (0, '')
+    with Image.open(picture) as drawn:
+        one = drawn.size
+        pixels = np.asarray(drawn.convert('RGB')).reshape(-1, 3)
+    assert (pixels == (0, 114, 178)).all(-1).any() or (pixels == (213, 94, 0)).all(-1).any()
+    monkeypatch.setattr(seen, 'MOST', 3)
+    code, _, err = run(capsys, trained, *files, f'--show={picture}')
+    assert code == 0 and err == f'{picture}: the first 3 of 37 images\n'
+    with Image.open(picture) as drawn:
+        assert drawn.height > 2 * one[1] and drawn.width == one[0]
+    drawing = tmp_path / 'out.svg'
+    run(capsys, trained, files[0], f'--show={drawing}')
+    text = drawing.read_text()
+    assert files[0] in text and text.count('<image') == 2  # the photo and the network's image
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('out.doc', 'expected a file that ends in .png or .svg'),
+        ('no/out.png', 'there is no folder '),
+    ],
+)
+def test_a_wrong_file_to_show_is_told_before_the_work(
+    trained, files, tmp_path, capsys, name, message
+):
+    code, out, err = run(capsys, trained, files[0], f'--show={tmp_path / name}')
+    assert (code, out) == (2, '') and message in err
 
 
 def test_a_bad_file_costs_no_answer_about_the_others(trained, files, tmp_path, capsys):
@@ -105,7 +157,8 @@ def test_a_bad_file_costs_no_answer_about_the_others(trained, files, tmp_path, c
 def test_sigmoid_rows_say_that_probabilities_need_not_sum_to_one(trained, files, capsys):
     networks = kept_networks.of_row(trained, 'a row/1')
     networks.settings.loss = 'sigmoid'
-    predictions, seeds, _ = predict.predict(networks, files[:1], centre=False)
+    views, _ = predict.look(files[:1], networks.settings.dataset, centre=False)
+    predictions, seeds = predict.predict(networks, views)
     logits = kept_networks.seed_logits(
         networks.settings, networks.variables, DATASET.test_images[:1]
     )

@@ -62,12 +62,51 @@ def test_light_backgrounds_are_inverted_by_default(tmp_path):
 def test_centred_items_fill_the_image_as_in_the_data_set(tmp_path, dataset, side):
     noisy = item(shape=(90, 60), box=(5, 45, 2, 22), background=250, tone=30)
     noisy[::7, ::5] += 3  # within 5 % of the background is background
-    (image,) = photos.read(saved(tmp_path, noisy), centre=True, dataset=dataset)
-    first, last, left, right = extent(image, 5)
+    view = photos.view(saved(tmp_path, noisy), centre=True, dataset=dataset)
+    first, last, left, right = extent(view.images[0])
     assert (last - first + 1, right - left + 1) == (side, side // 2)
     assert first == (28 - side) // 2 and left == (28 - side // 2) // 2
+    assert view.note == 'item of 20x40 pixels at (2, 5), inverted' and not view.is_doubtful
+    assert view.box == (5, 45, 2, 22) and view.photo.shape == (90, 60, 3)
+
+
+def test_a_photo_without_an_item_says_so(tmp_path):
     empty = saved(tmp_path, np.full((50, 30), 255, np.uint8))
-    assert (photos.read(empty, centre=True) == 0).all()
+    view = photos.view(empty, centre=True)
+    assert (view.images == 0).all() and view.is_doubtful and view.box is None
+    assert view.note == 'no item stands out: the whole photo, inverted'
+    assert not photos.view(empty).is_doubtful  # nothing was looked for
+
+
+@pytest.mark.parametrize(
+    ('background', 'tone', 'dataset', 'expected'),
+    [
+        (240, 60, 'fashion_mnist', 195),  # a shop's photo
+        (20, 180, 'fashion_mnist', 180),  # as in the data set
+        (120, 180, 'fashion_mnist', 75),
+        (120, 60, 'fashion_mnist', 195),
+        (60, 30, 'fashion_mnist', 225),
+        (150, 230, 'fashion_mnist', 230),  # white garments are not in the data set
+        (120, 180, 'mnist', 180),  # chalk
+        (200, 140, 'mnist', 115),  # pencil
+    ],
+)
+def test_an_item_is_inverted_where_the_data_set_would(
+    tmp_path, background, tone, dataset, expected
+):
+    picture = item((120, 100), (30, 90, 30, 70), background, tone)
+    (image,) = photos.read(saved(tmp_path, picture), centre=True, dataset=dataset)
+    assert image[14, 14] == expected and image[0, 0] == 0
+    for how, asked in (('yes', 255 - tone), ('no', tone)):
+        (image,) = photos.read(saved(tmp_path, picture), how, centre=True, dataset=dataset)
+        assert image[14, 14] == asked
+
+
+def test_a_photo_of_28_by_28_pixels_is_not_cut(tmp_path):
+    picture = item((28, 28), (10, 20, 10, 20), 0, 200)
+    view = photos.view(saved(tmp_path, 255 - picture), centre=True)
+    np.testing.assert_array_equal(view.images[0], picture)
+    assert view.note == 'already 28x28: taken whole, inverted' and not view.is_doubtful
 
 
 def test_colours_transparency_turns_and_16_bits(tmp_path):
@@ -85,6 +124,7 @@ def test_colours_transparency_turns_and_16_bits(tmp_path):
     exif[0x0112] = 3  # upside down
     turned = saved(tmp_path, Image.fromarray(corner), 'e.png', exif=exif)
     np.testing.assert_array_equal(photos.read(turned)[0], corner[::-1, ::-1])
+    assert photos.view(turned).note == 'turned upright, already 28x28: taken whole'
 
 
 def transparent(item_tone, around=0, opacity=255):
@@ -98,21 +138,28 @@ def transparent(item_tone, around=0, opacity=255):
 def test_what_is_opaque_is_the_item_and_the_rest_is_background(tmp_path, around):
     expected = item((28, 28), (10, 20, 6, 16), 0, 200)
     light = saved(tmp_path, transparent(200, around))
+    white = photos.read(saved(tmp_path, transparent(230, around), 'd.png'))
+    np.testing.assert_array_equal(white[0][10:20, 6:16], 230)  # not inverted
     dark = saved(tmp_path, transparent(55, around), 'b.png')
-    for read in (photos.read(light), photos.read(light, 'no'), photos.read(dark)):
-        np.testing.assert_array_equal(read[0], expected)
+    for read in (photos.read(light, 'no'), photos.read(dark), photos.read(light, 'yes') + 145):
+        np.testing.assert_array_equal(read[0][10:20, 6:16], 200)
+    np.testing.assert_array_equal(photos.read(dark)[0], expected)
     np.testing.assert_allclose(photos.read(dark, 'no')[0] * (200 / 55), expected)
-    half = photos.read(saved(tmp_path, transparent(200, around, 51), 'c.png'))
+    half = photos.read(saved(tmp_path, transparent(200, around, 51), 'c.png'), 'no')
     np.testing.assert_array_equal(half[0], expected // 5)
 
 
 def test_a_transparent_photo_is_centred_by_its_opacity(tmp_path):
-    picture = transparent(200)
-    picture[10:20, 6:10, :3] = 0  # a part of the item is as dark as the background
-    (image,) = photos.read(saved(tmp_path, picture), centre=True)
-    assert (image[:, :10] == 0).all() and (image[:, 13:] == 200).all()
-    nothing = saved(tmp_path, np.zeros((28, 28, 4), np.uint8), 'b.png')
-    assert (photos.read(nothing, centre=True) == 0).all()
+    picture = transparent(55)
+    picture[10:20, 6:10, :3] = 255  # a part of the item is as dark as the background will be
+    view = photos.view(saved(tmp_path, picture), centre=True)
+    (image,) = view.images
+    assert (image[:, :9] == 0).all() and (image[3:-3, 14:] == 200).all()
+    expected = 'item of 10x10 pixels at (6, 10), inverted, transparent background left out'
+    assert view.note == expected
+    assert (view.photo[0, 0] == 255).all()
+    nothing = photos.view(saved(tmp_path, np.zeros((28, 28, 4), np.uint8), 'b.png'), centre=True)
+    assert (nothing.images == 0).all() and nothing.is_doubtful
 
 
 def test_transparent_spots_within_an_opaque_border_are_white(tmp_path):

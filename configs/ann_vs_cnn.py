@@ -9,7 +9,8 @@ The report shows that the latter overfits; the history of both rows has the accu
 The report's text gives 64 filters for the base CNN's second and third layer, its listing gives 32.
 We follow the listing, because its 28,394 parameters fit.
 
-All 60,000 images train in batches of 64 for 20 epochs with Keras' RMSprop 0.001. The validation set
+All 60,000 images train in batches of 64 for 20 epochs with RMSprop 0.001. The rule is that of
+Keras 3; configs/rmsprop_rules.py compares it with the one of the report's Keras. The validation set
 is the test set. The reported number is the accuracy after the last epoch. The tuning grids
 (configs/tuning_1_layer.py, tuning_2_layers.py, tuning_3_layers.py) share these settings. The best
 CNN has 91.05 % in the grids and 90.63 % here: two runs of the same network.
@@ -18,7 +19,7 @@ The report does not give the strength and place of L2. (`l2` is twice Keras' num
 0.002 on the dense layers' kernels: of the choices in configs/cnn_l2.py, its losses are nearest to
 the report's. Two rows of ours use a tenth of that on every parameter. The ANN uses 0.0002 on every
 parameter. Four rows of ours use no L2 or ten times as much; on MNIST only 0.0002 is consistent
-with the report's number.
+with the report's number, so that number counts as calibrated.
 
 Two more rows of ours test what the report says in passing: that cross-entropy suits classification
 and mean squared error regression (section 4.3), and that augmentation by rotating, shifting,
@@ -85,6 +86,8 @@ def get_config():
     """Fourteen rows of 20 epochs."""
     config = base.get_config()
     config.title = 'Report 004: ANN against CNN'
+    config.report = '004'
+    config.num_seeds = 5
     config.epochs = 20
     config.batch_size = 64
     config.dataset.num_validation = 0
@@ -94,7 +97,7 @@ def get_config():
     config.optimizer.learning_rate = 0.001
     config.optimizer.l2 = 0.002
     config.rows = (
-        row('ann_mnist', ANN | MNIST, 0.9775, {'parameters': 535_818}),
+        row('ann_mnist', ANN | MNIST, 0.9775, {'parameters': 535_818}, calibrated_on='L2'),
         row('ann_fashion_mnist', ANN, 0.8803, {'parameters': 535_818, 'minus_ann_mnist': -0.0972}),
         row(
             'cnn_mnist',
@@ -124,6 +127,7 @@ def get_config():
                 ANN | strength | {'dataset.name': dataset},
                 number,
                 repeats=True,
+                calibrated_on='L2' * (dataset == 'mnist'),
             )
             for dataset, number in (('mnist', 0.9775), ('fashion_mnist', 0.8803))
             for name, strength in ANN_L2.items()

@@ -30,6 +30,7 @@ def get_config():
     """Sixteen rows of 20 epochs; two minutes per row and seed on one CPU core."""
     config = ann_vs_cnn.get_config()
     config.title = 'Report 004: strength and place of L2'
+    config.num_seeds = 3
     config.model.name = 'tuned_cnn'
     config.claims = ()
     config.rows = tuple(
@@ -39,6 +40,7 @@ def get_config():
             grid[widths, dense][1],
             {'loss': grid[widths, dense][0]},
             repeats=True,
+            calibrated_on='L2',
         )
         for name, place in L2.items()
         for (widths, dense), grid in NETWORKS.items()

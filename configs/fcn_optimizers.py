@@ -3,14 +3,15 @@
     python -m fmnist_jax.main --config=configs/fcn_optimizers.py
 
 The network is 784-400-400-10 with ReLU. It trains on 54,000 images for 40 epochs with PyTorch's
-constants, in batches of 512 (106 per epoch, as the report says), and validates on 6,000. The
-report's best optimizer is Adam with 0.001 (89.6 %). Its baseline has 87.2 % (SGD 0.03, about 8
-minutes on a T4 GPU).
+constants, in batches of 512, and validates on 6,000. The report does not give the split and the
+batch size. Ours give its 106 batches per epoch. The report's best optimizer is Adam with 0.001
+(89.6 %). Its baseline has 87.2 % (SGD 0.03, about 8 minutes on a T4 GPU).
 
 The report's ± fits the spread over test batches of about 256 images. Ours is over seeds. The report
 does not give momentum (we use none), the initialization (PyTorch's), the tested epoch (the last) or
 the scaling of the images. We standardize with the mean and standard deviation of the training
-pixels, because that gives the report's numbers for SGD (configs/fcn_scaling.py).
+pixels, because that gives the report's numbers for SGD (configs/fcn_scaling.py). Those three
+numbers count as calibrated.
 """
 
 from configs import base
@@ -28,6 +29,7 @@ TABLE = {
     (0.001, 'adam'): (0.896, 0.020),
     (0.001, 'sgd'): (0.769, 0.030),
 }
+CALIBRATED = dict.fromkeys(('sgd_0.01', 'sgd_0.001'), 'input scaling')  # and the baseline
 
 CLAIMS = (  # section 4
     claim(
@@ -52,6 +54,12 @@ CLAIMS = (  # section 4
         ('sgd_0.01', 'sgd_0.001'),
     ),
     claim(
+        'Adam converges faster than SGD (here: validation accuracy after 4 of 40 epochs)',
+        *[('adam_0.001', f'sgd_{rate}') for rate in (0.1, 0.01, 0.001)],
+        ('adam_0.001', 'baseline_sgd_0.03'),
+        measure='early_validation_accuracy',
+    ),
+    claim(
         'Adam 0.001 is a slight improvement on the baseline',
         ('adam_0.001', 'baseline_sgd_0.03'),
     ),
@@ -66,6 +74,9 @@ def get_config():
     """Ten rows of 40 epochs; a minute and a half per row of 5 seeds on two CPU cores."""
     config = base.get_config()
     config.title = 'Report 002: optimizer and learning rate'
+    config.report = '002'
+    config.decimals = 1
+    config.num_seeds = 5
     config.epochs = 40
     config.batch_size = 512
     config.dataset.mean = 0.28604  # of the 60,000 training images' pixels / 255
@@ -78,6 +89,7 @@ def get_config():
             _change('sgd', 0.03),
             reported=0.872,
             also_reported={'plus_minus': 0.021, 'train_seconds': 480},
+            calibrated_on='input scaling',
         ),
         *[
             row(
@@ -85,6 +97,7 @@ def get_config():
                 _change(optimizer, rate),
                 reported=accuracy,
                 also_reported={'plus_minus': plus_minus},
+                calibrated_on=CALIBRATED.get(f'{optimizer}_{rate}', ''),
             )
             for (rate, optimizer), (accuracy, plus_minus) in TABLE.items()
         ],

@@ -9,9 +9,10 @@ shares all other settings with that table. Each other row changes one thing: dro
 abstract), or the activation (the six of section 2; the report's own runs use ReLU). The report
 prints only the number of the base, 89.6 %.
 
-The report leaves these choices open. Ours: dropout after both hidden layers, random normal with
-standard deviation 1 (PyTorch's default), zero biases for both initializations, batch norm before
-the activation, leaky ReLU with slope 0.01, and the identity's gradient for the step function.
+The report leaves these choices open. Ours: Adam 0.001, dropout after both hidden layers, random
+normal with standard deviation 1 (PyTorch's default), zero biases for both initializations, batch
+norm before the activation, leaky ReLU with slope 0.01, and the identity's gradient for the step
+function.
 
 Section 5 aims at more than 90 % here and, with the same network, more than 98 % on MNIST. The last
 three rows test that. `mnist` is the base on MNIST. `mnist_longer` and `longer` use settings of
@@ -29,12 +30,18 @@ MNIST = {  # mean and standard deviation of the training images' pixels / 255
 }
 LONGER = {'epochs': 100, 'schedule.name': 'cosine', 'model.dropout': 0.4}
 SCIKIT_LEARN = ('logistic_regression', 'random_forest', 'gradient_boosting')
+FALLING = {'monotonic': 1.0}  # "Training loss curves decreased monotonically in all trials"
 UNCHANGED = ('dropout_0.2', 'dropout_0.4', 'xavier_uniform')  # "virtually the same performance"
 
 CLAIMS = (  # section 4, and the abstract
     claim(
         'Random normal initialization decreases the accuracy',
         ('base', 'random_normal'),
+    ),
+    claim(
+        'Random normal initialization decreases the validation accuracy',
+        ('base', 'random_normal'),
+        measure='validation_accuracy',
     ),
     claim(
         'Dropout and Xavier uniform show virtually the same accuracy as before (here: half a point '
@@ -60,10 +67,10 @@ def get_config():
     config.optimizer.learning_rate = 0.001
     config.rows = (
         row('base', {}, 0.896, {'plus_minus': 0.02}, repeats=True),  # fcn_optimizers: adam_0.001
-        row('dropout_0.2', {'model.dropout': 0.2}),
-        row('dropout_0.4', {'model.dropout': 0.4}),
-        row('xavier_uniform', {'model.initialization': 'glorot_uniform'}),
-        row('random_normal', {'model.initialization': 'random_normal'}),
+        row('dropout_0.2', {'model.dropout': 0.2}, also_reported=FALLING),
+        row('dropout_0.4', {'model.dropout': 0.4}, also_reported=FALLING),
+        row('xavier_uniform', {'model.initialization': 'glorot_uniform'}, None, FALLING),
+        row('random_normal', {'model.initialization': 'random_normal'}, None, FALLING),
         row('batch_norm', {'model.batch_norm': True}),
         row('linear', {'model.activation': 'linear'}),
         row('step', {'model.activation': 'step'}),

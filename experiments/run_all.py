@@ -1,12 +1,13 @@
 """Runs every table of the five reports within a time limit and keeps finished rows.
 
-    python experiments/run_all.py --minutes=25 --num_seeds=10
+    python experiments/run_all.py --minutes=25
     python experiments/run_all.py --minutes=480 -- --pretrained=weights.h5 --fresh=conv_pw_13
 
 Each table is one call of fmnist_jax.main with the workdir experiments/<config>/; quick tables come
 first. When the time is up, the script stops the running row; the same command resumes it from its
-last checkpoint. Rows with fewer than --num_seeds seeds get the missing seeds. Flags after `--` go
-to every call of fmnist_jax.main, but not to the script of scikit-learn's classifiers.
+last checkpoint. Every row of a table gets the number of seeds that its config declares, or
+--num_seeds, whatever its verdict is. Flags after `--` go to every call of fmnist_jax.main, but not
+to the script of scikit-learn's classifiers.
 """
 
 import pathlib
@@ -19,7 +20,7 @@ from fmnist_jax.config.cli import Parser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SCRIPTS = {'scikit_learn': 'experiments/scikit_learn/baseline.py'}  # all others are configs
-_CALLS = (  # (config or script, rows)
+_REPORTS = (  # (config or script, rows)
     ('fcn_optimizers', '*'),
     ('fcn_regularization', '*'),
     ('fcn_scaling', '*'),
@@ -36,14 +37,24 @@ _CALLS = (  # (config or script, rows)
     ('tuning_3_layers', '*'),
     ('cnn_variants', '*'),
 )
-TABLES = tuple((name, rows) for name, rows in _CALLS if name not in _SCRIPTS)
+READINGS = (  # of what the reports leave open, after their own tables
+    ('rmsprop_rules', '*'),
+    ('readings_003', '*'),
+    ('readings_002', '*'),
+    ('readings_001', '*'),
+    ('readings_004', '*'),
+    ('readings_000', '*'),
+)
+_CALLS = _REPORTS + READINGS
+TABLES = tuple((name, rows) for name, rows in _REPORTS if name not in _SCRIPTS)
 _SECONDS_TO_START = 30  # with less time left, a table would stop while it still compiles
 _SECONDS_TO_STOP = 60  # after Ctrl-C, for the current call of the compiled loop to end
 
 
 def _command(name, rows, options):
+    seeds = [f'num_seeds={options.num_seeds}'] if options.num_seeds else []
     if name in _SCRIPTS:
-        return [sys.executable, _SCRIPTS[name], f'--num_seeds={options.num_seeds}']
+        return [sys.executable, _SCRIPTS[name], *(f'--{flag}' for flag in seeds)]
     weights = ('--pretrained', '--fresh')  # an error for tables without pretrained weights
     flags = [f for f in options.main_flags if name == 'mobilenet' or not f.startswith(weights)]
     return [
@@ -53,7 +64,7 @@ def _command(name, rows, options):
         f'--config=configs/{name}.py',
         f'--rows={rows}',
         f'--workdir=experiments/{name}',
-        f'--config.num_seeds={options.num_seeds}',
+        *(f'--config.{flag}' for flag in seeds),
         *flags,
     ]
 
@@ -79,7 +90,7 @@ def _run(command, seconds):
 def _options(argv):
     parser = Parser(description=__doc__)
     parser.add_argument('--minutes', type=float, required=True, help='time limit for all tables')
-    parser.add_argument('--num_seeds', type=int, default=5, help='seeds of every row (5)')
+    parser.add_argument('--num_seeds', type=int, help="seeds of every row (its config's number)")
     parser.add_argument('--tables', default='', help='names of tables, comma-separated (all)')
     parser.add_argument('main_flags', nargs='*', metavar='-- FLAG', help='flags of fmnist_jax.main')
     options = parser.parse_args(argv)
@@ -90,7 +101,7 @@ def _options(argv):
         parser.error(f'--tables={",".join(unknown)}: expected some of {", ".join(sorted(known))}')
     if not options.minutes >= 1:  # also true for NaN
         parser.error(f'--minutes={options.minutes:g}: expected 1 or more')
-    if options.num_seeds < 1:
+    if options.num_seeds is not None and options.num_seeds < 1:
         parser.error(f'--num_seeds={options.num_seeds}: expected 1 or more')
     return options
 

@@ -1,4 +1,4 @@
-"""Both frameworks' update rules, written out in NumPy (float64)."""
+"""The frameworks' update rules, written out in NumPy (float64)."""
 
 import types
 
@@ -17,6 +17,8 @@ def optimizer_config(**changes):
         'l2': 0.0,
         'l2_on': 'all',
         'weight_decay': 0.0,
+        'rest_factor': 0.0,
+        'unit_kernels': False,
         'clip_norm': 0.0,
     }
     return types.SimpleNamespace(**fields | changes)
@@ -75,6 +77,14 @@ def keras_rmsprop(config, slots, g, rate, t):
     return slots['m']
 
 
+def keras2_rmsprop(config, slots, g, rate, t):
+    """With momentum, Keras 2 calls ResourceApplyRMSProp, which computes as Keras 3 does."""
+    if config.momentum:
+        return keras_rmsprop(config, slots, g, rate, t)
+    slots['v'] = 0.9 * slots.get('v', 0.0) + 0.1 * g * g
+    return rate * g / (np.sqrt(slots['v']) + 1e-7)
+
+
 def adam_moments(slots, g):
     slots['m'] = 0.9 * slots.get('m', 0.0) + 0.1 * g
     slots['v'] = 0.999 * slots.get('v', 0.0) + 0.001 * g * g
@@ -95,6 +105,7 @@ def keras_adam(config, slots, g, rate, t):
 RULES = {
     'pytorch': {'sgd': pytorch_sgd, 'rmsprop': pytorch_rmsprop, 'adam': pytorch_adam},
     'keras': {'sgd': keras_sgd, 'rmsprop': keras_rmsprop, 'adam': keras_adam},
+    'keras2': {'sgd': keras_sgd, 'rmsprop': keras2_rmsprop, 'adam': keras_adam},
 }
 
 

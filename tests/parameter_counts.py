@@ -15,6 +15,7 @@ PARAMETERS = {
     'mobilenet': 3_217_226,
     'simplified_mobilenet': 136_778,
     'small_resnet': 77_754,  # by hand: 176 + 4,672 + 14,528 + 57,728 + 650
+    'speed_net': 385_534,  # by hand: 180 + 14,528 + 110,976 + 258,560 + 1,290
     'inception_net': 61_858,  # by hand: 176 + 7,152 + 18,840 + 34,400 + 1,290
     'dense_net': 64_600,  # by hand: 132 + 13,056 + 1,860 + 20,832 + 3,120 + 24,720 + 880
     'base_cnn': 28_394,

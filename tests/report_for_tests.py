@@ -27,10 +27,11 @@ def line(name='a', accuracies=(0.90, 0.91, 0.92), **more):
     } | more
 
 
-def fill(workdir, *lines, names='abc', claims=()):
+def fill(workdir, *lines, names='abc', claims=(), report='', calibrated_on=''):
     """A workdir whose config has rows of these names, with result lines for some of them."""
     config = base.get_config()
-    config.rows = tuple(base.row(name, {}, 0.95) for name in names)
+    config.report = report
+    config.rows = tuple(base.row(name, {}, 0.95, calibrated_on=calibrated_on) for name in names)
     workdirs.acquire(workdir, config)
     if claims:
         path = workdir / 'config.json'

@@ -24,7 +24,7 @@ from fmnist_jax.errors import ConfigError, one_line, show
 from fmnist_jax.files import file_name
 
 
-def row(name, change, reported=None, also_reported=None, repeats=False):
+def row(name, change, reported=None, also_reported=None, repeats=False, calibrated_on=''):
     """One row of a table.
 
     Args:
@@ -35,6 +35,8 @@ def row(name, change, reported=None, also_reported=None, repeats=False):
         fractions, losses in nats, times in seconds.
       repeats: `reported` is the number of another row. The row is compared with it, but the number
         counts once among the reports' numbers.
+      calibrated_on: the setting that we chose by this number because the report leaves it open,
+        such as 'L2'. The number is compared, but counted apart.
     """
     return {
         'name': name,
@@ -42,14 +44,15 @@ def row(name, change, reported=None, also_reported=None, repeats=False):
         'reported': reported,
         'also_reported': also_reported or {},
         'repeats': repeats,
+        'calibrated_on': calibrated_on,
     }
 
 
-def claim(text, *comparisons):
+def claim(text, *comparisons, measure='test_accuracy'):
     """A conclusion of a report that the rows of its tables can test.
 
-    The claim holds if the first side is higher than the second in every comparison. A side is one
-    of these:
+    The claim holds if the first side is higher than the second in every comparison. Its p-value is
+    corrected for the claims of all tables with the same `config.report`. A side is one of these:
       - a row's name, or a glob over names: the mean of the rows that match;
       - a list [a, b]: what a gains over b;
       - 'tuning_2_layers:*': rows of that config's results.
@@ -57,8 +60,11 @@ def claim(text, *comparisons):
     Args:
       text: the conclusion, close to the report's words.
       comparisons: pairs (higher, lower), and the results of `not_worse` and `same`.
+      measure: what is compared, a name in results/measures.py: 'test_accuracy',
+        'validation_accuracy', or 'early_validation_accuracy', which shows what learns faster.
     """
-    return {'text': text, 'comparisons': [list(comparison) for comparison in comparisons]}
+    comparisons = [list(comparison) for comparison in comparisons]
+    return {'text': text, 'comparisons': comparisons, 'measure': measure}
 
 
 def not_worse(side, other, margin=0.005):
@@ -67,8 +73,8 @@ def not_worse(side, other, margin=0.005):
 
 
 def same(a, b, margin=0.005):
-    """Two comparisons of a claim: neither side is more than `margin` below the other."""
-    return (not_worse(a, b, margin), not_worse(b, a, margin))
+    """A comparison of a claim, in a tuple: neither side is more than `margin` below the other."""
+    return ((a, b, margin, 'same'),)
 
 
 def uniform(field, low, high, log=False):
@@ -155,8 +161,9 @@ def make_settings(changes=None, config=None, row=None):
     return settings
 
 
+MOST_DECIMALS = 6  # of a reported number in per cent
 _EXPECTED = "expected row(name, {'section.field': value}, reported=0.91)"
-_ROW = {'name', 'change', 'reported', 'also_reported', 'repeats'}
+_ROW = {'name', 'change', 'reported', 'also_reported', 'repeats', 'calibrated_on'}
 
 
 def check_table(config):
@@ -170,12 +177,16 @@ def check_table(config):
         raise ConfigError(f'the config has no {missing[0]}; start from default_config()')
     for name, kind, expected in (
         ('title', str, 'a text'),
+        ('report', str, 'a text'),
+        ('decimals', int, 'a whole number'),
         ('grid', bool, 'True or False'),
         ('rows', (tuple, list), 'a tuple of rows'),
         ('claims', (tuple, list), 'a tuple of claims'),
     ):
         if not isinstance(config[name], kind):
             raise ConfigError(f'config.{name}={show(config[name])}: expected {expected}')
+    if not 0 <= config.decimals <= MOST_DECIMALS:
+        raise ConfigError(f'config.decimals={config.decimals}: expected 0 to {MOST_DECIMALS}')
     if not config.rows:
         raise ConfigError(f'config.rows is empty; {_EXPECTED}')
     for number, one_row in enumerate(config.rows, 1):
@@ -220,6 +231,7 @@ _ROW_CHECKS = (
     ),
     ('also_reported', lambda v: _is_dict(v, _is_number), 'a dict of numbers'),
     ('repeats', lambda v: isinstance(v, bool), 'True or False'),
+    ('calibrated_on', lambda v: isinstance(v, str), 'a text'),
 )
 
 

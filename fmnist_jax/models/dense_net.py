@@ -22,6 +22,7 @@ class DenseNet(nn.Module):
     activation: str = 'relu'
     dropout: float = 0.0  # before the dense layer
     initialization: str = 'he_normal'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -38,4 +39,4 @@ class DenseNet(nn.Module):
             for _ in range(self.blocks):
                 x = jnp.concatenate([x, convolve(x, width, 3)], axis=-1)
         x = layers.Dropout(self.dropout)(layers.GlobalAveragePool()(x), train, batch)
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

@@ -21,6 +21,7 @@ class InceptionNet(nn.Module):
     activation: str = 'relu'
     dropout: float = 0.0  # before the dense layer
     initialization: str = 'he_normal'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -42,7 +43,7 @@ class InceptionNet(nn.Module):
                 )
                 x = jnp.concatenate(branches, axis=-1)
         x = layers.Dropout(self.dropout)(layers.GlobalAveragePool()(x), train, batch)
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)
 
 
 def _largest_around(x):

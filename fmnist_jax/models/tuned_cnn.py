@@ -19,7 +19,9 @@ class TunedCNN(nn.Module):
     activation: str = 'relu'
     pooling: str = 'max'
     dropout: float = 0.5
+    dropout_after: str = 'last'  # convolution, or 'each' (and its pooling)
     initialization: str = 'keras'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -28,7 +30,9 @@ class TunedCNN(nn.Module):
         for i, width in enumerate(self.widths):
             if i > 0:
                 x = layers.Pool(self.pooling)(x)
+                if self.dropout_after == 'each':
+                    x = layers.Dropout(self.dropout)(x, train, batch)
             x = activation(layers.Conv(width, self.kernel_size, self.initialization)(x))
         x = layers.Dropout(self.dropout)(x.reshape(x.shape[0], -1), train, batch)
         x = activation(layers.Dense(self.dense, self.initialization)(x))
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

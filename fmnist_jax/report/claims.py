@@ -1,9 +1,9 @@
 """A report's claims: contrasts of rows' means, tested over seeds.
 
-A claim is a sentence with comparisons [higher, lower] of test accuracies, or [higher, lower,
-margin] if the first side may be lower by a margin. A side is a row's name or a glob (the mean of
-its rows), or a list [a, b], the gain of a over b. 'folder:pattern' names rows of the workdir
-`folder` beside this one.
+A claim is a sentence with comparisons [higher, lower] of test accuracies, [higher, lower, margin]
+if the first side may be lower by a margin, or [a, b, margin, 'same'] if they differ by less. A side
+is a row's name or a glob (the mean of its rows), or a list [a, b], the gain of a over b.
+'folder:pattern' names rows of the workdir `folder` beside this one.
 """
 
 import fnmatch
@@ -11,23 +11,23 @@ import functools
 import itertools
 import math
 import pathlib
+from collections.abc import Mapping
 from typing import NamedTuple
-
-import numpy as np
 
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import grid, interval, notes, number, without_empty_columns
-from fmnist_jax.report.rows import seed_accuracies
+from fmnist_jax.report.rows import beside
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import statistics, workdirs
+from fmnist_jax.results.measures import MEASURES
+from fmnist_jax.results.statistics import LEVEL
 
 
 def _is_comparison(comparison):
     match comparison:
-        case [str(), str()] | [[str(), str()], [str(), str()]]:
-            return True
-        case [str(), str(), float(margin)] | [[str(), str()], [str(), str()], float(margin)]:
-            return 0 < margin < 1
+        case [str(), str(), *rest] | [[str(), str()], [str(), str()], *rest]:
+            margins = [isinstance(margin, float) and 0 < margin < 1 for margin in rest[:1]]
+            return all(margins) and rest[1:] in ([], ['same'])
     return False
 
 
@@ -35,13 +35,17 @@ def _comparisons(claim):
     """The comparisons of a claim of the form that this module's docstring describes."""
     match claim:
         case {'text': str(), 'comparisons': [_, *_] as comparisons}:
-            if all(map(_is_comparison, comparisons)):
+            if all(map(_is_comparison, comparisons)) and _measure(claim) in MEASURES:
                 return comparisons
     raise ConfigError(
         f'claims: {claim!r} is not a claim; expected a text and comparisons [higher, lower], both '
         'sides rows or both gains [a, b] of one row over another, with an optional margin between '
-        '0 and 1'
+        f"0 and 1, and 'same' after it; a measure is one of {', '.join(MEASURES)}"
     )
+
+
+def _measure(claim):
+    return claim.get('measure', 'test_accuracy')  # claims of older configs have none
 
 
 def _rows(pattern, names):
@@ -71,8 +75,18 @@ def _show(side):
     return side if isinstance(side, str) else f'({side[0]} − {side[1]})'
 
 
+class Parsed(NamedTuple):
+    """A comparison as rows with weights."""
+
+    text: str  # 'adam > sgd*'
+    weights: dict  # {(folder, row): weight}
+    margin: float  # 0 without one
+    is_same: bool  # the margin counts on both sides
+    measure: str  # a key of results.measures.MEASURES
+
+
 def parse(claims, names):
-    """Claims -> [(text, [('adam > sgd*', {(folder, row): weight}, margin)])].
+    """Claims -> [(text, [Parsed])].
 
     Args:
       claims: as in config.json: [{'text', 'comparisons': [[higher, lower], ...]}].
@@ -81,16 +95,19 @@ def parse(claims, names):
     parsed = []
     for claim in claims:
         comparisons = []
-        for higher, lower, *margin in _comparisons(claim):
+        for higher, lower, *rest in _comparisons(claim):
             weights = {}
             _add(weights, higher, names, 1.0)
             _add(weights, lower, names, -1.0)
             weights = {row: weight for row, weight in weights.items() if abs(weight) > 1e-12}
-            text = f'{_show(higher)} > {_show(lower)}'
-            text += ''.join(f' − {100 * points:g}' for points in margin)
+            margin, is_same = rest[0] if rest else 0.0, rest[1:] == ['same']
+            text = f'{_show(higher)} {"=" if is_same else ">"} {_show(lower)}'
+            text += f' {"±" if is_same else "−"} {100 * margin:g}' if margin else ''
+            measure = _measure(claim)
+            text += f' ({measure.replace("_", " ")})' * (measure != 'test_accuracy')
             if not weights:
                 raise ConfigError(f'claims: {text} compares rows with themselves')
-            comparisons.append((text, weights, margin[0] if margin else 0.0))
+            comparisons.append(Parsed(text, weights, margin, is_same, measure))
         parsed.append((claim['text'], comparisons))
     return parsed
 
@@ -104,23 +121,22 @@ def check(claims, rows):
 
 HOLDS, REVERSED, UNDECIDED = 'holds', 'does not hold', 'undecided'
 NOT_RUN, ONE_SEED = 'not run yet', 'one seed'
-_OUTCOMES = (REVERSED, NOT_RUN, ONE_SEED, UNDECIDED, HOLDS)  # the first one decides a claim
-LEVEL = 1 - statistics.CONFIDENCE
 
 
 class Comparison(NamedTuple):
     """A tested comparison of a claim. Differences are of fractions; None: not known."""
 
     text: str  # 'adam > sgd*'
-    outcome: str
-    weights: list[float]  # of the rows' means; their weighted sum is higher minus lower
-    samples: list[list[float]]  # accuracies of each row's seeds
+    outcome: str  # at 5 %, not corrected for the others
     seeds: tuple[int, int]  # the smallest and the largest number of seeds of its rows
-    contrast: statistics.Contrast | None = None  # without correction; None if a row has no seed
-    wins: float | None = None  # of two rows: P(a seed of the higher beats one of the lower)
-    p: float | None = None  # after Holm's correction; None without spread
     margin: float = 0.0  # the higher side may be lower by this fraction
-    needed: int | None = None  # if undecided: seeds of each row to decide; None beyond 1000
+    contrast: statistics.Contrast | None = None  # None if a row has no seed
+    p: float | None = None  # two-sided, or one-sided with a margin; None without spread
+    p_holds: float = 1.0
+    p_reversed: float = 1.0
+    wins: float | None = None  # of two rows: P(a seed of the higher beats one of the lower)
+    wins_interval: tuple[float, float] = (math.nan, math.nan)
+    needed: int | None = None  # seeds of each row; None beyond 1000
 
 
 class Claim(NamedTuple):
@@ -129,123 +145,178 @@ class Claim(NamedTuple):
     text: str
     outcome: str
     comparisons: list[Comparison]
+    p: float  # with Holm's correction over the claims of its family
+    family: Mapping  # {table: number of its claims}
 
 
-def _accuracies(workdir):
-    """{row: its seeds' accuracies}, empty for a row not run; {} without a workdir."""
+def _values(workdir, measure):
+    """{row: its seeds' values of a measure}, empty for a row not run; {} without a workdir."""
     if not (workdir / 'config.json').exists():
         return {}
-    done = {r['row']: seed_accuracies(r) for r in result_lines.read(workdir)}
+    done = {r['row']: MEASURES[measure](r) for r in result_lines.read(workdir)}
     rows = workdirs.read_config(workdir)['rows']
     return {row['name']: done.get(row['name'], []) for row in rows}
 
 
-def _test(text, weights, margin, accuracies):
-    """A Comparison before Holm's correction."""
-    samples = [accuracies(folder).get(name, []) for folder, name in weights]
-    weights, counts = list(weights.values()), list(map(len, samples))
-    seeds = (min(counts), max(counts))
+def _test(parsed, values, level):
+    """The Comparison of a Parsed one; `level` is for the number of seeds needed."""
+    of_rows = [(values(folder, parsed.measure), name) for folder, name in parsed.weights]
+    samples = [rows.get(name, []) for rows, name in of_rows]
+    weights, counts = list(parsed.weights.values()), list(map(len, samples))
+    seeds, margin = (min(counts), max(counts)), parsed.margin
     if not seeds[0]:
-        return Comparison(text, NOT_RUN, weights, samples, seeds, margin=margin)
-    wins = None
-    if sorted(weights) == [-1.0, 1.0]:
+        return Comparison(parsed.text, NOT_RUN, seeds, margin)
+    if margin:
+        test = statistics.tost if parsed.is_same else statistics.not_worse
+        tested = test(weights, samples, margin)
+        p_holds, p_reversed = tested.p, 1 - tested.p
+    else:
+        tested = statistics.contrast(weights, samples)
+        p_holds, p_reversed = (tested.p, 1.0) if tested.difference > 0 else (1.0, tested.p)
+    tried = Comparison(parsed.text, UNDECIDED, seeds, margin, tested)
+    if sorted(weights) == [-1.0, 1.0] and not parsed.is_same:
         higher, lower = samples if weights[0] > 0 else samples[::-1]
         wins = statistics.probability_better(higher, lower)
-    tested = statistics.contrast(weights, samples, -margin)
-    outcome = ONE_SEED if seeds[0] == 1 else UNDECIDED
-    p = None if math.isnan(tested.p) else tested.p
-    return Comparison(text, outcome, weights, samples, seeds, tested, wins, p, margin)
+        limits = statistics.probability_better_interval(higher, lower)
+        tried = tried._replace(wins=wins, wins_interval=limits)
+    if math.isnan(tested.p):
+        return tried._replace(outcome=ONE_SEED if seeds[0] == 1 else UNDECIDED)
+    outcome = HOLDS if p_holds < LEVEL else REVERSED if p_reversed < LEVEL else UNDECIDED
+    needed = _seeds_needed(parsed, weights, samples, level)
+    return tried._replace(
+        outcome=outcome, p=tested.p, p_holds=p_holds, p_reversed=p_reversed, needed=needed
+    )
 
 
-def _key(comparison):
-    """Equal for two comparisons that are the same test."""
-    return str((comparison.weights, comparison.samples, comparison.margin))
+def _seeds_needed(parsed, weights, samples, level):
+    """Seeds of each row that find the smallest effect, or equality within the margin, in 80 %."""
+    std = statistics.pooled_std(samples).std
+    if not parsed.margin:
+        return statistics.seeds_needed(weights, std, level=level)
+    # Both tests of "the same" succeed with 80 % if each does with 90 %.
+    power = 0.9 if parsed.is_same else 0.8
+    return statistics.seeds_needed(weights, std, parsed.margin, level, power, sides=1)
 
 
-def p_values(comparisons):
-    """{key: p-value} of the different tests."""
-    return {_key(c): c.p for c in comparisons if c.p is not None}
+def _p_of_claim(comparisons):
+    """(p that all comparisons hold, p that one is reversed).
+
+    The first is the intersection-union test; the second corrects for the number of comparisons.
+    """
+    holds = statistics.intersection_union([c.p_holds for c in comparisons])
+    return holds, min(1.0, len(comparisons) * min(c.p_reversed for c in comparisons))
 
 
-def _correct(comparisons):
-    """Yields the comparisons with Holm's p-values, outcomes and seeds needed."""
-    known = p_values(comparisons)
-    corrected = dict(zip(known, statistics.holm(list(known.values())).tolist(), strict=True))
-    undecided = sum(p >= LEVEL for p in corrected.values())
-    for comparison in comparisons:
-        if comparison.p is None:
-            yield comparison
-            continue
-        comparison = comparison._replace(p=corrected[_key(comparison)])
-        difference = comparison.contrast.difference + comparison.margin
-        if comparison.p < LEVEL:
-            yield comparison._replace(outcome=HOLDS if difference > 0 else REVERSED)
-        else:
-            stds = [np.std(sample, ddof=1) for sample in comparison.samples]
-            # Holm compares the next smallest p with this level.
-            level = LEVEL / undecided
-            needed = statistics.seeds_needed(comparison.weights, stds, difference, level)
-            yield comparison._replace(needed=needed)
+def _tested(claims, workdir, level=LEVEL):
+    """[(text, its Comparisons)] of the claims of a workdir."""
+
+    @functools.cache
+    def values(folder, measure='test_accuracy'):
+        return _values(workdir.parent / folder if folder else workdir, measure)
+
+    try:
+        parsed = parse(claims, values)
+    except ConfigError as error:
+        raise ConfigError(f'{workdir / "config.json"}: {error}') from error
+    return [(text, [_test(one, values, level) for one in group]) for text, group in parsed]
+
+
+def _others(workdir):
+    """{table: p-values of its claims} of the other tables of the same report, 1.0 if not known."""
+    report, found = workdirs.read_config(workdir)['report'], {}
+    for name, (config, results) in (beside(workdir) if report else {}).items():
+        is_real = not any(result['dataset'] == 'synthetic' for result in results)
+        if name != workdir.name and config['report'] == report and config['claims'] and is_real:
+            try:
+                tested = _tested(config['claims'], workdir.parent / name)
+                found[name] = [min(_p_of_claim(comparisons)) for _, comparisons in tested]
+            except ConfigError:  # a damaged claim, which its own table refuses
+                found[name] = [1.0] * len(config['claims'])
+    return found
 
 
 def evaluate(claims, workdir):
     """Tests claims against the results of a workdir and of those beside it: [Claim].
 
-    One reversed comparison refutes a claim; all must hold to confirm it.
+    A claim holds if all of its comparisons do, each at 5 % (intersection-union test). It does not
+    hold if one comparison is reversed, at 5 % divided by their number. Holm's method corrects over
+    the claims of all tables beside the workdir that have the same `config.report`, tested or not,
+    so that more seeds do not enlarge the family.
 
     Raises:
       ConfigError: a claim of another form, or a damaged workdir.
     """
     workdir = pathlib.Path(workdir).resolve()
-    accuracies = functools.cache(
-        lambda folder: _accuracies(workdir.parent / folder if folder else workdir)
-    )
-    try:
-        parsed = parse(claims, accuracies)
-    except ConfigError as error:
-        raise ConfigError(f'{workdir / "config.json"}: {error}') from error
-    corrected = _correct([_test(*one, accuracies) for _, group in parsed for one in group])
-    tested = []
-    for text, group in parsed:
-        comparisons = list(itertools.islice(corrected, len(group)))
-        outcome = min((comparison.outcome for comparison in comparisons), key=_OUTCOMES.index)
-        tested.append(Claim(text, outcome, comparisons))
-    return tested
+    others = _others(workdir)
+    family = {workdir.name: len(claims)} | {name: len(p) for name, p in others.items()}
+    level = LEVEL / max(1, sum(family.values()))  # of Holm's first step
+    tested = _tested(claims, workdir, level)
+    p_values = [_p_of_claim(comparisons) for _, comparisons in tested]
+    corrected = statistics.holm([*map(min, p_values), *itertools.chain(*others.values())])
+    evaluated = []
+    for (text, comparisons), (holds, against), p in zip(tested, p_values, corrected, strict=False):
+        outcomes = {comparison.outcome for comparison in comparisons}
+        outcome = next((o for o in (NOT_RUN, ONE_SEED) if o in outcomes), UNDECIDED)
+        if p < LEVEL:
+            outcome = HOLDS if holds < against else REVERSED
+        evaluated.append(Claim(text, outcome, comparisons, float(p), family))
+    return evaluated
 
 
 # The claims as a table.
 
 _HEADING = ['claim', 'difference', '95 % interval', 'wins', 'p', 'outcome']
 _NOTES = (
-    'difference: higher minus lower, in percentage points, with its own 95 % interval (Welch). A '
-    'pattern with * is the mean of its rows, (a − b) the gain of a over b.',
-    'wins: how often a seed of the first row beats one of the second; a tie counts half.',
-    "p: Welch's two-sided test over seeds, corrected for all different tests made here ({tested}; "
-    'Holm). Below 0.05 the claim holds or does not, as the difference says.',
-    'undecided: so many seeds of each row would decide it with a probability of 80 %, if the '
-    'difference and the spreads are as they look now.',
+    'difference: higher minus lower, in percentage points, with its own interval (Welch): 95 %, or '
+    '90 % where that is written. A pattern with * is the mean of its rows, (a − b) the gain of a '
+    'over b.',
+    'wins: how often a seed of the first row beats one of the second; a tie counts half. In '
+    'parentheses its 95 % interval (bootstrap over seeds; narrow for few seeds).',
+    "p: Welch's test over seeds at 5 %, two-sided, or one-sided with a margin.",
+    'A claim holds if all of its comparisons do (intersection-union test), and does not hold if '
+    'one is reversed at 5 % divided by their number. Its p is corrected (Holm) for the {count} '
+    'claims of {tables}.',
+    'undecided: so many seeds of each row find a difference of 0.5 points, or equal rows to lie '
+    "within the margin, with a probability of 80 % at the level of Holm's first step (pooled sd of "
+    'the rows).',
 )
 _MARGIN = (
-    'a > b − 0.5: a is at most half a point below b. So "b does not help" is tested, and "the '
-    'same" by two of them: finding no difference would show neither.'
+    'a > b − 0.5: a is at most half a point below b. a = b ± 0.5: neither is more than half a '
+    'point below the other (TOST). Finding no difference would show neither.'
 )
 _MANY = 3  # more comparisons of rows not run become one line
 
 
 def _cells(comparison):
-    contrast, p, outcome = comparison.contrast, comparison.p, comparison.outcome
+    contrast, outcome, limits = comparison.contrast, comparison.outcome, comparison.wins_interval
     if outcome == UNDECIDED:
         seeds = ' to '.join(dict.fromkeys(map(str, comparison.seeds)))
         needed = f'{comparison.needed or "more than 1000"} needed'
-        outcome += f' with {seeds} seeds, {"no spread to test" if p is None else needed}'
+        outcome += f' with {seeds} seeds, '
+        outcome += 'no spread to test' if comparison.p is None else needed
+    wins = number(comparison.wins, 2)
+    if not math.isnan(limits[0]):
+        wins += f' ({limits[0]:.2f} to {limits[1]:.2f})'
+    limits = interval(contrast.interval) if contrast else ''
     return [
         comparison.text,
         f'{100 * contrast.difference:+.2f}' if contrast else '',
-        interval(contrast.interval) if contrast else '',
-        number(comparison.wins, 2),
-        '' if p is None else '< 0.0001' if p < 1e-4 else f'{p:.2g}',
+        limits + ' (90 %)' * bool(limits and comparison.margin),
+        wins,
+        _show_p(comparison.p),
         outcome,
     ]
+
+
+def _show_p(p):
+    return '' if p is None else '< 0.0001' if p < 1e-4 else f'{p:.2g}'
+
+
+def shown_outcome(claim):
+    """'holds (p = 0.012)'; without p where seeds are missing."""
+    is_tested = claim.outcome in (HOLDS, REVERSED, UNDECIDED)
+    p = _show_p(claim.p)
+    return claim.outcome + (f' (p {p if p[0] == "<" else f"= {p}"})' if is_tested else '')
 
 
 def _comparison_cells(claim):
@@ -270,16 +341,17 @@ def claims_grid(claims):
 def explanations(claims):
     """What the columns of evaluated claims mean; [] if none could be tested."""
     comparisons = [c for claim in claims for c in claim.comparisons]
-    tested = len(p_values(comparisons))
-    if not tested:
+    if not any(c.contrast for c in comparisons):
         return []
+    family = claims[0].family
     margin = [_MARGIN] if any(c.margin for c in comparisons) else []
-    return [sentence.format(tested=tested) for sentence in _NOTES] + margin
+    fields = {'count': sum(family.values()), 'tables': ', '.join(family)}
+    return [sentence.format(**fields) for sentence in _NOTES] + margin
 
 
 def claims_text(workdir):
     """The claims of a workdir's config and their outcomes in Markdown; '' without claims."""
-    claims = workdirs.read_config(workdir).get('claims') or ()
+    claims = workdirs.read_config(workdir)['claims']
     if not claims:
         return ''
     if any(result.get('dataset') == 'synthetic' for result in result_lines.read(workdir)):
@@ -288,6 +360,8 @@ def claims_text(workdir):
     heading, groups = claims_grid(evaluated)
     lines = [heading]
     for claim, comparisons in groups:
-        lines.append([f'**{claim.text}**', *[''] * (len(heading) - 2), f'**{claim.outcome}**'])
+        lines.append(
+            [f'**{claim.text}**', *[''] * (len(heading) - 2), f'**{shown_outcome(claim)}**']
+        )
         lines += [[f'`{text}`', *numbers] for text, *numbers in comparisons]
     return f'\nClaims\n\n{grid(lines)}\n{notes(explanations(evaluated))}'

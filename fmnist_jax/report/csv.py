@@ -19,13 +19,19 @@ def _numbers(workdir, title, row):
         'dataset': row.dataset,
         'reported': row.reported,
         'seeds': accuracy.count,
+        'trained': accuracy.trained,
         'diverged': row.diverged,
         'mean': accuracy.mean,
         'sd': accuracy.std,
+        'median': accuracy.median,
+        'least': accuracy.range[0],
+        'most': accuracy.range[1],
         'interval_low': accuracy.interval[0],
         'interval_high': accuracy.interval[1],
-        'prediction_low': accuracy.prediction[0],
-        'prediction_high': accuracy.prediction[1],
+        'prediction_low': row.prediction[0],
+        'prediction_high': row.prediction[1],
+        'pooled_sd': row.pool.pooled.std if row.pool else None,
+        'pooled_dof': row.pool.pooled.dof if row.pool else None,
         'test_images': row.test_images,
         'wilson_low': row.test_interval[0],
         'wilson_high': row.test_interval[1],
@@ -37,13 +43,14 @@ def _numbers(workdir, title, row):
         'temperature': mean(row.temperatures),
     }
     same_name = ('calibration_error', 'calibration_error_tempered', 'ensemble_calibration_error')
-    same_name += ('verdict', 'repeats', 'train_seconds', 'seconds_per_epoch')
+    same_name += ('verdict', 'repeats', 'calibrated_on', 'ensemble_seeds')
+    same_name += ('train_seconds', 'seconds_per_epoch')
     return numbers | {name: getattr(row, name) for name in same_name}
 
 
 def _claims(workdir, config):
     """A dict for each comparison of a workdir's claims; differences are of fractions."""
-    for claim in evaluate(config.get('claims') or (), workdir):
+    for claim in evaluate(config['claims'], workdir):
         for comparison in claim.comparisons:
             contrast = comparison.contrast
             low, high = contrast.interval if contrast else (None, None)
@@ -52,12 +59,15 @@ def _claims(workdir, config):
                 'title': config['title'],
                 'claim': claim.text,
                 'claim_outcome': claim.outcome,
+                'claim_p': claim.p,
                 'comparison': comparison.text,
                 'difference': contrast.difference if contrast else None,
                 'interval_low': low,
                 'interval_high': high,
                 'margin': comparison.margin,
                 'wins': comparison.wins,
+                'wins_low': comparison.wins_interval[0],
+                'wins_high': comparison.wins_interval[1],
                 'p': comparison.p,
                 'outcome': comparison.outcome,
                 'seeds_least': comparison.seeds[0],
@@ -100,7 +110,7 @@ def _cell(value):
 
 
 def _write(path, columns, lines):
-    with open(path, 'w', newline='', encoding='utf-8') as file:
+    with open(path, 'w', newline='', encoding='utf-8', errors='replace') as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for line in lines:

@@ -4,40 +4,78 @@ import functools
 import json
 import math
 
+import numpy as np
+
 from fmnist_jax.config.settings import from_plain
+from fmnist_jax.data import catalog
 from fmnist_jax.markdown import interval, number, percent
 from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
 from fmnist_jax.report.provenance import devices
 from fmnist_jax.report.rows import mean, refuse_damage
+from fmnist_jax.results.arrays import BATCH
+from fmnist_jax.results.measures import falling_loss
 from fmnist_jax.results.statistics import contrast
 
-_BATCH = 256  # test images; report 002's ± fits the spread of accuracy over such batches
 _NAMED_ROWS = 3  # rows of a network that are named; of more, their number
 _NAMES = {
     'parameters': 'parameters',
     'aim': 'hoped-for test accuracy',
-    'plus_minus': f'± of accuracy (ours: over batches of {_BATCH} test images)',
+    'plus_minus': f'± of accuracy over test batches of {BATCH} images',
+    'batch_mean': 'test accuracy as the mean over these batches',
     'loss': 'validation loss with L2 penalty',
+    'monotonic': 'training loss falls in every epoch (ours: share of the seeds)',
     'train_seconds': 'seconds to train (ours: a seed)',
     'operations': 'operations (formulas of report 000)',
 }
 
 
 def _at_tested_epoch(result, name):
-    """Mean over seeds of a history's value at the tested epoch; None without one."""
+    """The seeds' values of a history at the tested epoch; [] without one."""
     epochs = result.get('history', {}).get(name)
     if not epochs:
-        return None
+        return []
     tested = result.get('tested_epoch') or [None] * len(epochs[0])
-    return mean([epochs[(e or len(epochs)) - 1][seed] for seed, e in enumerate(tested)])
+    return [epochs[(e or len(epochs)) - 1][seed] for seed, e in enumerate(tested)]
 
 
-def _keras_loss(result):
-    """Mean over seeds of validation loss plus L2 penalty, as Keras prints it; None if unknown."""
+def _keras_losses(result):
+    """The seeds' validation loss plus L2 penalty, as Keras prints it; [] if unknown."""
     has_l2 = result.get('config', {}).get('optimizer', {}).get('l2', 0)
-    penalty = mean(result.get('l2_penalty')) if has_l2 else 0.0
-    loss = _at_tested_epoch(result, 'validation_loss')
-    return None if loss is None or penalty is None else loss + penalty
+    losses = _at_tested_epoch(result, 'validation_loss')
+    penalties = (result.get('l2_penalty') or []) if has_l2 else [0.0] * len(losses)
+    if len(penalties) < len(losses):
+        return []
+    both = zip(losses, penalties, strict=True)
+    return [None if None in pair else sum(pair) for pair in both]
+
+
+def seed_values(name, row):
+    """Our seeds' values of a number that the report prints beside the test accuracy of a Row.
+
+    Args:
+      name: a key of `also_reported`, other than a time or 'aim'.
+
+    Returns:
+      A list; of one number if the seeds share it (parameters, operations) or for their mean
+      ('plus_minus'), [] if unknown.
+    """
+    result = row.result
+    match name:
+        case 'parameters':
+            values = [_counts(result)[1] or result.get('parameters')]
+        case 'operations':
+            values = [_counts(result)[0]]
+        case 'plus_minus':
+            measured = mean(result.get('batch_accuracy_std'))
+            values = [_binomial_std(row) if measured is None else measured]
+        case 'loss':
+            values = _keras_losses(result)
+        case _ if name.startswith('smoothed_'):
+            curve = history(row).get(name.removeprefix('smoothed_'))
+            values = [] if curve is None else smoothed(curve, TENSORBOARD)[-1].tolist()
+        case _:
+            values = _at_tested_epoch(result, name)
+    return [value for value in values if value is not None]
 
 
 def _aim(value, row):
@@ -46,6 +84,31 @@ def _aim(value, row):
     if math.isnan(low) or low <= value <= high:
         return percent(accuracy)
     return f'{percent(accuracy)}, {"reached" if low > value else "not reached"}'
+
+
+def _test_batches(row):
+    """(images of each test batch, binomial variance of its accuracy)."""
+    sizes = np.diff([*range(0, row.test_images, BATCH), row.test_images])
+    return sizes, row.accuracy.mean * (1 - row.accuracy.mean) / sizes
+
+
+def _binomial_std(row):
+    """The sd of the accuracy over test batches that chance gives."""
+    return math.sqrt(_test_batches(row)[1].mean())
+
+
+def _over_batches(name, row):
+    """Mean or sd of the accuracy over test batches; binomial where the line does not have them."""
+    measured = mean(row.result.get('batch_accuracy_' + {'batch_mean': 'mean'}.get(name, 'std')))
+    if measured is not None:
+        return percent(measured)
+    if name == 'plus_minus':
+        return f'{percent(_binomial_std(row))} (binomial)'
+    accuracy, images = row.accuracy.mean, row.test_images
+    sizes, variances = _test_batches(row)
+    # The last batch is small and counts like the others.
+    weights = 1 / len(sizes) - sizes / images
+    return f'{percent(accuracy)} ± {percent(math.sqrt((weights**2 * variances).sum()))} (binomial)'
 
 
 _MINUS, _FEWER = 'minus_', 'fewer_parameters_than_'  # and the name of another row
@@ -58,8 +121,7 @@ def _count(config):
     from fmnist_jax.train.step import model_of
 
     config = from_plain(json.loads(config))
-    side = config.dataset.image_size
-    counted, variables = layers(model_of(config), (side, side, config.dataset.channels))
+    counted, variables = layers(model_of(config), catalog.input_shape(config.dataset))
     return sum(layer.operations for layer in counted), size(variables)
 
 
@@ -73,7 +135,7 @@ def _counts(result):
 
 def _ours(name, value, row):
     """Our number beside the report's `value`, as shown; '' if the result line does not have it."""
-    result, accuracy = row.result, row.accuracy.mean
+    result = row.result
     match name:
         case 'aim':
             return _aim(value, row)
@@ -82,25 +144,20 @@ def _ours(name, value, row):
             if trained is not None and total not in (None, trained):
                 return f'{trained:,} trained, {total:,} in all'
             ours = trained
-        case 'plus_minus':
-            ours = math.sqrt(accuracy * (1 - accuracy) / _BATCH)
-        case 'operations':
-            ours = _counts(result)[0]
+        case 'plus_minus' | 'batch_mean':
+            return _over_batches(name, row)
         case 'train_seconds':
             ours = row.train_seconds / len(row.accuracies)
-        case 'loss':
-            ours = _keras_loss(result)
-        case _ if name.startswith('smoothed_'):
-            curve = history(row).get(name.removeprefix('smoothed_'))
-            ours = None if curve is None else mean(smoothed(curve, TENSORBOARD)[-1].tolist())
+        case 'monotonic':
+            ours = mean(falling_loss(result))
         case _:
-            ours = _at_tested_epoch(result, name)
+            ours = mean(seed_values(name, row))
     return _shown(name, ours)
 
 
 def _shown(name, value):
     """A number in the report's unit: per cent, nats, seconds or a count; '' for None."""
-    if name.endswith('accuracy') or name in ('aim', 'plus_minus'):
+    if name.endswith('accuracy') or name in ('aim', 'plus_minus', 'batch_mean', 'monotonic'):
         return percent(value)
     if name.endswith(('loss', 'seconds')):
         return number(value, 4 if name.endswith('loss') else 1)
@@ -137,7 +194,9 @@ def other_numbers_grid(rows):
     """
     lines, known = [], {row.name: row for row in rows}
     for row in (row for row in rows if row.result and row.dataset != 'synthetic'):
-        for name, value in row.also_reported.items():
+        over_batches = 'plus_minus' in row.also_reported and row.reported is not None
+        numbers = row.also_reported | ({'batch_mean': row.reported} if over_batches else {})
+        for name, value in numbers.items():
             if compared := _compared(name, value, row, known):
                 lines.append([row.name, *compared])
             elif name != 'seconds_per_epoch':  # a column of the table of rows

@@ -5,13 +5,12 @@ import re
 
 from markupsafe import Markup, escape
 
-from fmnist_jax.markdown import percent
-from fmnist_jax.report import claims, figures, provenance, tables
+from fmnist_jax.report import claims, figures, provenance, readings, scorecard, tables
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.model_card import template
 from fmnist_jax.report.other_numbers import other_numbers_grid
-from fmnist_jax.report.rows import JUDGED, VERDICTS, standing, verdict_counts
+from fmnist_jax.report.rows import JUDGED, VERDICTS, verdict_counts
 
 _OUTCOMES = {'holds': 'consistent', 'does not hold': 'higher'}  # share the verdicts' colours
 
@@ -20,7 +19,7 @@ def _section(number, workdir, data_dir, repeats, classes):
     """What the template shows of one workdir. Adds to `classes`, {CSS declarations: class name}."""
     config, rows = table_rows.read(workdir)
     is_real = not any(row.dataset == 'synthetic' for row in rows)
-    evaluated = claims.evaluate(config.get('claims') or (), workdir) if is_real else []
+    evaluated = claims.evaluate(config['claims'], workdir) if is_real else []
     drawn, _ = figures.draw(rows, workdir, data_dir)
     svgs = [
         style.inline(style.svg(figure.plot), f'f{number}-{k}', figure.alt, classes)
@@ -55,12 +54,13 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         sections.append(_section(number, workdir, data_dir, is_single, classes))
     sections.sort(key=lambda section: section['title'])
     missing = [(table, verdict_counts(table.rows)) for table in not_run]
+    scored = [(s['title'], s['rows'], s['claims']) for s in sections]
+    scored += [(table.title, table.rows, []) for table in not_run]
     total = collections.Counter()
     for counts in [s['counts'] for s in sections] + [counts for _, counts in missing]:
         total.update(counts)
     filters = {
         'svg': Markup,  # matplotlib escaped its texts
-        'percent': percent,
         'breakable': lambda name: escape(name).replace('_', Markup('_<wbr>')),
     }
     return template('page.html', filters, autoescape=True).render(
@@ -69,11 +69,13 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         total=total,
         verdicts=VERDICTS,
         judged=sum(total[name] for name in JUDGED),
-        standing=standing,
         outcomes=_OUTCOMES,
+        scores=scorecard.scores(scored),
+        scorecard=scorecard,
         tables=tables,
         claims=claims,
         provenance=provenance,
+        readings=readings,
         other_numbers=other_numbers_grid,
         classes=classes,
         title=sections[0]['title'] if is_single else 'Fashion-MNIST reports, re-run',

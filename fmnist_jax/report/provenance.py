@@ -72,7 +72,8 @@ def how_made(rows):
 
 def settings_text(config):
     """A workdir's config as lines 'section.field = value', without the fields of the table."""
-    shown = {name: v for name, v in config.items() if name not in ('rows', 'title', 'claims')}
+    of_table = ('title', 'report', 'decimals', 'rows', 'claims')
+    shown = {name: v for name, v in config.items() if name not in of_table}
     return '\n'.join(f'{path} = {value!r}' for path, value in flatten(shown).items())
 
 

@@ -11,8 +11,9 @@ from fmnist_jax.markdown import grid, interval, notes, number, percent, without_
 from fmnist_jax.report.claims import claims_text
 from fmnist_jax.report.other_numbers import networks_grid, other_numbers_grid
 from fmnist_jax.report.provenance import command
-from fmnist_jax.report.rows import JUDGED, from_result, not_run, read, verdict_counts, verdict_text
-from fmnist_jax.results.statistics import CONFIDENCE, rank_correlation, summarize
+from fmnist_jax.report.readings import readings_text
+from fmnist_jax.report.rows import VERDICTS, not_run, read, verdict_counts, verdict_text
+from fmnist_jax.results.statistics import ENOUGH_SEEDS, LEVEL, WIDEST, rank_correlation, summarize
 
 
 def shown_name(row):
@@ -34,22 +35,35 @@ def shown_mean(row):
     return mean_and_std(row.accuracy) if row.is_run else 'not run yet'
 
 
+def _clusters(row):
+    """'4 of 5; 66.55, 16.45 to 70.35' for seeds of which some are stuck, else ''."""
+    summary = row.accuracy
+    if not summary.trained < 1:
+        return ''
+    trained = round(summary.trained * summary.count)
+    return f'{trained} of {summary.count}; {percent(summary.median)}, {interval(summary.range)}'
+
+
 def _cells(row):
     """{heading: cell} of one row."""
     low, high = row.test_interval
     calibration = [percent(row.calibration_error), percent(row.calibration_error_tempered)]
     tested = f'{number(row.tested_epoch, 1)} of {number(row.epochs_trained, 1)}'
+    has_ensemble = row.ensemble is not None
     return {
         'row': shown_name(row),
-        'report': percent(row.reported),
+        'report': row.reported_text,
+        'calibrated on it': row.calibrated_on,
         'verdict': verdict_text(row),
         'seeds': str(row.accuracy.count),
         'ours: mean ± sd': shown_mean(row),
+        'one more seed': interval(row.prediction) + ' *' * (row.pool is not None),
+        'seeds that trained': _clusters(row),
         '95 % interval': interval(row.accuracy.interval),
         'test set ±': percent((high - low) / 2),
         'tested epoch': '' if row.tested_epoch is None else tested,
         'last epoch': mean_and_std(row.last_epoch),
-        'ensemble': percent(row.ensemble),
+        'ensemble (seeds)': percent(row.ensemble) + f' ({row.ensemble_seeds})' * has_ensemble,
         'calibration error': ' → '.join(filter(None, calibration)),
         'train s': number(row.train_seconds, 0),
         's / epoch': number(row.seconds_per_epoch, 2),
@@ -59,10 +73,19 @@ def _cells(row):
 
 _NOTES = {  # heading -> what it means
     'row': 'Test accuracy in %; sd and 95 % interval (t) are over seeds.',
+    'calibrated on it': (
+        'calibrated on it: the report leaves this setting open, and we chose it by this number. '
+        'Such numbers are counted apart.'
+    ),
     'verdict': (
-        "verdict: consistent if the report's single run lies where one more of our seeds would "
-        '(95 % prediction interval, 0.005 wider for rounding), else higher or lower than ours. It '
-        "counts the seeds' spread alone."
+        "verdict: consistent if the report's single run, give or take half of its last digit, "
+        'lies where one more of our seeds would, else higher or lower than ours. It counts the '
+        f"seeds' spread alone. Cannot tell: that interval is wider than ± {100 * WIDEST:g} points, "
+        'or some seeds trained and others did not.'
+    ),
+    'one more seed': 'one more seed: 95 % prediction interval of its test accuracy.',
+    'seeds that trained': (
+        'seeds that trained: share above a gap that divides the seeds; median and range of all.'
     ),
     'test set ±': (
         "test set ±: half of the 95 % Wilson interval of one network's accuracy: how far another "
@@ -75,7 +98,9 @@ _NOTES = {  # heading -> what it means
     'last epoch': (
         'last epoch: mean ± sd of the test accuracy after it, to compare with the tested one.'
     ),
-    'ensemble': 'ensemble: accuracy of the mean of all seeds\' probabilities ("bagging").',
+    'ensemble (seeds)': (
+        'ensemble: accuracy of the mean of so many seeds\' probabilities ("bagging").'
+    ),
     'calibration error': (
         "calibration error: the mean gap between a network's certainty and its accuracy (15 bins, "
         'test images; mean over seeds) → with its logits divided by the temperature that '
@@ -94,9 +119,27 @@ def row_grid(rows):
     return without_empty_columns([list(cells[0]), *[list(line.values()) for line in cells]])
 
 
+_NAMED = 6  # rows of a table that a note names; of more it gives the number
+
+
+def _pool_note(pool):
+    """Which rows a pooled standard deviation comes from, and its degrees of freedom."""
+    tables = [
+        f'{table} ({", ".join(names) if len(names) <= _NAMED else f"{len(names)} rows"})'
+        for table, names in pool.rows.items()
+    ]
+    return (
+        f'* With fewer than {ENOUGH_SEEDS} seeds, the sd of the interval is pooled over rows of '
+        f'{" on ".join(pool.family)} with two seeds or more: {percent(pool.pooled.std)} points, '
+        f'{pool.pooled.dof} degrees of freedom, from {", ".join(tables)}.'
+    )
+
+
 def explanations(heading, rows):
     """What the columns of `heading` mean."""
     items = [text for name, text in _NOTES.items() if name in heading]
+    pools = {row.pool.family: row.pool for row in rows if row.pool}
+    items += map(_pool_note, pools.values())
     run = [row for row in rows if row.is_run]
     lacking = [r for r in run if r.ensemble is None and r.accuracy.count - r.diverged > 1]
     if lacking:
@@ -135,7 +178,7 @@ def grid_summary(rows):
     if math.isnan(coefficient):  # too few rows
         return text
     outcome = 'are not shown to agree'
-    if p < 1 - CONFIDENCE:
+    if p < LEVEL:
         outcome = 'agree' if coefficient > 0 else 'are opposed'
     return (
         f"{text} The orders of report and ours {outcome} (Spearman's rank correlation "
@@ -149,18 +192,17 @@ def rows_text(title, rows):
     return f'{table_heading(title, rows)}\n\n{grid(cells)}\n{notes(explanations(cells[0], rows))}'
 
 
-def table(results, title):
-    """Markdown table of result lines, in their order. Raises ConfigError for a damaged one."""
-    return rows_text(title, [from_result(result) for result in results])
-
-
-def workdir_table(workdir):
+def workdir_table(workdir, names=None):
     """The table of all rows of a workdir's config, run or not, with its claims.
+
+    Args:
+      names: only these rows.
 
     Raises:
       ConfigError: no result lines, or a damaged file.
     """
     config, rows = read(workdir)
+    rows = [row for row in rows if names is None or row.name in names]
     text = rows_text(config['title'], rows)
     if config.get('grid'):
         text += f'\n{grid_summary(rows)}\n'
@@ -170,6 +212,7 @@ def workdir_table(workdir):
             f'\nNot run yet: {missing} of {len(rows)} rows. This runs them; finished rows are not '
             f'run again:\n\n    {command(workdir, config, rows)}\n'
         )
+    text += readings_text(rows)
     text += claims_text(workdir)
     other_numbers = other_numbers_grid(rows)
     if other_numbers:
@@ -219,7 +262,7 @@ def tables_not_run(configs, folder, folders):
     tables = []
     for path in (path for path in files if path.stem not in run):
         config = plain(load_config(path))
-        rows = [not_run(row) for row in config['rows']]
+        rows = [not_run(row, config['decimals']) for row in config['rows']]
         if verdict_counts(rows):
             tables.append(_table(folder / path.stem, config, rows))
     return sorted(tables, key=lambda table: table.title)
@@ -245,11 +288,11 @@ def ours(row):
 def _overview_cells(table):
     rows, best = table.rows, best_reported(table.rows)
     counts = verdict_counts(rows)
-    verdicts = ', '.join(f'{counts[name]} {name}' for name in JUDGED if name in counts)
+    verdicts = ', '.join(f'{n} {VERDICTS[key][1]}' for key, n in counts.items() if key != 'not_run')
     return (
         table.title,
         shown_name(best),
-        percent(best.reported),
+        best.reported_text,
         ours(best),
         verdict_text(best),
         verdicts or ('' if counts else "other tables' numbers"),

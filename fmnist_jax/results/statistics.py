@@ -9,11 +9,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import nctdtr, ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
+from scipy.special import (  # scipy.stats takes a second to import
+    gammaln,
+    nctdtr,
+    ndtri,
+    stdtr,
+    stdtrit,
+)
 
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
-ROUNDING = 0.5e-4  # half of the last digit of our own accuracies: per cent with two decimals
 ENOUGH_SEEDS = 5  # a row with fewer seeds is judged with the pooled standard deviation
 WIDEST = 0.02  # a wider half of the prediction interval cannot judge a reported number
 SMALLEST_EFFECT = 0.005  # the smallest difference that seeds are planned for
@@ -104,13 +109,6 @@ def prediction_interval(summary, pooled=None):
     return summary.mean - half, summary.mean + half
 
 
-def _place(reported, low, high, rounding):
-    """Where a number lies that stands for all numbers within `rounding` of it."""
-    if reported < low - rounding:
-        return 'lower'
-    return 'higher' if reported > high + rounding else 'consistent'
-
-
 def judge(reported, summary, pooled=None, digits=2):
     """Whether a reported single run could be one of our seeds.
 
@@ -123,22 +121,18 @@ def judge(reported, summary, pooled=None, digits=2):
 
     Returns:
       'consistent' if the number lies in the `prediction_interval`; else 'higher' or 'lower'.
-      'cannot tell' if half of the interval is wider than `WIDEST`, or the seeds form two clusters
+      'cannot_tell' if half of the interval is wider than `WIDEST`, or the seeds form two clusters
       (`trained_share`). '' without a number or an interval.
     """
     low, high = prediction_interval(summary, pooled)
     if reported is None or math.isnan(low):
         return ''
     if high - low > 2 * WIDEST or summary.trained < 1:
-        return 'cannot tell'
-    return _place(reported, low, high, rounding=0.5 * 10.0 ** -(digits + 2))
-
-
-def verdict(reported, summary):
-    """`judge` without `pooled`, for two decimals, however wide the prediction interval is."""
-    if reported is None or summary.count < 2:
-        return ''
-    return _place(reported, *summary.prediction, ROUNDING)
+        return 'cannot_tell'
+    rounding = 0.5 * 10.0 ** -(digits + 2)
+    if reported < low - rounding:
+        return 'lower'
+    return 'higher' if reported > high + rounding else 'consistent'
 
 
 def wilson_interval(proportion, count):
@@ -275,3 +269,30 @@ def seeds_needed(
     noncentrality = abs(difference) / np.sqrt(variances.sum() / n)
     reached = 1 - nctdtr(dof, noncentrality, critical) >= power
     return int(n[reached.argmax()]) if reached.any() else None
+
+
+class Fit(NamedTuple):
+    """How a reported single run lies among the values that one more seed may have."""
+
+    distance: float  # (reported - mean) / (s·√(1+1/n))
+    density: float  # of the predictive distribution at the reported number, per unit of accuracy
+    p: float  # two-sided: the chance of a value as far from the mean
+
+
+def predictive_fit(reported, summary, pooled=None):
+    """The Fit of a reported number to one more seed of a row; NaN without a spread.
+
+    The predictive distribution of one more seed is mean + s·√(1+1/n)·t, Student's t with the
+    degrees of freedom of s, as in `prediction_interval`. Densities of one number under several rows
+    compare these rows; the best of them need not fit, which `distance` and `p` show.
+    """
+    low, high = prediction_interval(summary, pooled)
+    is_own = high - low == summary.prediction[1] - summary.prediction[0]
+    dof = summary.count - 1 if is_own or pooled is None else pooled.dof
+    scale = (high - low) / 2 / stdtrit(dof, (1 + CONFIDENCE) / 2)
+    if math.isnan(scale) or scale < _NO_SPREAD:
+        return Fit(math.nan, math.nan, math.nan)
+    z = (reported - summary.mean) / scale
+    log_density = gammaln((dof + 1) / 2) - gammaln(dof / 2) - math.log(dof * math.pi) / 2
+    log_density -= (dof + 1) / 2 * math.log1p(z * z / dof)
+    return Fit(z, math.exp(log_density) / scale, 2 * stdtr(dof, -abs(z)))

@@ -10,23 +10,29 @@ import filelock
 
 from fmnist_jax import files
 from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, difference, plain
+from fmnist_jax.config.table import MOST_DECIMALS
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.results.lines import is_fraction, parse
+
+_KINDS = {'title': str, 'report': str, 'decimals': int, 'rows': list, 'claims': list}
 
 
 def _is_row(row):
     has_name = isinstance(row, dict) and isinstance(row.get('name'), str)
-    return has_name and is_fraction(row.get('reported', ''))
+    has_texts = isinstance(row.get('calibrated_on', ''), str) if has_name else False
+    return has_texts and is_fraction(row.get('reported', ''))
 
 
 def read_config(workdir):
     """The config of a workdir as nested dicts; ConfigError if it is missing or damaged."""
     path = pathlib.Path(workdir) / 'config.json'
     try:
-        config = parse(path.read_bytes())
-        for field, kind in (('title', str), ('rows', list), ('claims', list)):
-            if not isinstance(({'claims': []} | config).get(field), kind):
+        config = {'claims': [], 'report': '', 'decimals': 2} | parse(path.read_bytes())
+        for field, kind in _KINDS.items():
+            if not isinstance(config.get(field), kind):
                 raise ValueError(field)
+        if not 0 <= config['decimals'] <= MOST_DECIMALS:
+            raise ValueError('decimals')
         if not all(map(_is_row, config['rows'])):
             raise ValueError('rows')
     except (OSError, ValueError) as error:
@@ -58,7 +64,7 @@ def lock(workdir, wait=False):
 
 
 # Fields of a row in config.json; its settings are in the result lines.
-_ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats', 'changed')
+_ROW_FIELDS = ('name', 'reported', 'also_reported', 'repeats', 'calibrated_on', 'changed')
 # The space of a search is compared: its trials are drawn from it.
 _NOT_COMPARED = NOT_COMPARED | dict.fromkeys(set(TABLE_ONLY) - {'search'})
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from fmnist_jax.config.settings import plain, settings_hash
+from fmnist_jax.data import catalog
 from fmnist_jax.fit.checkpoint import Checkpoints
 from fmnist_jax.fit.progress import RowProgress
 from fmnist_jax.models.layers import is_off
@@ -54,13 +55,19 @@ class Task(NamedTuple):
 class TaskArrays(NamedTuple):
     """The arrays of a task that are kept beside its result line."""
 
-    probabilities: np.ndarray  # float32 [S, test images, 10]
+    probabilities: np.ndarray  # float32 [S, test images, classes]
     variables: dict  # {'params', 'batch_stats'}, numpy [S, ...]
+
+
+def train_images(settings, dataset):
+    """The images of an epoch, with the fixed copies of `augment.copies`."""
+    own = len(dataset.train_labels) - settings.dataset.num_validation
+    return own * (1 + settings.augment.copies)
 
 
 def row_progress(name, settings, dataset):
     """The progress bar of a training with these settings."""
-    num_train = len(dataset.train_labels) - settings.dataset.num_validation
+    num_train = train_images(settings, dataset)
     return RowProgress(name, settings.epochs, steps_per_epoch(settings, num_train))
 
 
@@ -85,6 +92,7 @@ def result_line(task, dataset, trained):
     penalty = np.zeros(count)  # in each seed's loss; Keras prints the loss with it
     if not is_off(optimizer.l2):
         penalty = jax.vmap(lambda seed: l2_penalty(optimizer, seed))(trained.variables['params'])
+    batch_mean, batch_std = kept_arrays.batch_accuracy(trained.logits, labels)
     result = {
         'row': row['name'],
         'model': settings.model.name,
@@ -96,6 +104,8 @@ def result_line(task, dataset, trained):
         'diverged': (~np.isfinite(trained.test_loss)).tolist(),
         'tested_epoch': trained.tested_epoch.tolist(),
         'last_test_accuracy': [None] * count if last is None else _rounded(last),
+        'batch_accuracy_mean': _rounded(batch_mean),
+        'batch_accuracy_std': _rounded(batch_std),
         'confusion': kept_arrays.confusion(trained.logits, labels),
         'parameters': trained.parameters,
         'train_seconds': round(trained.train_seconds, 2),
@@ -104,7 +114,7 @@ def result_line(task, dataset, trained):
         'resumed': trained.resumed,
         'l2_penalty': _rounded(np.asarray(penalty)),
         **{name: row[name] for name in ('reported', 'also_reported', 'changed') if name in row},
-        'train_images': len(dataset.train_labels) - settings.dataset.num_validation,
+        'train_images': train_images(settings, dataset),
         # The row's settings, not the task's: other tasks add seeds to the same row.
         'config_hash': settings_hash(task.settings),
         'config': plain(task.settings),
@@ -147,7 +157,7 @@ def _calibrated(loss, trained, labels):
 def keep_result(workdir, load_dataset, task, result, arrays):
     """Writes the predictions and parameters of a task's seeds, then its result line."""
     name, probs = task.row['name'], arrays.probabilities
-    labels = load_dataset(result['dataset']).test_labels
+    labels = load_dataset(catalog.source(task.settings.dataset)).test_labels
     earlier = {line['row']: line['predictions'] for line in lines.read(workdir)}.get(name, ())
     file = kept_arrays.save(workdir, f'{name} seeds {task.first} to {task.last}', probs)
     # The ensemble is that of all seeds of the row so far, if their predictions exist.

@@ -2,8 +2,9 @@
 
 Every image of a batch draws its own random numbers.
 Sources: report 000 (flip; flip and rotation; up-scaling to 56x56), 001 and 003 (crop and flip), 004
-(shift, shear and zoom, as Keras' ImageDataGenerator draws them); random erasing from Zhong et al.,
-Random Erasing Data Augmentation, 2017.
+(shift, shear and zoom, as Keras' ImageDataGenerator draws them); random erasing from Zhong et al.
+(2017, arXiv 1708.04896), cutout from DeVries and Taylor (2017, arXiv 1708.04552), alternating flips
+from airbench (2024, arXiv 2404.00498).
 """
 
 import jax
@@ -13,7 +14,8 @@ import numpy as np
 from fmnist_jax.models.layers import is_off
 
 # Each operation has its own stream of random numbers: the others do not change if it is off.
-_CROP, _FLIP, _ROTATION, _ERASE, _SHEAR, _ZOOM, _SHIFT = range(7)
+_CROP, _FLIP, _ROTATION, _ERASE, _SHEAR, _ZOOM, _SHIFT, _CUTOUT = range(8)
+_COPIES_AT_ONCE = 10_000  # images
 
 
 def augment(key, images, config):
@@ -28,7 +30,52 @@ def augment(key, images, config):
         images = random_rotation(jax.random.fold_in(key, _ROTATION), images, config.rotation)
     if not is_off(config.erase):
         images = random_erasing(jax.random.fold_in(key, _ERASE), images, config.erase)
+    if config.cutout:
+        images = cutout(jax.random.fold_in(key, _CUTOUT), images, config.cutout)
     return images
+
+
+def alternate_flip(key, images, indices, epoch):
+    """Mirrors a random half of the images in odd epochs, the other half in even ones.
+
+    Args:
+      key: of the seed, the same in every epoch.
+      images: [N, H, W, ...].
+      indices: int32 [N], numbers of the images in the data set.
+      epoch: [] int32.
+    """
+    bits = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index)))(indices)
+    flip = (bits + epoch) % 2 == 0
+    flip = flip.reshape(-1, *[1] * (images.ndim - 1))
+    return jnp.where(flip, images[:, :, ::-1], images)
+
+
+def fixed_copies(images, config):
+    """Augmented copies of the training images, drawn once and rounded, the same for all seeds.
+
+    Args:
+      images: uint8 [N, H, W] or [N, H, W, C].
+      config: config.augment; `copies` says how many of each image.
+
+    Returns:
+      uint8 numpy [copies * N, ...]: all images once, then again.
+    """
+
+    @jax.jit
+    def draw(key, part):
+        channels = part if part.ndim == 4 else part[..., None]
+        augmented = augment(key, channels.astype(jnp.float32) / 255, config)
+        return jnp.round(255 * augmented).astype(jnp.uint8).reshape(part.shape)
+
+    parts = range(0, len(images), _COPIES_AT_ONCE)
+    keys = jax.random.split(jax.random.key(0), (config.copies, len(parts)))
+    return np.concatenate(
+        [
+            np.asarray(draw(key, images[start : start + _COPIES_AT_ONCE]))
+            for of_copy in keys
+            for key, start in zip(of_copy, parts, strict=True)
+        ]
+    )
 
 
 def random_crop(key, images, padding):
@@ -149,6 +196,17 @@ def random_erasing(key, images, probability):
     erased = inside(height, tall, top)[:, :, None] & inside(width, wide, left)[:, None, :]
     erased &= jax.random.bernoulli(which, probability, (n, 1, 1))
     return jnp.where(erased[..., None], jax.random.uniform(noise, images.shape), images)
+
+
+def cutout(key, images, size):
+    """Blackens a square of `size` pixels around a random pixel of each image."""
+    n, height, width, _ = images.shape
+    centres = jax.random.uniform(key, (2, n, 1))
+    rows, columns = [
+        jnp.abs(jnp.arange(pixels) - jnp.floor(pixels * centre) + 0.5 * (1 - size % 2)) < size / 2
+        for pixels, centre in zip((height, width), centres, strict=True)
+    ]
+    return jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], 0, images)
 
 
 def resize(images, size):

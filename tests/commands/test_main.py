@@ -93,7 +93,7 @@ def test_a_table_from_start_to_end(tmp_path, config):
     np.testing.assert_allclose(seeds, slow['test_accuracy'], atol=0.002)  # float16
     ensemble = arrays.ensemble_accuracy(probs, labels)
     np.testing.assert_allclose(ensemble, slow['ensemble_accuracy'], atol=0.002)
-    assert '| ensemble |' in done.stdout
+    assert '| ensemble (seeds) |' in done.stdout
     networks = kept_networks.of_row(tmp_path / 'runs' / 'tiny', 'slow')
     assert networks.seeds == (0, 1) and networks.temperatures == (slow['temperature'],) * 2
 

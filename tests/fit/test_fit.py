@@ -111,6 +111,36 @@ def test_the_same_seeds_give_the_same_bytes_of_parameters():
     assert trained[0] == trained[1]
 
 
+def test_fixed_copies_are_trained_on_beside_the_originals():
+    settings = small_settings(augment__flip=True, augment__copies=1)
+    layout = mesh.arrange(3, devices=cores(1))
+    data = compile.place(settings, DATASET, layout)
+    images, labels = (np.asarray(array)[0] for array in data.train)  # of the one device
+    assert images.shape == (200, 28, 28) and images.dtype == np.uint8
+    np.testing.assert_array_equal(images[:100], DATASET.train_images)
+    np.testing.assert_array_equal(labels, np.tile(DATASET.train_labels, 2))
+    held_out = np.asarray(data.validation_indices).reshape(3, 20)
+    for own, others in zip(np.asarray(data.train_indices).reshape(3, 160), held_out, strict=True):
+        np.testing.assert_array_equal(own[80:], own[:80] + 100)
+        assert sorted([*own[:80], *others]) == list(range(100))
+    # The step leaves the images as they are: no flip makes the same training.
+    data = DATASET._replace(train_images=images, train_labels=labels)
+    plain = {'dataset__num_validation': 0, 'dataset__split': 'last'}  # images in their order
+    unflipped = small_settings(**plain)
+    copied = small_settings(**plain, augment__flip=True, augment__copies=1)
+    trained = fit(copied, DATASET, layout).logits
+    np.testing.assert_allclose(fit(unflipped, data, layout).logits, trained, atol=1e-5)
+
+
+def test_the_metric_of_exact_outputs_decides_test_and_validation():
+    on_test = {'dataset__validate_on_test': True, 'dataset__num_validation': 0, 'loss': 'sigmoid'}
+    outcome = run_fit(small_settings(**on_test, accuracy='exact', optimizer__learning_rate=2.0))
+    exact = ((outcome.logits > 0) == np.eye(10, dtype=bool)[DATASET.test_labels]).all(-1).mean(1)
+    np.testing.assert_allclose(outcome.test_accuracy, exact)
+    np.testing.assert_allclose(outcome.history['validation_accuracy'][-1], exact, rtol=1e-5)
+    assert (exact < (outcome.logits.argmax(-1) == DATASET.test_labels).mean(1)).all()
+
+
 def test_history_and_accuracy_agree_with_the_logits():
     outcome = run_fit(small_settings(dataset__validate_on_test=True, dataset__num_validation=0))
     accuracy = (outcome.logits.argmax(-1) == DATASET.test_labels).mean(1)

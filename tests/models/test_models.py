@@ -3,6 +3,7 @@
 import functools
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
@@ -38,6 +39,18 @@ def test_every_model_has_a_parameter_count():
 def test_parameter_count(name):
     variables = variable_shapes(make_model(name), image_shape(name))
     assert sum(p.size for p in jax.tree.leaves(variables['params'])) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize('name', MODELS)
+@pytest.mark.parametrize('shape', [(32, 32, 3), (64, 64, 1)])
+def test_any_images_and_any_number_of_classes(name, shape):
+    """A network takes the shape of the images and of the last layer from the data set."""
+    model = make_model(name, classes=7)
+    variables = variable_shapes(model, shape)
+    images = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    logits = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    assert logits.shape == (2, 7)
+    assert 'classes' not in model_fields(name)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +143,29 @@ def test_dropout_draws_by_key_and_only_in_training(name):
     assert jnp.abs(logits(True, 1) - logits(True, 2)).max() > 1e-4
     chex.assert_trees_all_equal(logits(True, 1), logits(True, 1))
     chex.assert_trees_all_equal(logits(False, 1), logits(False, 2))
+
+
+def test_dropout_after_each_convolution_or_the_last():
+    images = jax.random.uniform(jax.random.key(1), (4, 28, 28, 1))
+    fields = {'widths': (4, 4), 'dense': 8, 'dropout': 0.5}
+    last, each = (make_model('tuned_cnn', dropout_after=a, **fields) for a in ('last', 'each'))
+    variables = initialize(last)
+    assert last == make_model('tuned_cnn', **fields)
+
+    def zeros_before_the_last_convolution(model):
+        rngs, kept = {'dropout': jax.random.key(0)}, []
+
+        def keep(next_call, args, kwargs, context):
+            if context.module.name == 'Conv_1':
+                kept.append(args[0])
+            return next_call(*args, **kwargs)
+
+        with nn.intercept_methods(keep):
+            model.apply(variables, images, train=True, rngs=rngs)
+        return float((kept[0] == 0).mean())
+
+    without, half = map(zeros_before_the_last_convolution, (last, each))
+    assert half > 0.4 + without / 2
 
 
 def test_unknown_name_and_field_are_named():

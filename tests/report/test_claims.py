@@ -5,11 +5,13 @@ import pytest
 from report_for_tests import cells, fill, line
 from scipy import stats
 
+from configs import base
 from fmnist_jax import report
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import page
 from fmnist_jax.report.claims import check, evaluate, parse
-from fmnist_jax.results.statistics import seeds_needed
+from fmnist_jax.results import lines as result_lines
+from fmnist_jax.results.statistics import probability_better_interval, seeds_needed
 
 HIGH = [0.90, 0.91, 0.92, 0.905]
 LOW = [0.80, 0.81, 0.82, 0.829]
@@ -18,8 +20,8 @@ ROWS = {'': ['adam', 'adam_late', 'sgd', 's*', 'x:y'], 'other': ['base']}
 
 def weights(higher, lower):
     claims = [{'text': 't', 'comparisons': [[higher, lower]]}]
-    ((_, ((_, weighed, _),)),) = parse(claims, lambda folder: ROWS.get(folder, []))
-    return {f'{row[0]}/{row[1]}'.lstrip('/'): weight for row, weight in weighed.items()}
+    ((_, (parsed,)),) = parse(claims, lambda folder: ROWS.get(folder, []))
+    return {f'{row[0]}/{row[1]}'.lstrip('/'): weight for row, weight in parsed.weights.items()}
 
 
 def test_sides_are_weights_of_rows():
@@ -75,26 +77,65 @@ def test_a_claim_needs_all_of_its_comparisons(tmp_path):
     claim = outcomes(tmp_path, ['a', 'b'], ['a', 'c'], a=HIGH, b=LOW, c=near)
     assert [c.outcome for c in claim.comparisons] == ['holds', 'undecided']
     assert claim.outcome == 'undecided'
-    deviations = [np.std(HIGH, ddof=1)] * 2
-    needed = seeds_needed([1, -1], deviations, 0.002, 0.05)  # the last one left: no correction
+    needed = seeds_needed([1, -1], np.std(HIGH, ddof=1), 0.005, 0.05)  # not the 0.002 that it has
     assert claim.comparisons[1].needed == needed > 4
     claim = outcomes(tmp_path / '2', ['a', 'c'], ['b', 'a'], a=HIGH, b=LOW, c=near)
     assert claim.outcome == 'does not hold'
 
 
-def test_comparisons_are_corrected_together(tmp_path):
-    """What is significant alone is not as the smaller of two: Holm compares it with 0.025."""
-    a, b = [0.900, 0.902, 0.904], [0.8955, 0.899, 0.897]
-    p = stats.ttest_ind(a, b, equal_var=False).pvalue
-    assert 0.025 < p < 0.05
-    assert outcomes(tmp_path, ['a', 'b'], a=a, b=b).outcome == 'holds'
-    claim = outcomes(tmp_path / '2', ['a', 'b'], ['a', 'c'], a=a, b=b, c=a)
-    np.testing.assert_allclose([c.p for c in claim.comparisons], [2 * p, 1])
-    assert [c.outcome for c in claim.comparisons] == ['undecided'] * 2
-    deviations = [np.std(a, ddof=1), np.std(b, ddof=1)]
-    difference = np.mean(a) - np.mean(b)
-    assert claim.comparisons[0].needed == seeds_needed([1, -1], deviations, difference, 0.025)
-    assert claim.comparisons[1].needed is None
+A, B = [0.900, 0.902, 0.904], [0.8955, 0.899, 0.897]
+P_AB = stats.ttest_ind(A, B, equal_var=False).pvalue  # between 0.025 and 0.05
+
+
+def test_comparisons_of_a_claim_are_not_corrected(tmp_path):
+    """Intersection-union: the largest p decides, each at 5 %; what is reversed is corrected."""
+    assert 0.025 < P_AB < 0.05
+    claim = outcomes(tmp_path, ['a', 'b'], ['a', 'c'], a=A, b=B, c=LOW)
+    np.testing.assert_allclose([claim.p, claim.comparisons[0].p], P_AB)
+    assert claim.outcome == 'holds'
+    claim = outcomes(tmp_path / '2', ['a', 'c'], ['b', 'a'], a=A, b=B, c=LOW)
+    np.testing.assert_allclose(claim.p, 2 * P_AB)
+    assert [c.outcome for c in claim.comparisons] == ['holds', 'does not hold']
+    assert claim.outcome == 'undecided'
+
+
+def test_claims_of_a_table_are_corrected_by_holm(tmp_path):
+    lines = [line(name, values) for name, values in (('a', A), ('b', B), ('c', LOW))]
+    fill(tmp_path / 'w', *lines)
+    claims = [{'text': 't', 'comparisons': [pair]} for pair in (['a', 'b'], ['a', 'c'])]
+    clear = stats.ttest_ind(A, LOW, equal_var=False).pvalue
+    first, second = evaluate(claims, tmp_path / 'w')
+    np.testing.assert_allclose([first.p, second.p], [P_AB, 2 * clear])
+    not_run = {'text': 't', 'comparisons': [['a', 'gone:x']]}  # belongs to the family, too
+    first, second, third = evaluate([*claims, not_run], tmp_path / 'w')
+    np.testing.assert_allclose([first.p, second.p, third.p], [2 * P_AB, 3 * clear, 1])
+    assert [c.outcome for c in (first, second, third)] == ['undecided', 'holds', 'not run yet']
+
+
+def test_the_claims_of_a_report_are_corrected_together(tmp_path):
+    """More seeds elsewhere change other p-values, but not the number of claims."""
+    claims = [{'text': 't', 'comparisons': [['a', 'b']]}]
+    rows = [line('a', A), line('b', B)]
+    mine = fill(tmp_path / 'mine', *rows, claims=claims, report='004')
+    fill(tmp_path / 'other', *rows, claims=claims, report='003')
+    fill(tmp_path / 'drawn', line('a', dataset='synthetic'), claims=claims, report='004')
+    (tmp_path / 'damaged').mkdir()
+    (tmp_path / 'damaged' / 'results.jsonl').write_text('x\n')
+    (alone,) = evaluate(claims, mine)
+    np.testing.assert_allclose(alone.p, P_AB)
+    assert alone.family == {'mine': 1}
+    pair = fill(tmp_path / 'pair', line('a', A[:1]), claims=2 * claims, report='004')
+    (together,) = evaluate(claims, mine)
+    np.testing.assert_allclose(together.p, 3 * P_AB)
+    assert together.family == {'mine': 1, 'pair': 2}
+    assert 'corrected (Holm) for the 3 claims of mine, pair' in ' '.join(
+        report.workdir_table(mine).split()
+    )
+    result_lines.append(pair, line('b', LOW))
+    assert evaluate(claims, mine)[0].p == together.p
+    config = (pair / 'config.json').read_text().replace('["a", "b"]', '["a", "z"]')
+    (pair / 'config.json').write_text(config)  # a claim that is refused there
+    assert evaluate(claims, mine)[0].p == together.p
 
 
 def test_a_reversed_comparison_refutes_a_claim_that_is_not_run_in_full(tmp_path):
@@ -110,6 +151,7 @@ def test_wins_are_those_of_the_claims_direction(tmp_path):
     wins = [comparison.wins for comparison in claim.comparisons]
     np.testing.assert_allclose(wins[:3], [share, 1 - share, share])
     assert wins[3] is None
+    assert claim.comparisons[0].wins_interval == probability_better_interval(overlapping, HIGH)
 
 
 def test_rows_without_enough_seeds(tmp_path):
@@ -148,12 +190,12 @@ def test_claims_stand_under_the_table(tmp_path):
     text = report.workdir_table(workdir)
     heading, first, ab, second, ac, gain = cells(text.replace(r'A \| B', 'A / B'))[4:]
     assert heading == ['claim', 'difference', '95 % interval', 'wins', 'p', 'outcome']
-    assert first == ['**A / B**', '', '', '', '', '**holds**']
-    assert ab[:2] == ['`a > b`', '+9.40'] and ab[3] == '1.00' and ab[5] == 'holds'
+    assert first == ['**A / B**', '', '', '', '', '**holds (p < 0.0001)**']
+    assert ab[:2] == ['`a > b`', '+9.40'] and ab[3] == '1.00 (1.00 to 1.00)' and ab[5] == 'holds'
     assert second[5] == '**not run yet**'
     assert ac == ['`a > c`', '', '', '', '', 'not run yet']
     assert gain[0] == '`(a − b) > (c − b)`'
-    assert 'all different tests made here (1; Holm)' in text.replace('\n  ', ' ')
+    assert 'corrected (Holm) for the 2 claims of' in text.replace('\n  ', ' ')
 
 
 @pytest.mark.parametrize(
@@ -183,7 +225,8 @@ def test_undecided_says_how_many_seeds_it_would_take(tmp_path):
     *_, b, c = cells(text)
     needed = evaluate(claims, tmp_path)[0].comparisons[0].needed
     assert b[-1] == f'undecided with 3 to 4 seeds, {needed} needed'
-    assert c[-1] == 'undecided with 4 seeds, more than 1000 needed'
+    std = np.std(HIGH, ddof=1)  # of all three rows
+    assert c[-1] == f'undecided with 4 seeds, {seeds_needed([1, -1], std)} needed'
 
 
 def test_a_table_without_claims_and_one_of_drawn_images_test_none(tmp_path):
@@ -192,3 +235,22 @@ def test_a_table_without_claims_and_one_of_drawn_images_test_none(tmp_path):
     rows = [line('a', HIGH, dataset='synthetic'), line('b', LOW, dataset='synthetic')]
     text = report.claims_text(fill(tmp_path / 'drawn', *rows, claims=claims))
     assert 'none is tested on synthetic ones' in text and 'holds' not in text
+
+
+def test_a_claim_may_compare_validation_accuracies(tmp_path):
+    curves = {'a': (0.9, 0.2, 0.4), 'b': (0.8, 0.3, 0.5)}  # test, first and last validation
+    lines = []
+    for name, (tested, first, last) in curves.items():
+        noise = [0.0, 0.001, 0.002]
+        epochs = [[value + n for n in noise] for value in (first, last)]
+        more = {'history': {'validation_accuracy': epochs}, 'tested_epoch': [2] * 3}
+        lines.append(line(name, [tested + n for n in noise], **more))
+    measures = ('test_accuracy', 'validation_accuracy', 'early_validation_accuracy')
+    claims = [base.claim(m, ('b', 'a'), measure=m) for m in measures]
+    tested = evaluate(claims, fill(tmp_path / 'w', *lines))
+    assert [claim.outcome for claim in tested] == ['does not hold', 'holds', 'holds']
+    differences = [claim.comparisons[0].contrast.difference for claim in tested]
+    np.testing.assert_allclose(differences, [-0.1, 0.1, 0.1])
+    assert tested[1].comparisons[0].text == 'b > a (validation accuracy)'
+    with pytest.raises(ConfigError, match='a measure is one of test_accuracy, validation_accuracy'):
+        evaluate([base.claim('t', ('b', 'a'), measure='speed')], tmp_path / 'w')

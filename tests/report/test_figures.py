@@ -27,11 +27,14 @@ def row(name='a', accuracies=(0.90, 0.91, 0.92), **more):
 
 def test_accuracy_by_row():
     table = [row('a'), row('b', [0.2, 0.21], reported=0.25), row('c', reported=None)]
-    figure, svg = draw(accuracy_by_row, [*table, rows.Row('d', 0.88), rows.Row('e', None)])
+    figure, svg = draw(
+        accuracy_by_row,
+        [*table, rows.not_run({'name': 'd', 'reported': 0.88}), rows.Row('e', None)],
+    )
     shown = texts(svg)
     assert shown[shown.index('a') :][:4] == ['a', 'b', 'c', 'd']
     assert 'e' not in shown  # neither number
-    assert 'consistent' in shown and 'not run yet' in shown
+    assert 'cannot tell' in shown and 'not run yet' in shown
     assert '◂ ours 20.50, report 25.00' in shown and 'axis is cut' in figure.caption
     assert 'Our best on the test images is a with 91.00 %. The' in figure.alt
     axes = figure.plot.axes[0]

@@ -33,12 +33,24 @@ def test_numbers_stand_beside_ours():
     losses = [1 / (1 + 0.7 + 0.01 * seed) for seed in range(3)]
     assert found['validation loss'] == ('0.6100', f'{sum(losses) / 3:.4f}')
     assert found['parameters'] == ('1,234', '1,230 trained, 61,706 in all')
-    spread = 100 * math.sqrt(0.91 * 0.09 / 256)
-    plus_minus = found['± of accuracy (ours: over batches of 256 test images)']
-    assert plus_minus == ('2.00', f'{spread:.2f}')
+    # 39 batches of 256 images and one of 16.
+    spread = 100 * math.sqrt(0.91 * 0.09 * (39 / 256 + 1 / 16) / 40)
+    plus_minus = found['± of accuracy over test batches of 256 images']
+    assert plus_minus == ('2.00', f'{spread:.2f} (binomial)')
+    heavier = (1 / 40 - 256 / 10_000) ** 2 / 256 * 39 + (1 / 40 - 16 / 10_000) ** 2 / 16
+    moved = 100 * math.sqrt(0.91 * 0.09 * heavier)
+    batch_mean = found['test accuracy as the mean over these batches']
+    assert batch_mean == ('95.00', f'91.00 ± {moved:.2f} (binomial)')
     assert found['seconds to train (ours: a seed)'] == ('60.0', '4.1')
     assert found['operations (formulas of report 000)'] == ('7', '422,824')
     assert not any('epoch' in what for what in found)  # a column of the table
+
+
+def test_the_spread_over_batches_is_the_measured_one_where_the_line_has_it():
+    measured = {'batch_accuracy_mean': [0.90, 0.91, None], 'batch_accuracy_std': [0.02, 0.03, None]}
+    found = shown(also_reported={'plus_minus': 0.021}, **measured)
+    assert found['± of accuracy over test batches of 256 images'] == ('2.10', '2.50')
+    assert found['test accuracy as the mean over these batches'] == ('95.00', '90.50')
 
 
 def test_smoothed_losses_are_smoothed_as_the_reports_are():

@@ -10,6 +10,7 @@ from fmnist_jax import report
 from fmnist_jax.report.rows import not_run, verdict_counts
 from fmnist_jax.report.tables import read_tables, tables_not_run
 
+NARROW = [0.909, 0.910, 0.911]
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 CONFIG = """
@@ -30,31 +31,32 @@ def printed(capsys, *arguments):
 def test_a_line_for_each_table(tmp_path, capsys):
     fill(
         tmp_path / 'one',
-        line('a', reported=0.96),
-        line('b', reported=0.92),
-        line('c', [0.94, 0.95]),
+        line('a', NARROW, reported=0.96),
+        line('b', NARROW, reported=0.912),
+        line('c', [0.949, 0.951]),
     )
-    fill(tmp_path / 'two', line('a', reported=0.96), line('b', reported=None))
+    fill(tmp_path / 'two', line('a', NARROW, reported=0.96), line('b', NARROW, reported=None))
     out = printed(capsys, tmp_path)
     heading, one, two = cells(out)
     assert heading[-1] == 'rows run'
-    assert one[1:5] == ['a', '96.00', '91.00 ± 1.00 (3 seeds)', 'higher']
-    assert one[5:] == ['2 consistent, 1 higher', '3 of 3']
-    assert two[1:] == ['a', '96.00', '91.00 ± 1.00 (3 seeds)', 'higher', '1 higher', '2 of 3']
+    assert one[1:5] == ['a', '96.00', '91.00 ± 0.10 (3 seeds)', 'higher']
+    assert one[5:] == ['2 consistent, 1 report higher', '3 of 3']
+    assert two[1:5] == ['a', '96.00', '91.00 ± 0.10 (3 seeds)', 'higher']
+    assert two[5:] == ['1 report higher', '2 of 3']
     assert '--rows=c' in out and f'--workdir={tmp_path}/two' in out
     assert f'--workdir={tmp_path}/one' not in out  # nothing is missing there
 
 
 def test_the_best_reported_number_is_shown_before_it_is_run(tmp_path, capsys):
-    fill(tmp_path / 'one', line('a', reported=0.9))
+    fill(tmp_path / 'one', line('a', NARROW, reported=0.91))
     best = cells(printed(capsys, tmp_path))[1]
     assert best[1:5] == ['b', '95.00', 'not run yet', '']
     assert best[5] == '1 consistent'
 
 
-def test_one_seed_has_no_verdict_but_is_shown(tmp_path, capsys):
+def test_one_seed_alone_has_no_verdict_but_is_shown(tmp_path, capsys):
     fill(tmp_path / 'one', line('a', [0.9]), names='a')
-    assert cells(printed(capsys, tmp_path))[1][1:5] == ['a', '95.00', '90.00 (1 seed)', '']
+    assert cells(printed(capsys, tmp_path))[1][1:5] == ['a', '95.00', '90.00 (1 seed)', 'one seed']
 
 
 def test_a_repeated_number_counts_once():
@@ -67,7 +69,7 @@ def test_a_repeated_number_counts_once():
 
 
 def test_tables_not_run_at_all_have_their_command(tmp_path, capsys):
-    fill(tmp_path / 'runs' / 'one', line('a'))
+    fill(tmp_path / 'runs' / 'one', line('a', NARROW, reported=0.91))
     configs = tmp_path / 'configs'
     configs.mkdir()
     for name, number in (('one', 0.6), ('none', 0.6)):
@@ -81,7 +83,7 @@ def test_tables_not_run_at_all_have_their_command(tmp_path, capsys):
     html = (tmp_path / 'runs' / 'report.html').read_text()
     assert 'Report 7: nothing run' in html and f'--workdir={tmp_path}/runs/none' in html
     # Three rows of one table, one of them run, and two of the other.
-    assert '1 of 1 reported numbers' in html and 'not judged: 4 not run yet' in html
+    assert '1 of 1 reported numbers' in html and 'counted apart: 4 not run yet' in html
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,12 @@ def two_tables(folder):
     claims = [{'text': 'A beats B.', 'comparisons': [['a', 'b']]}]
     fill(
         folder / 'one',
-        line('a', reported=0.91, history=history()),
-        line('b', [0.5, 0.51, 0.52], reported=0.9, also_reported={'x': 1}),
+        line('a', [0.909, 0.91, 0.911], reported=0.91, history=history()),
+        line('b', [0.51, 0.511, 0.512], reported=0.9, also_reported={'x': 1}),
         claims=claims,
     )
-    fill(folder / 'two', line('a', [0.8, 0.801], reported=0.7), line('b', [0.7], reported=0.7))
+    mnist = line('b', [0.7], reported=0.7, dataset='mnist')
+    fill(folder / 'two', line('a', [0.8, 0.801], reported=0.7), mnist)
     return [folder / 'one', folder / 'two']
 
 
@@ -40,7 +41,7 @@ def test_first_screen_counts_the_verdicts(tmp_path):
     read = Reader(page.page(two_tables(tmp_path)))
     # one: a consistent, b higher, c not run; two: a lower, b of one seed, c not run
     assert '1 of 3 reported numbers are consistent with ours' in read.text
-    assert 'not judged: 1 with one seed, 2 not run yet' in read.text
+    assert 'counted apart: 1 with one seed, 2 not run yet' in read.text
     assert '1 ◐ one seed' in read.text and '2 ○ not run yet' in read.text
     assert '2 of 3' in read.text and '1 holds' in read.text
     assert read.text.index('are consistent') < read.text.index('A beats B.')
@@ -144,8 +145,8 @@ def test_counts_of_the_overview_and_of_the_section_are_equal(tmp_path):
     config.rows = (base.row('a', {}, 0.9), base.row('b', {}, 0.9, repeats=True))
     workdirs.acquire(tmp_path / 'w', config)
     for name in 'ab':
-        lines.append(tmp_path / 'w', line(name, reported=0.9))
-    folders = [tmp_path / 'w', fill(tmp_path / 'x', line('a', reported=None), names='a')]
+        lines.append(tmp_path / 'w', line(name, [0.899, 0.9, 0.901], reported=0.9))
+    folders = [tmp_path / 'w', fill(tmp_path / 'x', line('a', [0.5], reported=None), names='a')]
     read = Reader(page.page(folders))
     assert '1 ● consistent' in read.text and '● 1 consistent' in read.text
     assert '● 2 consistent' not in read.text

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from report_for_tests import cells, fill, line
+from report_for_tests import cells, fill, history, line
 from small_files import bare_environment
 
 from fmnist_jax import report
@@ -48,6 +48,21 @@ def test_mistakes_get_one_line(tmp_path, capsys):
         assert out == ''
 
 
+def test_target_says_when_the_seeds_reach_an_accuracy(tmp_path, capsys):
+    """Report 003's LeNet-5: 416,520 multiply-adds an image, by hand."""
+    results = [line(name, history=history(), train_images=54_000) for name in 'ab']
+    results[1]['history']['validation_accuracy'] = [[0.3, 0.4, None]] * 3
+    fill(tmp_path, *results, line('c'))
+    assert report.main([str(tmp_path), '--target=0.61']) == 0
+    heading, a, b = cells(capsys.readouterr().out)
+    assert heading == ['row', 'best reached', 'seeds', 'epochs', 's / seed', 'TFLOP / seed']
+    tflop = 2 * 6 * 416_520 * 54_000 / 1e12  # two epochs: the first has 0.50, 0.51 and 0.52
+    assert a == ['a', '72.00', '3 of 3', '2', f'{2 * 12.3 / 9:.1f}', f'{tflop:.3g}']
+    assert b == ['b', '40.00', '0 of 3', '', '', '']
+    assert report.main([str(tmp_path), '--target=94']) == 2
+    assert "--target: '94': expected a number, 0 to 1" in capsys.readouterr().err
+
+
 def test_csv(tmp_path):
     result = line('a', [0.9, None, 0.92], seeds=[3, 4, 5], also_reported={'seconds_per_epoch': 7})
     fill(tmp_path / 'one', result, line('b', [0.5]))
@@ -60,10 +75,11 @@ def test_csv(tmp_path):
     a, b, c = written[:3]
     assert (a['mean'], a['seeds'], a['reported_seconds_per_epoch']) == ('0.91', '2', '7')
     assert [a[f'accuracy_seed_{k}'] for k in (0, 3, 4, 5)] == ['', '0.9', '', '0.92']
-    assert (b['accuracy_seed_0'], b['sd'], b['verdict']) == ('0.5', '', '')
+    assert (b['accuracy_seed_0'], b['sd'], b['verdict']) == ('0.5', '', 'cannot_tell')
+    assert (a['pooled_dof'], b['pooled_dof'], c['verdict']) == ('3', '3', 'not_run')  # two tables
     assert (c['seeds'], c['reported'], c['mean'], c['dataset']) == ('0', '0.95', '', '')
-    row = rows.from_result(result)
-    low, high = row.accuracy.prediction
+    row = rows.read(tmp_path / 'one')[1][0]
+    low, high = row.prediction
     numbers = [float(a[name]) for name in ('prediction_low', 'prediction_high', 'wilson_low')]
     np.testing.assert_allclose(numbers, [low, high, row.test_interval[0]], rtol=1e-7)
     single = tmp_path / 'single.csv'

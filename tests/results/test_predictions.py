@@ -62,6 +62,19 @@ def test_another_number_of_labels_is_refused():
         arrays.ensemble_accuracy(probs([1, 2], [1, 2]), np.zeros(3))
 
 
+def test_accuracy_over_batches_counts_the_last_one_like_the_others(monkeypatch):
+    monkeypatch.setattr(arrays, 'BATCH', 4)
+    labels = np.zeros(10, int)
+    right, diverged = probs([0] * 10), probs([0] * 10)
+    some = probs([0, 0, 1, 1, 0, 0, 0, 1, 0, 0])  # 2 of 4, 3 of 4, 2 of 2
+    diverged[0, 3, 2] = np.nan
+    mean, std = arrays.batch_accuracy(np.concatenate([right, some, diverged]), labels)
+    np.testing.assert_allclose(mean, [1, (0.5 + 0.75 + 1) / 3, np.nan])
+    np.testing.assert_allclose(std, [0, np.std([0.5, 0.75, 1], ddof=1), np.nan])
+    monkeypatch.setattr(arrays, 'BATCH', 256)
+    np.testing.assert_allclose(arrays.batch_accuracy(some, labels), [[0.7], [0]])
+
+
 def test_confusion_matrices_by_hand():
     labels = np.array([0, 0, 0, 9])
     right, wrong = probs([0, 0, 1, 9], [0, 0, 1, 1])

@@ -186,7 +186,7 @@ def test_a_workdir_of_another_config_is_refused(tmp_path):
     config.claims = (base.claim('x is better than y', ('x', 'y')),)
     workdirs.acquire(tmp_path / 'new', config)  # nor is a new claim
     (stored,) = workdirs.read_config(tmp_path / 'new')['claims']
-    assert stored == {'text': 'x is better than y', 'comparisons': [['x', 'y']]}
+    assert stored == config.claims[0]
     config.epochs = 3
     config.dataset.name = 'synthetic'
     with pytest.raises(ConfigError) as error:

@@ -15,6 +15,7 @@ from fmnist_jax.results.statistics import (
     not_worse,
     pooled_std,
     prediction_interval,
+    predictive_fit,
     probability_better,
     probability_better_interval,
     rank_correlation,
@@ -99,8 +100,8 @@ def test_few_seeds_are_judged_with_the_pooled_std_and_five_with_their_own():
 
 
 def test_a_wide_prediction_interval_cannot_tell():
-    assert judge(0.9, summarize([0.88, 0.90, 0.92])) == 'cannot tell'
-    assert judge(0.9, summarize([0.9]), Pooled(0.01, 5)) == 'cannot tell'
+    assert judge(0.9, summarize([0.88, 0.90, 0.92])) == 'cannot_tell'
+    assert judge(0.9, summarize([0.9]), Pooled(0.01, 5)) == 'cannot_tell'
     assert judge(0.9, summarize([0.88, 0.90, 0.92]), Pooled(0.005, 20)) == 'consistent'
 
 
@@ -120,7 +121,7 @@ def test_a_gap_divides_trained_seeds_from_stuck_ones(values, share):
     assert summary.trained == pytest.approx(share)
     assert summary.range == (min(values), max(values)) and summary.median == np.median(values)
     if share < 1:
-        assert judge(0.7, summary, Pooled(0.002, 20)) == 'cannot tell'
+        assert judge(0.7, summary, Pooled(0.002, 20)) == 'cannot_tell'
 
 
 @pytest.mark.parametrize('distance', [3, 5, 10])
@@ -318,3 +319,36 @@ def test_rank_correlation_of_a_worked_example():
 @pytest.mark.parametrize(('a', 'b'), [(range(7), range(7)), (range(9), [1.0] * 9)])
 def test_rank_correlation_of_few_pairs_or_a_constant_is_unknown(a, b):
     assert all(math.isnan(value) for value in rank_correlation(a, b))
+
+
+def test_the_predictive_density_is_students():
+    values = [0.90, 0.91, 0.92, 0.93, 0.95]
+    summary = summarize(values)
+    scale = np.std(values, ddof=1) * math.sqrt(1 + 1 / 5)
+    fit = predictive_fit(0.94, summary)
+    np.testing.assert_allclose(fit.distance, (0.94 - summary.mean) / scale, rtol=1e-9)
+    expected = stats.t(4, loc=summary.mean, scale=scale)
+    np.testing.assert_allclose(fit.density, expected.pdf(0.94), rtol=1e-9)
+    assert predictive_fit(0.94, summary, Pooled(0.5, 20)) == fit  # five seeds are enough
+
+
+def test_few_seeds_take_the_pooled_deviation():
+    fit = predictive_fit(0.92, summarize([0.90]), Pooled(0.01, 12))
+    expected = stats.t(12, loc=0.90, scale=0.01 * math.sqrt(2))
+    both = 2 * stats.t(12).sf(math.sqrt(2))
+    np.testing.assert_allclose(fit, (math.sqrt(2), expected.pdf(0.92), both), rtol=1e-9)
+    assert all(map(math.isnan, predictive_fit(0.92, summarize([0.90]))))
+    assert all(map(math.isnan, predictive_fit(0.92, summarize([0.90, 0.90]))))
+
+
+def test_the_row_that_drew_the_number_is_the_likelier_one_as_often_as_it_says():
+    """Bayes: among pairs with a likelihood ratio near 4, the drawing row wins 4 times of 5."""
+    rng, wins, total = np.random.default_rng(0), 0, 0
+    for _ in range(6000):
+        means = rng.normal(0.9, 0.02, 2)
+        rows = [summarize(rng.normal(mean, 0.01, 12)) for mean in means]
+        number = rng.normal(means[0], 0.01)
+        own, other = (predictive_fit(number, row).density for row in rows)
+        if 3.5 < max(own, other) / min(own, other) < 4.5:
+            wins, total = wins + (own > other), total + 1
+    assert total > 150 and abs(wins / total - 0.8) < 3 * math.sqrt(0.16 / total)

@@ -39,14 +39,16 @@ def value_of(name, side):
 def test_claims_can_be_tested_and_agree_with_the_reports_own_numbers(name):
     for claim in CONFIGS[name].claims:
         assert claim['comparisons'] and claim['text']
-        for higher, lower, *margin in claim['comparisons']:
+        for higher, lower, *rest in claim['comparisons']:
             for side in (higher, lower):
                 assert len(patterns_of(side)) == (1 if isinstance(side, str) else 2)
                 for pattern in patterns_of(side):
                     assert matching(name, pattern), (claim['text'], pattern)
             values = [value_of(name, side) for side in (higher, lower)]
             if None not in values:
-                assert values[0] > values[1] - sum(margin), (claim['text'], higher, lower)
+                assert values[0] > values[1] - sum(rest[:1]), (claim['text'], higher, lower)
+                if rest[1:] == ['same']:
+                    assert values[1] > values[0] - rest[0], (claim['text'], higher, lower)
 
 
 def test_the_claims_of_every_report_are_there():
@@ -61,5 +63,8 @@ def test_a_claim_is_plain_data():
     assert made == {
         'text': 'a gains more than b',
         'comparisons': [[['a_2', 'a_1'], ['b_2', 'b_1']], ['a', 'b']],
+        'measure': 'test_accuracy',
     }
     assert json.loads(json.dumps(made)) == made
+    same = base.claim('a is b', base.not_worse('a', 'b'), *base.same('a', 'b', 0.01))
+    assert same['comparisons'] == [['a', 'b', 0.005], ['a', 'b', 0.01, 'same']]

@@ -185,3 +185,46 @@ def test_mean_and_deviation_of_the_grids(layers, count, mean, std):
     assert len(accuracies) == count
     assert statistics.mean(accuracies) == pytest.approx(mean, abs=1e-6)
     assert statistics.stdev(accuracies) == pytest.approx(std, abs=1e-6)
+
+
+# --- what the statistics need to know ---------------------------------------------------------
+
+
+TABLES = [name for name in CONFIGS if CONFIGS[name].report and not CONFIGS[name].search]
+TABLES.remove('quickstart')
+
+
+@pytest.mark.parametrize('name', TABLES)
+def test_every_table_of_a_report_declares_its_report_and_seeds(name):
+    config = CONFIGS[name]
+    assert config.title.startswith(f'Report {config.report}')
+    five = ('fcn_optimizers', 'fcn_regularization', 'lenet', 'ann_vs_cnn')
+    seeds = dict.fromkeys(five, 5) | {'readings_002': 30, 'readings_003': 5, 'readings_004': 1}
+    assert config.num_seeds == seeds.get(name, 3)
+
+
+def test_numbers_are_given_with_the_reports_decimals():
+    decimals = {'000': 2, '001': 2, '002': 1, '003': 3, '004': 2}
+    for name in TABLES:
+        config = CONFIGS[name]
+        assert config.decimals == decimals[config.report]
+        for row in config.rows:
+            if row['reported'] is not None:
+                percent = 100 * row['reported']
+                assert percent == pytest.approx(round(percent, config.decimals), abs=1e-9)
+
+
+def test_numbers_that_chose_a_setting_are_marked():
+    marked = {
+        name: {row['name'] for row in CONFIGS[name].rows if row['calibrated_on']}
+        for name in ('fcn_optimizers', 'ann_vs_cnn', *GRIDS.values())
+    }
+    assert marked == {
+        'fcn_optimizers': {'baseline_sgd_0.03', 'sgd_0.01', 'sgd_0.001'},
+        'ann_vs_cnn': {'ann_mnist', 'ann_mnist_without_l2', 'ann_mnist_stronger_l2'},
+        'tuning_1_layer': {'16_dense_16'},
+        'tuning_2_layers': {'16_16_dense_16', '16_16_dense_128'},
+        'tuning_3_layers': {'16_16_16_dense_16'},
+    }
+    for name, setting in (('fcn_scaling', 'input scaling'), ('cnn_l2', 'L2')):
+        assert {row['calibrated_on'] for row in CONFIGS[name].rows} == {setting}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from absl.testing import parameterized
 
-from fmnist_jax.train.losses import LOSSES, probabilities
+from fmnist_jax.train.losses import LOSSES, evaluate, measure, probabilities
 
 LABELS = np.array([3, 0, 9, 3, 7])
 
@@ -40,8 +40,20 @@ def numpy_mse(logits, label_smoothing):
     return ((probs - target_rows(label_smoothing)) ** 2).mean(1)
 
 
-REFERENCES = {'softmax': numpy_softmax, 'sigmoid': numpy_sigmoid, 'mse': numpy_mse}
 CROSS_ENTROPIES = ('softmax', 'sigmoid')
+
+
+def numpy_softmax_of_sigmoid(logits, label_smoothing):
+    with np.errstate(over='ignore'):
+        return numpy_softmax(1 / (1 + np.exp(-logits.astype(np.float64))), label_smoothing)
+
+
+REFERENCES = {
+    'softmax': numpy_softmax,
+    'sigmoid': numpy_sigmoid,
+    'softmax_of_sigmoid': numpy_softmax_of_sigmoid,
+    'mse': numpy_mse,
+}
 
 
 class LossesTest(chex.TestCase):
@@ -108,8 +120,26 @@ def test_probabilities():
     np.testing.assert_allclose(probabilities(logits, 'sigmoid'), [[0.5, 0.75], [1, 0]], rtol=1e-6)
 
 
+def test_a_sigmoid_layer_bounds_the_probabilities_of_the_softmax():
+    probs = probabilities(np.array([[90.0] + [-90.0] * 9], np.float32), 'softmax_of_sigmoid')
+    np.testing.assert_allclose(probs[0, 0], np.e / (np.e + 9), rtol=1e-6)
+    loss = LOSSES['softmax_of_sigmoid'](np.log(probs), np.array([0]), 0.0)
+    assert loss > 0.5
+
+
+def test_an_image_is_exactly_right_if_the_labels_output_alone_is_on():
+    label_alone, two_on, none_on, wrong_alone = np.full((4, 10), -1.0, np.float32)
+    label_alone[3] = two_on[[3, 5]] = wrong_alone[5] = 2.0
+    two_on[3], none_on[3] = 4.0, -0.5  # their largest output is the label's
+    logits, labels = np.stack([label_alone, two_on, none_on, wrong_alone]), np.full(4, 3)
+    assert evaluate(logits, labels, 'sigmoid').correct == 3
+    assert evaluate(logits, labels, 'sigmoid', 'exact').correct == 1
+    mask = np.array([False, True, True, True])
+    assert measure(np.zeros(4), logits, labels, mask, 'exact').correct == 0
+
+
 def test_unknown_loss_is_named_with_the_choices():
-    with pytest.raises(ValueError, match=r"^loss='hinge': expected one of softmax, sigmoid, mse$"):
+    with pytest.raises(ValueError, match=r"^loss='hinge': expected one of softmax, sigmoid, mse, "):
         probabilities(draw_logits(), 'hinge')
 
 

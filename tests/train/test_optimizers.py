@@ -1,10 +1,11 @@
-"""Optimizers against both frameworks' update rules in NumPy, and against PyTorch's own."""
+"""Optimizers against the frameworks' update rules in NumPy, and against PyTorch's own."""
 
 import chex
 import jax
 import numpy as np
 import pytest
 from optimizer_rules import (
+    RULES,
     STEPS,
     draw_problem,
     optimizer_config,
@@ -36,7 +37,7 @@ def case_id(case):
     return '-'.join(f'{field}={value}' for field, value in case.items())
 
 
-@pytest.mark.parametrize('framework', ['pytorch', 'keras'])
+@pytest.mark.parametrize('framework', RULES)
 @pytest.mark.parametrize('case', CASES, ids=case_id)
 def test_equals_the_frameworks_rule(case, framework):
     config = optimizer_config(**case, framework=framework)
@@ -55,7 +56,40 @@ def test_torch_agrees(case):
 
 
 def test_cases_cover_every_optimizer():
-    assert {case['name'] for case in CASES} == OPTIMIZERS.keys()
+    assert {case['name'] for case in CASES} == OPTIMIZERS.keys() - {'muon'}
+
+
+def muon_step(**changes):
+    """One step of rate 0.1 of a kernel, a dense kernel and a bias: (before, after, gradients)."""
+    fields = {'name': 'muon', 'momentum': 0.6, 'nesterov': True}
+    config = optimizer_config(**fields | changes)
+    draw = np.random.default_rng(0).normal
+    shapes = {'conv': (3, 3, 4, 6), 'dense': (5, 3), 'bias': (6,)}
+    params, gradients = (
+        {name: np.float32(draw(size=shape)) for name, shape in shapes.items()} for _ in range(2)
+    )
+    return params, run_optax(config, params, [gradients], lambda step: 0.1), gradients
+
+
+def test_muon_moves_kernels_by_an_orthogonal_matrix():
+    params, after, gradients = muon_step()
+    step = (params['conv'] - after['conv']).reshape(-1, 6) / 0.1
+    singular = np.linalg.svd(step, compute_uv=False)
+    assert singular.min() > 0.5 and singular.max() < 1.3
+    left, _, right = np.linalg.svd(gradients['conv'].reshape(-1, 6), full_matrices=False)
+    assert np.vdot(step, left @ right) > 0.97 * np.linalg.norm(step) * np.sqrt(6)
+
+
+def test_muon_moves_other_parameters_as_sgd_does():
+    params, after, gradients = muon_step(rest_factor=0.5)
+    for name in ('dense', 'bias'):
+        moved = params[name] - after[name]  # Nesterov's first step is 1 + momentum gradients
+        np.testing.assert_allclose(moved, 0.1 * 0.5 * 1.6 * gradients[name], rtol=1e-4)
+
+
+def test_unit_kernels_keep_the_norm():
+    _, after, _ = muon_step(unit_kernels=True)
+    np.testing.assert_allclose(np.linalg.norm(after['conv']), np.sqrt(6), rtol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['rmsprop', 'adam'])
@@ -66,6 +100,20 @@ def test_frameworks_differ_where_gradients_are_small(name):
         for f in ('pytorch', 'keras')
     ]
     assert np.abs(ways[0] - ways[1]).max() > 1e-3
+
+
+def test_the_two_keras_differ_in_rmsprop_without_momentum_alone():
+    params, gradients = draw_problem()
+
+    def differ(**case):
+        runs = [
+            run_optax(optimizer_config(**case, framework=framework), params, gradients)['tiny']
+            for framework in ('keras', 'keras2')
+        ]
+        return np.abs(runs[0] - runs[1]).max() > 0
+
+    cases = [case for case in CASES if differ(**case)]
+    assert cases == [{'name': 'rmsprop'}]
 
 
 def test_keras_and_pytorch_momentum_agree_at_a_constant_rate():
@@ -124,7 +172,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize('framework', ['pytorch', 'keras'])
+@pytest.mark.parametrize('framework', RULES)
 @pytest.mark.parametrize('name', OPTIMIZERS)
 def test_numbers_may_be_traced_without_a_second_compilation(name, framework):
     params, gradients = draw_problem()
@@ -180,18 +228,18 @@ def test_state_holds_arrays_only():
             {'name': 'lion'},
             "optimizer.name='lion': expected one of sgd, rmsprop, adam, adamw",
         ),
-        ({'framework': 'jax'}, "optimizer.framework='jax': expected one of pytorch, keras"),
+        ({'framework': 'jax'}, "optimizer.framework='jax': expected one of pytorch, keras, keras2"),
         (
             {'name': 'adam', 'momentum': 0.9},
-            "optimizer.momentum is set with name='adam': only sgd and rmsprop have it",
+            "optimizer.momentum is set with name='adam': only sgd, rmsprop and muon have it",
         ),
         (
             {'nesterov': True},
-            "optimizer.nesterov=True with name='sgd': it needs sgd and momentum",
+            "optimizer.nesterov=True with name='sgd': it needs sgd or muon, and momentum",
         ),
         (
             {'name': 'rmsprop', 'momentum': 0.9, 'nesterov': True},
-            "optimizer.nesterov=True with name='rmsprop': it needs sgd and momentum",
+            "optimizer.nesterov=True with name='rmsprop': it needs sgd or muon, and momentum",
         ),
         (
             {'name': 'adam', 'weight_decay': 0.1},

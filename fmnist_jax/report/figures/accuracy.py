@@ -5,7 +5,7 @@ import math
 from fmnist_jax.markdown import percent
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.style import Figure, best_in_words, wrapped
-from fmnist_jax.report.rows import VERDICTS, standing
+from fmnist_jax.report.rows import JUDGED, VERDICTS
 
 _WINDOW = 16  # percentage points below the best; lower rows would squeeze the others
 _SEEDS_BELOW = 0.27  # of the distance between two rows
@@ -26,8 +26,8 @@ _CUT = (
 
 
 def _prediction(row):
-    """The prediction interval in %; [] with fewer than two seeds."""
-    return [100 * bound for bound in row.accuracy.prediction if not math.isnan(bound)]
+    """The prediction interval in %; [] without one."""
+    return [100 * bound for bound in row.prediction if not math.isnan(bound)]
 
 
 def _limits(rows):
@@ -53,17 +53,17 @@ def _draw_row(axes, y, row, low, high):
     if row.accuracy.count and mean < low:
         below.append(f'ours {mean:.2f}')
     elif row.accuracy.count:
-        if row.accuracy.count > 1:
-            first, last = _prediction(row)
-            axes.plot([first, last], [y, y], **_ONE_MORE)
-            axes.plot([100 * bound for bound in row.accuracy.interval], [y, y], **_MEAN)
-            beyond = [(low, '<')] if first < low else []
-            beyond += [(high, '>')] if last > high else []
+        if bounds := _prediction(row):
+            axes.plot(bounds, [y, y], **_ONE_MORE)
+            beyond = [(low, '<')] if bounds[0] < low else []
+            beyond += [(high, '>')] if bounds[1] > high else []
             for x, arrow in beyond:
                 axes.plot(x, y, arrow, color=style.BLUE, ms=5, clip_on=False)
+        if row.accuracy.count > 1:
+            axes.plot([100 * bound for bound in row.accuracy.interval], [y, y], **_MEAN)
         axes.plot(mean, y, 'o', **_MEAN)
     if reported is not None and 100 * reported < low:
-        below.append(f'report {100 * reported:.2f}')
+        below.append(f'report {row.reported_text}')
     elif reported is not None:
         axes.plot(100 * reported, y, 'D', **_REPORT)
     if below:
@@ -77,8 +77,8 @@ def _finish(axes, rows, low, high):
     style.finish_lines(axes, [wrapped(row.name, 30) for row in rows], 'test accuracy in %')
     axes.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
     for y, row in enumerate(rows):
-        text = VERDICTS[standing(row)][1] if row.verdict or not row.accuracy.count else ''
-        colour = style.INK if row.verdict else style.MUTED
+        text = VERDICTS[row.verdict][1] if row.verdict else ''
+        colour = style.INK if row.verdict in JUDGED else style.MUTED
         style.beside(axes, 1.02, y, text, color=colour)
     axes.plot([], [], '-o', label='our mean, 95 % interval', **_MEAN)
     axes.plot([], [], label='one more seed, 95 %', **_ONE_MORE)

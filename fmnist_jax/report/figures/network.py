@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 
 from fmnist_jax.config.settings import from_plain
-from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.report.figures import style
+from fmnist_jax.report.figures.mistakes import names_of, source_of
 from fmnist_jax.report.figures.style import Figure
 from fmnist_jax.results import arrays
 
@@ -114,7 +114,7 @@ def _kept(row, workdir):
 
 
 def _responses(settings, variables, image):
-    """[float [H, W, C]] of an image uint8 [28, 28]: the outputs of the convolutions, in order."""
+    """[float [H, W, C]] of an image uint8 [H, W, ...]: what each convolution gives, in order."""
     import flax.linen as nn
 
     from fmnist_jax.models.fused_norm import values
@@ -148,7 +148,8 @@ def response_maps(rows, workdir, data_dir=None, image=0):
     row, network = next((pair for pair in kept if pair[1]), (None, None))
     if network is None:
         return None, "no row's parameters are at hand (parameters/ is left out of git)"
-    images = arrays.images_at_hand(row.dataset, data_dir)
+    source = source_of(row)
+    images = arrays.images_at_hand(source, data_dir)
     if images is None:
         return None, f'the test images of {row.dataset} are not at hand'
     variables = network.seed(network.seeds[0])
@@ -161,13 +162,14 @@ def response_maps(rows, workdir, data_dir=None, image=0):
     names = [f'test image {image}'] + [
         f'convolution {k}\n{_sides(maps.shape)}' for k, maps in enumerate(responses, 1)
     ]
-    for axes, name, maps in zip(grid, names, [images[image][..., None], *responses], strict=True):
+    height, width = images.shape[1:3]
+    shown = [images[image].reshape(height, width, -1), *responses]
+    for axes, name, maps in zip(grid, names, shown, strict=True):
         axes.imshow(_strip(maps), cmap='gray', vmin=0, vmax=1, interpolation='none')
         axes.set_anchor('W')
         axes.set_axis_off()
         axes.text(-0.02, 0.5, name, transform=axes.transAxes, ha='right', va='center', fontsize=7.5)
-    label = arrays.labels_at_hand(row.dataset, data_dir)
-    label = CLASS_NAMES[row.dataset][label[image]]
+    label = names_of(row)[arrays.labels_at_hand(source, data_dir)[image]]
     caption = (
         f'Test image {image} ({label}) and the first {_MAPS} outputs of each convolution, before '
         'the activation (after batch norm and activation where the network has batch norm). '

@@ -11,6 +11,7 @@ leaves out: without them the committed picture stays.
 import itertools
 import pathlib
 import sys
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
@@ -197,13 +198,14 @@ def look_alike(experiments):
         return ''
     heading = ('row', 'seeds', 'most confused pairs, %', 'gap', '95 % interval')
     holds = sum(gap > 0 for gap in inside)
-    return (
-        '## Claim of report 004: Shirt, Coat and Pullover look alike\n\n'
+    words = (
         'Of the images of two classes, the per cent taken for the other one, as a mean over seeds. '
         'gap: the least confused pair of the three classes minus the most confused pair of all '
         'others, in points. If it is above 0, the three are the most confused classes: in '
-        f'{holds} of {len(inside)} rows.\n\n{markdown(heading, lines)}'
+        f'{holds} of {len(inside)} rows.'
     )
+    title = '## Claim of report 004: Shirt, Coat and Pullover look alike'
+    return f'{title}\n\n{textwrap.fill(words, 99)}\n\n{markdown(heading, lines)}'
 
 
 def classes_table(experiments):

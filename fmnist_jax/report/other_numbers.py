@@ -8,12 +8,15 @@ import numpy as np
 
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.data import catalog
-from fmnist_jax.markdown import number, percent
+from fmnist_jax.markdown import interval, number, percent
 from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
-from fmnist_jax.report.rows import mean
+from fmnist_jax.report.provenance import devices
+from fmnist_jax.report.rows import mean, refuse_damage
 from fmnist_jax.results.arrays import BATCH
 from fmnist_jax.results.measures import falling_loss
+from fmnist_jax.results.statistics import contrast
 
+_NAMED_ROWS = 3  # rows of a network that are named; of more, their number
 _NAMES = {
     'parameters': 'parameters',
     'aim': 'hoped-for test accuracy',
@@ -108,6 +111,9 @@ def _over_batches(name, row):
     return f'{percent(accuracy)} ± {percent(math.sqrt((weights**2 * variances).sum()))} (binomial)'
 
 
+_MINUS, _FEWER = 'minus_', 'fewer_parameters_than_'  # and the name of another row
+
+
 @functools.cache
 def _count(config):
     """(operations, parameters with batch norm's averages) of a config's network, as JSON."""
@@ -158,18 +164,73 @@ def _shown(name, value):
     return '' if value is None else f'{value:,.0f}'
 
 
+def _compared(name, value, row, known):
+    """(what, report, ours) of a number `name` that compares a Row with another; None for others.
+
+    known: {name: Row} of the table.
+    """
+    if name.startswith(_MINUS):
+        other = name.removeprefix(_MINUS)
+        ours_and_theirs = (row.accuracies, known[other].accuracies if other in known else ())
+        samples = [[value for value in part if value is not None] for part in ours_and_theirs]
+        ours = ''
+        if all(samples):
+            tested = contrast([1.0, -1.0], samples)
+            bounds = interval(tested.interval)
+            ours = f'{100 * tested.difference:+.2f}' + f' ({bounds})' * bool(bounds)
+        return f'test accuracy minus that of {other} (95 % interval)', f'{100 * value:+.2f}', ours
+    if name.startswith(_FEWER):
+        other, ours = name.removeprefix(_FEWER), ''
+        if other in known and known[other].result:
+            ours = f'{_counts(known[other].result)[1] / _counts(row.result)[1]:.1f}'
+        return f'factor to the parameters of {other}', f'{value:g}', ours
+    return None
+
+
 def other_numbers_grid(rows):
     """Cells of the other numbers of rows that are run, the heading first; [] without any.
 
     Histories are read at the tested epoch; our numbers are means over seeds.
     """
-    lines = []
+    lines, known = [], {row.name: row for row in rows}
     for row in (row for row in rows if row.result and row.dataset != 'synthetic'):
         over_batches = 'plus_minus' in row.also_reported and row.reported is not None
         numbers = row.also_reported | ({'batch_mean': row.reported} if over_batches else {})
         for name, value in numbers.items():
-            if name != 'seconds_per_epoch':  # a column of the table of rows
+            if compared := _compared(name, value, row, known):
+                lines.append([row.name, *compared])
+            elif name != 'seconds_per_epoch':  # a column of the table of rows
                 shown_name = _NAMES.get(name, name.replace('_', ' '))
                 ours = _ours(name, value, row)
                 lines.append([row.name, shown_name, _shown(name, value), ours])
     return [['row', 'what', 'report', 'ours'], *lines] if lines else []
+
+
+def networks_grid(rows):
+    """Cells of the networks of Rows that are run, the heading first; [] without any.
+
+    One line for each network: its rows, trainable parameters, operations for an image (report
+    000's formulas) and, over its rows, the seconds of a seed's epoch, with the hardware.
+    """
+    groups = {}
+    for row in (row for row in rows if row.result and row.result.get('parameters')):
+        with refuse_damage(row.name):
+            operations, _ = _counts(row.result)
+            key = (row.result.get('model'), row.result.get('parameters'), operations)
+        if operations is not None:
+            groups.setdefault(key, []).append(row)
+    lines = []
+    for (model, parameters, operations), of_network in groups.items():
+        names = ', '.join(row.name for row in of_network)
+        seconds = [row.seconds_per_epoch for row in of_network if row.seconds_per_epoch]
+        ends = [number(end(seconds), 1) for end in (min, max)] if seconds else []
+        lines.append([
+            str(model),
+            names if len(of_network) <= _NAMED_ROWS else f'{len(of_network)} rows',
+            f'{parameters:,}',
+            f'{operations:,}',
+            ' to '.join(dict.fromkeys(ends)),
+            devices(row.result for row in of_network),
+        ])  # fmt: skip
+    heading = ['network', 'rows', 'parameters', 'operations', 's / epoch', 'measured on']
+    return [heading, *lines] if lines else []

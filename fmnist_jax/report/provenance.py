@@ -25,6 +25,11 @@ def _device(result):
     return f'{device.get("count")} × {device.get("kind")}' if device else ''
 
 
+def devices(results):
+    """'CPU, 2 cores; CPU, 1 core': the hardware that result lines name, without repetitions."""
+    return '; '.join(dict.fromkeys(filter(None, map(_device, results))))
+
+
 def _versions(result):
     versions = (result.get('versions') or {}).items()
     return ' '.join(f'{name} {number}' for name, number in versions if number)
@@ -57,7 +62,7 @@ def how_made(rows):
         ('batch size', _range(r['config'].get('batch_size') for r in results)),
         ('temperature', _range(round(t, 2) for row in run for t in row.temperatures)),
         ('training time', duration(sum(row.train_seconds for row in run)) + ', all rows'),
-        ('device', _distinct(map(_device, results))),
+        ('device', devices(results)),
         ('versions', _distinct(map(_versions, results))),
         ('commit', _distinct(str(r.get('commit') or '')[:12] for r in results)),
         ('finished', _range(str(r['finished'])[:10] for r in results if r.get('finished'))),

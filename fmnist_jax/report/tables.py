@@ -9,7 +9,7 @@ from fmnist_jax.config.table import load_config
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import grid, interval, notes, number, percent, without_empty_columns
 from fmnist_jax.report.claims import claims_text
-from fmnist_jax.report.other_numbers import other_numbers_grid
+from fmnist_jax.report.other_numbers import networks_grid, other_numbers_grid
 from fmnist_jax.report.provenance import command
 from fmnist_jax.report.readings import readings_text
 from fmnist_jax.report.rows import VERDICTS, not_run, read, verdict_counts, verdict_text
@@ -217,6 +217,9 @@ def workdir_table(workdir, names=None):
     other_numbers = other_numbers_grid(rows)
     if other_numbers:
         text += f'\nWhat else the report prints\n\n{grid(other_numbers)}\n'
+    networks = networks_grid(rows)
+    if networks:
+        text += f'\nNetworks (operations: formulas of report 000)\n\n{grid(networks)}\n'
     return text
 
 

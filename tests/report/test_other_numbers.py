@@ -8,7 +8,7 @@ from report_for_tests import cells, fill, history, line
 from configs import base
 from fmnist_jax import report
 from fmnist_jax.report import page
-from fmnist_jax.report.other_numbers import other_numbers_grid
+from fmnist_jax.report.other_numbers import networks_grid, other_numbers_grid
 from fmnist_jax.report.rows import from_result, not_run
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
@@ -58,6 +58,35 @@ def test_smoothed_losses_are_smoothed_as_the_reports_are():
                   test_accuracy=[0.9], seeds=[0], diverged=[False])  # fmt: skip
     ours = (0.6 * 0.4 / 1.5 + 0.4 / 1.6) / (1 - 0.36)
     assert found['smoothed train loss'] == ('0.3000', f'{ours:.4f}')
+
+
+def test_a_number_may_compare_two_rows():
+    a = from_result(line('a', [0.80, 0.82], also_reported={'minus_b': -0.1, 'minus_c': 0.2}))
+    b = from_result(line('b', [0.90, 0.92], also_reported={'fewer_parameters_than_a': 20}))
+    _, first, second, third = other_numbers_grid([a, b])
+    assert first[:3] == ['a', 'test accuracy minus that of b (95 % interval)', '-10.00']
+    half = 100 * 4.3027 * math.sqrt(2 * 0.01**2)  # t with 2 degrees of freedom
+    assert first[3] == f'-10.00 ({-10 - half:.2f} to {-10 + half:.2f})'
+    assert second[2:] == ['+20.00', '']  # no row c
+    assert third == ['b', 'factor to the parameters of a', '20', '1.0']
+    one = from_result(line('b', [0.9]))
+    assert other_numbers_grid([a, one])[1][3] == '-9.00'  # one seed has no interval
+
+
+def test_networks_stand_with_operations_times_and_hardware():
+    def run(name, **more):
+        history_of = history(epochs=3, seeds=3)
+        return from_result(line(name, parameters=61_706, history=history_of, **more))
+
+    cpu = {'platform': 'cpu', 'cpu_cores': 2}
+    rows = [run('a', device=cpu, model='lenet5'), run('b', train_seconds=36.9, model='lenet5')]
+    heading, lenet = networks_grid(rows)
+    assert lenet == ['lenet5', 'a, b', '61,706', '422,824', '1.4 to 4.1', 'CPU, 2 cores']
+    assert heading[3] == 'operations'
+    of_script = from_result(line('c', config={'seed': 0}))  # scikit-learn
+    assert networks_grid([of_script, not_run(base.row('b', {}))]) == []
+    many = [run(name, model='lenet5') for name in 'abcd']
+    assert networks_grid(many)[1][1] == '4 rows'
 
 
 def test_histories_are_read_at_the_tested_epoch():

@@ -83,7 +83,8 @@ def page(rows, networks, command):
     return f"""# Photos with trouble
 
 Made by `{command}`
-with {about['model']}, row {about['row']}: the mean of {len(networks.seeds)} seeds.
+with {about['model']}, row {about['row']}: the mean of {len(networks.seeds)} seeds after
+{networks.settings.epochs} epochs.
 [draw.py](draw.py) pastes garments of the test set into photos and describes the kinds of trouble.
 Every kind has its own test images.
 

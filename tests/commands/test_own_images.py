@@ -65,6 +65,9 @@ def test_figures_show_the_classes_and_the_images(trained):
     labels = by_name['confusion'].plot.axes[0].get_xticklabels()
     assert [label.get_text() for label in labels] == [*SHAPES, 'recall']
     assert 'mistakes' in by_name or 'makes none' in ' '.join(left_out)
+    (architecture, *_), _ = figures.draw_network(report.rows.read(workdir)[1], workdir, photos)
+    texts = ' '.join(text.get_text() for text in architecture.plot.axes[0].texts)
+    assert '28×28×3' in texts.replace('\n', ' ')
     _, left_out = figures.draw(report.rows.read(workdir)[1], workdir)
     assert any('the test labels of folder are not at hand' in reason for reason in left_out)
 

@@ -92,8 +92,14 @@ def test_objects_that_are_no_pretrained_weights_are_refused_with_how_to_get_them
     assert '\n' not in text
 
 
-@pytest.mark.parametrize('name', ['emnist/balanced', 'cifar100'])
-def test_other_shapes_and_numbers_of_classes(name):
+@pytest.mark.parametrize(
+    ('name', 'model'),
+    [
+        ('emnist/balanced', {}),
+        pytest.param('cifar100', {'name': 'lenet5', 'widths': None}, marks=pytest.mark.slow),
+    ],
+)
+def test_other_shapes_and_numbers_of_classes(name, model):
     """Trained by our convolutions, and the same probabilities as a program with the backend's."""
     rng, classes = np.random.default_rng(0), len(catalog.CLASS_NAMES[name])
     shape = catalog.image_shape({'name': name})
@@ -102,8 +108,10 @@ def test_other_shapes_and_numbers_of_classes(name):
         for count in (104, 100)
     ]
     dataset = Dataset(*(array for part in parts for array in part))
-    change = {'model__name': 'lenet5', 'model__widths': None, 'augment__flip': True}
-    settings = small_settings(dataset__name=name, num_seeds=2, epochs=1, **change)
+    change = {f'model__{field}': value for field, value in model.items()}
+    settings = small_settings(
+        dataset__name=name, num_seeds=2, epochs=1, augment__flip=True, **change
+    )
     result = api.fit_seeds(settings, dataset, progress=None)
     assert result.logits.shape == (2, 100, classes) and np.isfinite(result.logits).all()
     matrices = np.array(arrays.confusion(result.logits, dataset.test_labels))

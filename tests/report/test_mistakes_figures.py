@@ -6,11 +6,13 @@ from figures_for_tests import draw, texts
 from report_for_tests import add_predictions, fill, line
 from small_files import bare_environment, small
 
+from fmnist_jax.data.catalog import CLASS_NAMES
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import figures, rows
 from fmnist_jax.report.figures import mistakes as mistakes_figures
 from fmnist_jax.report.figures import style
 from fmnist_jax.results import arrays
+from fmnist_jax.results.statistics import summarize
 
 __all__ = ['bare_environment', 'small']  # fixtures
 
@@ -116,3 +118,21 @@ def test_images_at_hand(small, tmp_path):
     assert arrays.images_at_hand('fashion_mnist', small.parent).shape == (20, 28, 28)
     with pytest.raises(ValueError, match='t10k-images'):
         arrays.images_at_hand('mnist', small.parent)
+
+
+def test_of_many_classes_those_with_the_lowest_recall_are_shown():
+    """CIFAR-100: a hundred names fit no figure."""
+    classes = 100
+    matrix = np.eye(classes, dtype=int) * 9 + np.roll(np.eye(classes, dtype=int), 1, 1)
+    hard = np.arange(40, 60)
+    matrix[hard, hard] -= 5
+    matrix[hard, (hard + 1) % classes] += 5
+    result = {'dataset': 'cifar100', 'config': {}, 'confusion': [matrix.tolist()]}
+    row = rows.Row('a', None, dataset='cifar100', accuracy=summarize([0.5]), result=result)
+    with style.look():
+        matrix_figure = mistakes_figures.confusion([row])
+        by_class = mistakes_figures.class_accuracy([row])
+    names = [label.get_text() for label in matrix_figure.plot.axes[0].get_xticklabels()]
+    assert names == [*CLASS_NAMES['cifar100'][40:60], 'recall']
+    for figure in (matrix_figure, by_class):
+        assert 'the 20 of 100 classes with the lowest recall' in figure.caption

@@ -70,10 +70,8 @@ def _shown(recalls):
     if len(recalls) <= _MOST_CLASSES:
         return list(range(len(recalls))), ''
     lowest = np.sort(np.argsort(recalls, kind='stable')[:_MOST_CLASSES])
-    return (
-        lowest.tolist(),
-        f', the {_MOST_CLASSES} of {len(recalls)} classes with the lowest recall',
-    )
+    of_all = f', the {_MOST_CLASSES} of {len(recalls)} classes with the lowest recall'
+    return lowest.tolist(), of_all
 
 
 def confusion(rows):

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from fmnist_jax.config.settings import from_plain
+from fmnist_jax.data import catalog
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.mistakes import names_of, source_of
 from fmnist_jax.report.figures.style import Figure
@@ -55,7 +56,7 @@ def architecture(row):
     if not row.result or 'model' not in row.result['config']:
         return None, f'row {row.name} has no network'
     config = from_plain({k: row.result['config'][k] for k in ('model', 'dataset')})
-    shape = (config.dataset.image_size,) * 2 + (config.dataset.channels,)
+    shape = catalog.input_shape(config.dataset)
     called, variables = layers(model_of(config), shape)
     blocks = _blocks(called, shape)
     if len(blocks) > _MOST_BLOCKS:

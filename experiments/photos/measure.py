@@ -4,8 +4,9 @@
         --config.epochs=5 --workdir=runs/photos
     python experiments/photos/measure.py --workdir=runs/photos
 
-Every kind has its own test images. The networks see each of them as it is in the data set, as a
-whole photo that is scaled down, and as predict sees the photo. The command writes table.md.
+Without --workdir, the package's networks answer. Every kind has its own test images. The networks
+see each of them as it is in the data set, as a whole photo that is scaled down, and as predict sees
+the photo. The command writes table.md.
 """
 
 import pathlib
@@ -83,7 +84,8 @@ def page(rows, networks, command):
     return f"""# Photos with trouble
 
 Made by `{command}`
-with {about['model']}, row {about['row']}: the mean of {len(networks.seeds)} seeds.
+with {about['model']}, row {about['row']}: the mean of {len(networks.seeds)} seeds after
+{networks.settings.epochs} epochs.
 [draw.py](draw.py) pastes garments of the test set into photos and describes the kinds of trouble.
 Every kind has its own test images.
 
@@ -101,14 +103,14 @@ All in %, except the numbers of photos and the quotient.
 
 def _main(arguments):
     parser = Parser(description=__doc__)
-    parser.add_argument('--workdir', type=path, required=True, help='where the row was trained')
+    parser.add_argument('--workdir', type=path, help="default: the package's networks")
     parser.add_argument('--row', help='default: the only one of the workdir')
     parser.add_argument('--per_kind', type=whole(1), default=100, help='photos of a kind (100)')
     parser.add_argument('--seed', type=whole(0), default=0, help='of images and drawing (0)')
     parser.add_argument('--data_dir', type=path, help='as for fmnist_jax.main')
     parser.add_argument('--to', type=path, default=HERE / 'table.md')
     options = parser.parse_args(arguments)
-    networks = trained.of_row(options.workdir, options.row)
+    networks = trained.of_row(options.workdir or trained.SHIPPED, options.row)
     dataset = datasets.load(networks.settings.dataset.name, options.data_dir)
     order = np.random.default_rng(options.seed).permutation(len(dataset.test_labels))
     if len(order) < options.per_kind * len(draw.KINDS):
@@ -119,7 +121,9 @@ def _main(arguments):
         images, labels = dataset.test_images[chosen], dataset.test_labels[chosen]
         rows[kind.__name__] = measure(networks, images, labels, kind, options.seed)
         say(f'{kind.__name__}: {rows[kind.__name__]}')
-    command = f'python experiments/photos/measure.py --workdir={options.workdir}'
+    command = 'python experiments/photos/measure.py'
+    if options.workdir:
+        command += f' --workdir={options.workdir}'
     if options.row:
         command += f' --row={options.row}'
     text = page(rows, networks, command)

@@ -240,7 +240,7 @@ def difference(old, new):
 
 
 # Of these fields only the shape of the images and the number of classes decide the program.
-_WHICH_IMAGES = ('name', 'fallback', 'classes', 'fingerprint', 'test_seed')
+_WHICH_IMAGES = ('name', 'fallback', 'classes', 'fingerprint', 'test_seed', 'bootstrap')
 
 
 def split_static(settings):

@@ -157,7 +157,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--epochs', type=int, default=7)
     parser.add_argument('--seeds', type=int, default=4)
-    parser.add_argument('--dataset', default='fashion_mnist', choices=datasets.CLASS_NAMES)
+    parser.add_argument(
+        '--dataset', default='fashion_mnist', choices=('fashion_mnist', 'mnist', 'synthetic')
+    )
     flags = parser.parse_args()
 
     dataset = datasets.load(flags.dataset)

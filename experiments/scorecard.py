@@ -1,8 +1,8 @@
 """Prints one line per report: its best number and ours, our verdicts, and its conclusions.
 
     python experiments/scorecard.py            prints the scorecard
-    python experiments/scorecard.py --write    writes it into README.md, and the overview of all
-                                               tables into experiments/README.md
+    python experiments/scorecard.py --write    writes it into README.md, the overview of all tables
+                                               into experiments/README.md, and SCORECARD.md
 
 All figures come from the committed result lines experiments/*/results.jsonl.
 """
@@ -14,6 +14,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from experiments import status  # noqa: E402
 from fmnist_jax.config.cli import Parser  # noqa: E402
 from fmnist_jax.markdown import markdown  # noqa: E402
 from fmnist_jax.report import rows as table_rows  # noqa: E402
@@ -88,6 +89,7 @@ def main(argv=None):
     if parser.parse_args(argv).write:
         _write(ROOT / 'README.md', scorecard())
         _write(EXPERIMENTS / 'README.md', all_tables())
+        (EXPERIMENTS / 'SCORECARD.md').write_text(status.page())
     else:
         print(scorecard(), end='')
 

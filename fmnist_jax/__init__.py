@@ -8,7 +8,7 @@ As a library (README has an example, experiments/tour.ipynb goes through all of 
   make_model      a network by name; MODELS          load_networks   a file of trained parameters
   row_networks    the networks of a finished row     CLASS_NAMES     of each data set
   default_config  a config with every default        row, claim      what a table's file adds to it
-  learning_curves a plot of a training
+  learning_curves a plot of a training               load_images     your own images as a data set
 
 A name is loaded when it is first used, so `import fmnist_jax` takes no time.
 """
@@ -29,6 +29,7 @@ _WHERE = {
     'fit_seeds': ('fit.api', 'fit_seeds'),
     'learning_curves': ('report.figures', 'learning_curves_of'),
     'load_data': ('data.datasets', 'load'),
+    'load_images': ('data.own', 'read'),
     'load_networks': ('results.networks', 'load'),
     'make_model': ('models', 'make_model'),
     'make_settings': ('config.table', 'make_settings'),

@@ -2,6 +2,7 @@
 
     python -m fmnist_jax.cost                     report 000's Table 1, then all networks
     python -m fmnist_jax.cost --model=mobilenet   one network, layer by layer
+    python -m fmnist_jax.cost --dataset=cifar10   for the images and classes of another data set
     python -m fmnist_jax.cost --format=json       for programs
 
 Operations follow report 000's formulas (models/operations.py). Beside them stand the FLOPs that XLA
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 
 from fmnist_jax.config.cli import Parser, exit_code
 from fmnist_jax.config.schema import BY_PATH
+from fmnist_jax.data import catalog
 from fmnist_jax.markdown import markdown, number
 from fmnist_jax.models import MODELS, make_model
 from fmnist_jax.models.mobilenet import SMALLEST, MobileNet
@@ -46,13 +48,16 @@ def compiler_flops(model, variables, image_shape):
     return None if flops is None else round(flops)
 
 
-def network_cost(name, image_size=IMAGE_SIZE):
+def network_cost(name, image_size=IMAGE_SIZE, dataset='fashion_mnist'):
     """The printed numbers of a network; `image_size`: pixels, of the MobileNets alone."""
-    model = make_model(name)
-    shape = (image_size, image_size, 3) if isinstance(model, MobileNet) else (28, 28, 1)
+    model = make_model(name, len(catalog.CLASS_NAMES[dataset]))
+    is_mobilenet = isinstance(model, MobileNet)
+    fields = {'image_size': image_size if is_mobilenet else 0, 'channels': 3 if is_mobilenet else 1}
+    shape = catalog.input_shape({'name': dataset} | fields)
     found, variables = layers(model, shape)
     return {
         'model': name,
+        'dataset': dataset,
         'input': shape,
         'parameters': size(variables),
         'trainable': size(variables['params']),
@@ -60,7 +65,7 @@ def network_cost(name, image_size=IMAGE_SIZE):
         'multiply_adds': of_kernels(found),
         'flops': compiler_flops(model, variables, shape),
         'backend': jax.default_backend(),
-        'reported': REPORTED.get(name),
+        'reported': REPORTED.get(name) if dataset == 'fashion_mnist' else None,
         'layers': [layer._asdict() for layer in found],
     }
 
@@ -96,7 +101,6 @@ def network_table(cost):
 
 def all_networks(costs):
     """Report 000's Table 1, then one line for each network."""
-    table_1 = next(network_table(cost) for cost in costs if cost['model'] == 'simple_cnn')
     rows = []
     for cost in costs:
         flops, reported = cost['flops'], cost['reported'] or {}
@@ -112,6 +116,9 @@ def all_networks(costs):
             'report: operations': reported.get('operations', ''),
         })  # fmt: skip
     table = markdown(list(rows[0]), [list(row.values()) for row in rows])
+    if (dataset := costs[0]['dataset']) != 'fashion_mnist':
+        return f'All networks, for {dataset}:\n\n{table}'
+    table_1 = next(network_table(cost) for cost in costs if cost['model'] == 'simple_cnn')
     return f'Table 1 of report 000: {table_1}\n\nAll networks:\n\n{table}\n{_NOTE}'
 
 
@@ -119,6 +126,8 @@ def _options(argv):
     parser = Parser(description=__doc__)
     parser.add_argument('--model', choices=MODELS, metavar='NAME', help=', '.join(MODELS))
     parser.add_argument('--image_size', type=int, help="side of the MobileNets' images (56)")
+    names = list(catalog.CLASS_NAMES)
+    parser.add_argument('--dataset', choices=names, default=names[0], help=', '.join(names))
     parser.add_argument('--format', choices=('table', 'json'), default='table')
     options = parser.parse_args(argv)
     side, name = options.image_size, options.model
@@ -126,14 +135,15 @@ def _options(argv):
     if side is not None and not SMALLEST <= side <= largest:
         parser.error(f'--image_size={side}: expected {SMALLEST} to {largest}')
     if side is not None and name and not isinstance(make_model(name), MobileNet):
-        parser.error(f'--image_size={side}: {name} takes images of 28x28')
+        parser.error(f'--image_size={side}: {name} takes them as they are')
     return options
 
 
 def _main(argv):
     options = _options(argv)
     names = [options.model] if options.model else MODELS
-    costs = [network_cost(name, options.image_size or IMAGE_SIZE) for name in names]
+    side = options.image_size or IMAGE_SIZE
+    costs = [network_cost(name, side, options.dataset) for name in names]
     if options.format == 'json':
         print(json.dumps(costs, indent=1))
     else:

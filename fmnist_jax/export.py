@@ -3,7 +3,8 @@
 python -m fmnist_jax.export --workdir=runs/lenet --row=relu_max_sgd_augment --seed=0 --to=shoes
 python -m fmnist_jax.export ... --formats=safetensors,stablehlo,onnx    (onnx: pip install jax2onnx)
 
-The programs take images uint8 [N, 28, 28] and give probabilities [N, 10]. Scaling and the row's
+The programs take images uint8 [N, 28, 28], of other data sets as they are, and give probabilities
+[N, classes]. Scaling and the row's
 temperature are part of them. README.md, the model card, says how good the network is, what it is
 for, how it was made and how each file is used.
 """
@@ -67,6 +68,7 @@ def export(networks, seed, folder, formats):
     import jax
     import numpy as np
 
+    from fmnist_jax.data import catalog
     from fmnist_jax.report import model_card
     from fmnist_jax.results import networks as trained
 
@@ -78,12 +80,13 @@ def export(networks, seed, folder, formats):
         raise ConfigError(f'--to={folder}: not empty; name a new folder')
     temperature = networks.temperatures[networks.seeds.index(seed)]
     classify = trained.program(networks.settings, variables, temperature)
+    shape = catalog.image_shape(networks.settings.dataset)
     contents, failed = {}, {}
     for name, make in (('stablehlo', trained.stablehlo), ('onnx', trained.onnx)):
         if name not in formats:
             continue
         try:
-            contents[model_card.file_of(name)] = make(classify)
+            contents[model_card.file_of(name)] = make(classify, shape)
         except ConfigError as error:
             failed[name] = str(error)
     formats = tuple(name for name in formats if name not in failed)

@@ -41,7 +41,8 @@ def write(path, content):
     path = pathlib.Path(path)
     # Of this process alone: searches that share a folder may write the same file at once.
     temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    content = content.encode() if isinstance(content, str) else content
+    # A path may hold bytes that are no UTF-8.
+    content = content.encode(errors='replace') if isinstance(content, str) else content
     with named(path):
         try:
             with open(temporary, 'wb') as file:

@@ -14,7 +14,15 @@ import sys
 import traceback
 
 from fmnist_jax import files
-from fmnist_jax.config.cli import exit_code, loaders, parse_table, say, table_parser, whole
+from fmnist_jax.config.cli import (
+    exit_code,
+    loaders,
+    parse_table,
+    say,
+    table_parser,
+    whole,
+    with_own_images,
+)
 from fmnist_jax.config.settings import override, plain, select_rows
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import markdown, percent
@@ -77,8 +85,8 @@ def _smoke(options, config, load):
     config, _ = override(config, short)
     options.workdir = options.workdir.with_name(f'{options.workdir.name}-smoke')
 
-    def load_few(name):
-        dataset = load(name)
+    def load_few(source):
+        dataset = load(source)
         return type(dataset)(*(array[:_SMOKE_IMAGES] for array in dataset))
 
     return config, load_few
@@ -104,7 +112,7 @@ def _run(options, config):
     """Trains the missing rows, writes and prints the table."""
     from fmnist_jax import report
     from fmnist_jax.config import machine
-    from fmnist_jax.data import datasets
+    from fmnist_jax.data import catalog, datasets
     from fmnist_jax.report import claims, committed
     from fmnist_jax.sweep import experiment
 
@@ -114,16 +122,18 @@ def _run(options, config):
         from fmnist_jax.sweep import multihost
 
         multihost.connect(options.coordinator, options.num_hosts, options.host, say)
-    load, load_pretrained = loaders(options, config, select_rows(config, options.rows))
+    rows = select_rows(config, options.rows)
+    load, load_pretrained = loaders(options, config, rows)
+    config, notes = with_own_images(config, rows, load)
     if options.smoke:
         config, load = _smoke(options, config, load)
     rows = select_rows(config, options.rows)
     experiment.check_rows(config, rows)
     claims.check(plain(config).get('claims', ()), [row['name'] for row in config.rows])
-    for note in options.notes:
+    for note in options.notes + notes:
         say(note)
     try:
-        load(config.dataset.name)
+        load(catalog.source(config.dataset))
     except datasets.DataUnavailable as error:
         _use_synthetic_images(config, error)
         options.workdir = options.workdir.with_name(f'{options.workdir.name}-synthetic')

@@ -1,8 +1,12 @@
 """Classifies photos or IDX files with a trained row, with calibrated probabilities.
 
+    python -m fmnist_jax.predict shoe.jpg shirt.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max shoe.jpg shirt.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max --format=json *.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max images-idx3-ubyte.gz
+
+Without a workdir, three small networks answer that come with the package: the base CNN of report
+004 (fmnist_jax/results/base_cnn/README.md).
 
 The probabilities are the mean over the row's seeds. Each seed's logits are divided by the row's
 temperature, so each network is calibrated. Their mean is a little too modest; the printed
@@ -24,7 +28,9 @@ def _parser():
     parser = Parser(prog='python -m fmnist_jax.predict', description=__doc__)
     add = parser.add_argument
     add('files', nargs='+', type=path, metavar='FILE', help='PNG, JPEG, WebP, TIFF, GIF, BMP, IDX')
-    add('--workdir', type=path, required=True, help='where the row was trained: runs/lenet')
+    add(
+        '--workdir', type=path, help="where the row was trained: runs/lenet; default: the package's"
+    )
     add('--row', help='name of the row; default: the only one of the workdir')
     add(
         '--invert',
@@ -75,7 +81,8 @@ def predict(networks, files, invert='auto', centre=True, unsure_below=0.5):
     Args:
       networks: results.networks.Networks.
       files: paths.
-      invert, centre: see data.photos.read. An IDX file is taken as it is.
+      invert, centre: see data.photos.read. An IDX file is taken as it is. Networks of colour or of
+        the user's own images know photos as they are, see data.own.read_photo.
       unsure_below: an image is marked as unsure if its best class has less.
 
     Returns:
@@ -87,14 +94,19 @@ def predict(networks, files, invert='auto', centre=True, unsure_below=0.5):
     """
     import numpy as np
 
-    from fmnist_jax.data import photos
+    from fmnist_jax.data import catalog, own, photos
     from fmnist_jax.results import networks as trained
 
-    dataset = networks.settings.dataset.name
+    dataset = networks.settings.dataset
+    side, _, *colours = catalog.image_shape(dataset)
     read, unreadable = [], []
     for file in files:
         try:
-            read.append((file, photos.read(file, invert, centre, dataset)))
+            if catalog.is_light_on_black(dataset):
+                images = photos.read(file, invert, centre, dataset.name)
+            else:  # as the network's own images were read
+                images = own.read_photo(file, side, 3 if colours else 1)[None]
+            read.append((file, images))
         except DataError as error:
             unreadable.append(str(error))
     if not read:
@@ -158,7 +170,7 @@ def _main(arguments):
     options = _parser().parse_args(arguments)
     from fmnist_jax.results import networks as trained  # after the flags: JAX takes a second
 
-    networks = trained.of_row(options.workdir, options.row)
+    networks = trained.of_row(options.workdir or trained.SHIPPED, options.row)
     predictions, seeds, unreadable = predict(
         networks, options.files, options.invert, not options.whole, options.unsure_below
     )

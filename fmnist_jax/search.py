@@ -15,10 +15,18 @@ import sys
 
 from fmnist_jax import files
 from fmnist_jax.config import machine
-from fmnist_jax.config.cli import exit_code, loaders, parse_table, say, table_parser, whole
+from fmnist_jax.config.cli import (
+    exit_code,
+    loaders,
+    parse_table,
+    say,
+    table_parser,
+    whole,
+    with_own_images,
+)
 from fmnist_jax.config.settings import resolve
 from fmnist_jax.config.table import row
-from fmnist_jax.data import datasets
+from fmnist_jax.data import catalog, datasets
 from fmnist_jax.results import workdirs
 from fmnist_jax.sweep import experiment
 from fmnist_jax.sweep import study as studies
@@ -79,14 +87,15 @@ def _train_best(options, config, study, load, load_pretrained):
 def _run(options, config):
     """The whole search."""
     machine.set_up(options.cpu_devices, datasets.cache_directory() / 'xla')
+    load, load_pretrained = loaders(options, config, config.rows)
+    config, notes = with_own_images(config, config.rows, load)
     studies.check_space(config)  # may trace a network, for which the devices must be there
     studies.make_sampler(options.sampler, config.seed, options.trials)  # raises without PyTorch
     pruner = studies.make_pruner(options.pruner)
-    for note in options.notes:
+    for note in options.notes + notes:
         say(note)
     workdir = options.workdir
-    load, load_pretrained = loaders(options, config, config.rows)
-    load(config.dataset.name)
+    load(catalog.source(config.dataset))
     workdirs.acquire(workdir, config)
     study = studies.open_study(config, workdir, options.storage, pruner)
     if dead := studies.give_up_dead_trials(study):
@@ -96,7 +105,9 @@ def _run(options, config):
         for group in studies.groups(candidates):
             settings = group[0][1]
             weights = load_pretrained(settings).variables if settings.pretrained else None
-            studies.train_group(study, group, load(settings.dataset.name), cache, weights)
+            studies.train_group(
+                study, group, load(catalog.source(settings.dataset)), cache, weights
+            )
     have = studies.counts(study)
     heading = f'{config.title}: {have["complete"]} trials complete, {have["pruned"]} pruned'
     table = f'# {heading}\n\n{studies.table(study)}'

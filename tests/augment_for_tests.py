@@ -9,7 +9,8 @@ KEY = jax.random.key(0)
 
 
 def augment_config(**changes):
-    fields = {'flip': False, 'rotation': 0.0, 'erase': 0.0, 'crop_padding': 0, 'copies': 0}
+    fields = {'flip': False, 'rotation': 0.0, 'erase': 0.0, 'crop_padding': 0, 'cutout': 0}
+    fields |= {'copies': 0, 'shear': 0.0, 'zoom': 0.0, 'shift': 0.0}
     return types.SimpleNamespace(**fields | changes)
 
 

@@ -10,7 +10,7 @@ import tempfile
 os.environ.setdefault('NPROC', '32')
 os.environ.setdefault('KERAS_BACKEND', 'jax')  # of the real Keras that MobileNet is held against
 # As the package sets it for users. `import jax` sets 1, and the commands that tests start would
-# inherit it: XLA's complaints about each cached program fill a pipe, and the command waits for ever.
+# inherit it: XLA's complaints about cached programs fill a pipe, and the command waits for ever.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import jax

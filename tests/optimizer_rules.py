@@ -17,6 +17,8 @@ def optimizer_config(**changes):
         'l2': 0.0,
         'l2_on': 'all',
         'weight_decay': 0.0,
+        'rest_factor': 0.0,
+        'unit_kernels': False,
         'clip_norm': 0.0,
     }
     return types.SimpleNamespace(**fields | changes)

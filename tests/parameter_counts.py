@@ -15,6 +15,9 @@ PARAMETERS = {
     'mobilenet': 3_217_226,
     'simplified_mobilenet': 136_778,
     'small_resnet': 77_754,  # by hand: 176 + 4,672 + 14,528 + 57,728 + 650
+    'speed_net': 385_534,  # by hand: 180 + 14,528 + 110,976 + 258,560 + 1,290
+    'inception_net': 68_826,  # by hand: 176 + 9,552 + 18,144 + 39,984 + 970
+    'dense_net': 64_600,  # by hand: 132 + 13,056 + 1,860 + 20,832 + 3,120 + 24,720 + 880
     'base_cnn': 28_394,
     'tuned_cnn': 1_030_218,
 }

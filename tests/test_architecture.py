@@ -11,7 +11,7 @@ SHARED = {'errors', 'files', 'markdown'}  # what every room may import
 ROOMS = {  # room: the rooms that it may import
     'data': set(),
     'models': {'data'},
-    'train': {'models'},
+    'train': {'models', 'data'},
     'config': {'train', 'models', 'data'},
     'results': {'config', 'train', 'models', 'data'},
     'fit': {'results', 'config', 'train', 'models', 'data'},

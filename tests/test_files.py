@@ -106,6 +106,9 @@ def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
     files.write(path, 'old')
     files.write(path, b'new')
     assert path.read_bytes() == b'new'
+    files.write(path, 'x\udcff')  # from a folder's name that is no UTF-8
+    assert path.read_bytes() == b'x?'
+    files.write(path, b'new')
 
     def failing(_):
         raise OSError(errno.EIO, 'Input/output error')

@@ -7,15 +7,16 @@ from flax.traverse_util import flatten_dict
 
 from fmnist_jax.config.schema import check_fields
 from fmnist_jax.config.settings import flatten
+from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError, one_line, show
-from fmnist_jax.models import frozen, make_model, model_fields, variable_shapes
+from fmnist_jax.models import frozen, model_fields, variable_shapes
 from fmnist_jax.train.optimizers import make_optimizer
 from fmnist_jax.train.schedules import make_schedule
 from fmnist_jax.train.step import model_of
 
 _MOST = 2**31 - 1  # steps and seeds are int32
 _MOST_PARAMETERS = 2**31  # of one network
-_TRAINING_IMAGES = 60_000
+_TRAINING_IMAGES = 60_000  # of most data sets
 
 
 def check(settings):
@@ -31,7 +32,18 @@ def check(settings):
       ConfigError: one line with the field, its value and what was expected.
     """
     check_fields(flatten(settings.to_dict()))
+    _check_classes(settings)
     _check_together(settings)
+
+
+def _check_classes(settings):
+    """Refuses own images without the names of at least two classes."""
+    count = len(catalog.class_names(settings.dataset))
+    if count < 2:
+        raise ConfigError(
+            f'config.dataset.classes={settings.dataset.classes!r}: own images need the names of '
+            'two classes or more; fmnist_jax.load_images(PATH).class_names has them'
+        )
 
 
 def check_weights(settings, variables):
@@ -73,8 +85,7 @@ def _freezing(settings):
 
 def _shapes(model, settings):
     """The shapes of a network's variables."""
-    side = settings.dataset.image_size
-    return variable_shapes(model, (side, side, settings.dataset.channels), settings.compute)
+    return variable_shapes(model, catalog.input_shape(settings.dataset), settings.compute)
 
 
 _SIZES = ('widths', 'dense', 'kernel_size', 'width_multiplier', 'blocks')
@@ -82,10 +93,10 @@ _SIZES = ('widths', 'dense', 'kernel_size', 'width_multiplier', 'blocks')
 
 def _check_network(settings):
     """Refuses a network that the image is too small for, or with too many parameters."""
-    fields = settings.model.to_dict()
-    model = make_model(fields.pop('name'), **fields)
+    fields, model = settings.model.to_dict(), model_of(settings)
     sizes = [f'model.{name}={show(fields[name])}' for name in _SIZES if fields[name] is not None]
-    cause = ', config.'.join([*sizes, f'dataset.image_size={settings.dataset.image_size}'])
+    side, *_ = catalog.input_shape(settings.dataset)
+    cause = ', config.'.join([*sizes, f'dataset.image_size={side}'])
     try:
         shapes = _shapes(model, settings)
     except (ValueError, TypeError, ZeroDivisionError) as error:
@@ -128,7 +139,7 @@ def _check_transfer(settings):
                 f'config.{field}={settings[field]!r}: {settings.model.name} has none; '
                 'expected model.name=mobilenet or simplified_mobilenet'
             )
-    if settings.pretrained and settings.dataset.channels != 3:
+    if settings.pretrained and catalog.input_shape(settings.dataset)[2] != 3:
         raise ConfigError(
             f'config.dataset.channels={settings.dataset.channels}: the pretrained weights need 3'
         )

@@ -8,6 +8,8 @@ import pathlib
 import sys
 import traceback
 
+from ml_collections import ConfigDict
+
 from fmnist_jax.config.schema import BY_PATH, fields_help, unknown_field
 from fmnist_jax.config.settings import TABLE_ONLY, override, resolve
 from fmnist_jax.config.table import load_config
@@ -127,8 +129,9 @@ def table_parser(command, description):
     add(
         '--data_dir',
         type=path,
-        help='folder with fashion_mnist/ and mnist/, each with the four IDX files; default: '
-        'FMNIST_DATA_DIR. Without either, the files are downloaded once',
+        help='folder with fashion_mnist/, mnist/ and so on, each with its published files; default:'
+        ' FMNIST_DATA_DIR. Without either, the files are downloaded once. With dataset.name=folder:'
+        ' your own images, a folder for each class, or an .npz file',
     )
     add(
         '--pretrained',
@@ -223,14 +226,15 @@ def loaders(options, config, rows):
       config, rows: the table's config and the selected rows.
 
     Returns:
-      (name -> datasets.Dataset, each read once; settings -> pretrained.Pretrained). The second has
-      an attribute `named`: whether --pretrained or --fresh is given.
+      (catalog.source of a row's settings -> datasets.Dataset, each read once; settings ->
+      pretrained.Pretrained). The first has a method `own` that gives own.OwnImages, the second an
+      attribute `named`: whether --pretrained or --fresh is given.
 
     Raises:
       ConfigError: one of these flags is given, but no selected row starts from pretrained weights.
         The second function: the weights leave random what the settings freeze.
     """
-    from fmnist_jax.data import datasets
+    from fmnist_jax.data import catalog, datasets
 
     named = [f'--{flag}' for flag in ('pretrained', 'fresh') if getattr(options, flag)]
     if named and not any(resolve(config, row).pretrained for row in rows):
@@ -241,8 +245,20 @@ def loaders(options, config, rows):
         )
 
     @functools.cache
-    def load(name):
-        return datasets.load(name, options.data_dir)
+    def load_own(source):
+        from fmnist_jax.data import own
+
+        if not options.data_dir:
+            raise ConfigError('--data_dir=PATH is missing: where your own images are')
+        return own.read(options.data_dir, *source)
+
+    @functools.cache
+    def load(source):
+        if isinstance(source, catalog.Own):
+            return load_own(source).dataset
+        return datasets.load(source, options.data_dir)
+
+    load.own = load_own
 
     def load_pretrained(settings):
         """Loads the weights that the flags name, checked against the settings."""
@@ -250,13 +266,46 @@ def loaders(options, config, rows):
         from fmnist_jax.models import pretrained
         from fmnist_jax.train.step import model_of
 
-        shape = (settings.dataset.image_size, settings.dataset.image_size, 3)
+        shape = catalog.input_shape(settings.dataset)
         weights = pretrained.load(model_of(settings), shape, options.pretrained, options.fresh)
         checks.check_weights(settings, weights.variables)
         return weights
 
     load_pretrained.named = bool(named)
     return load, load_pretrained
+
+
+def with_own_images(config, rows, load):
+    """(config, lines for the user) with what only own images tell; as it is without such images.
+
+    Fills in the names of the classes and the fingerprint, and holds out a fifth of the training
+    images where dataset.num_validation is more.
+
+    Args:
+      config, rows: the table's config and the selected rows.
+      load: of `loaders`.
+
+    Raises:
+      ConfigError: no --data_dir.
+      DataError: see own.read.
+    """
+    from fmnist_jax.data import catalog
+
+    sources = [catalog.source(resolve(config, row).dataset) for row in rows]
+    sources = [source for source in sources if isinstance(source, catalog.Own)]
+    if not sources:
+        return config, []
+    own = load.own(sources[0])
+    config = ConfigDict(config.copy_and_resolve_references())
+    config.dataset.classes, config.dataset.fingerprint = own.class_names, own.fingerprint
+    images, notes = len(own.dataset.train_labels), list(own.notes)
+    if config.dataset.num_validation > images // 5:
+        notes.append(
+            f'config.dataset.num_validation={config.dataset.num_validation}: of {images} training '
+            f'images {images // 5} are held out'
+        )
+        config.dataset.num_validation = images // 5
+    return config, notes
 
 
 def exit_code(command, arguments):

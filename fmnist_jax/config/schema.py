@@ -37,7 +37,7 @@ class Field(NamedTuple):
     """One field of a config."""
 
     path: str  # 'section.field'
-    kind: str  # whole | number | switch | choice | widths
+    kind: str  # whole | number | switch | choice | widths | names
     default: Any  # None: the network's own value
     help: str
     values: Any = None  # (least, most), the name of an interval, or the choices
@@ -47,7 +47,7 @@ class Field(NamedTuple):
         """The Python type of the values."""
         if self.kind == 'choice':
             return int if isinstance(self.default, int) else str
-        return {'whole': int, 'number': float, 'switch': bool, 'widths': tuple}[self.kind]
+        return {'whole': int, 'number': float, 'switch': bool}.get(self.kind, tuple)
 
     def choices(self):
         """The allowed values of a choice: a tuple, or the keys of a registry 'module:NAME'."""
@@ -79,6 +79,10 @@ class Field(NamedTuple):
         elif self.kind == 'widths':
             right = isinstance(value, (tuple, list)) and len(value) <= _MOST_LAYERS
             right = right and all(_is_whole(width) and 1 <= width <= _WIDEST for width in value)
+        elif self.kind == 'names':
+            right = isinstance(value, (tuple, list))
+            right = right and all(isinstance(name, str) and name for name in value)
+            right = right and len(set(value)) == len(value)
         else:
             right = (_is_whole(value) or isinstance(value, float)) and value == value
             if right and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
@@ -93,6 +97,8 @@ class Field(NamedTuple):
         try:
             if self.kind == 'switch':
                 return _SWITCH[text.lower()]
+            if self.kind == 'names':
+                return tuple(name for name in text.strip('()').split(',') if name)
             if self.kind == 'widths':
                 value = ast.literal_eval(text)
                 return tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -120,7 +126,7 @@ def _choice(path, default, help, choices):
 
 
 _WIDTHS = f'whole numbers, 1 to {_WIDEST}, at most {_MOST_LAYERS} of them, as in 400,400'
-_DATASETS = ('fashion_mnist', 'mnist', 'synthetic')
+_NAMES = 'different names, as in cat,dog'
 _EPOCHS, _IMAGES = 100_000, 60_000
 
 # A float of 0.0 turns its feature off and leaves it out of the compiled program.
@@ -129,7 +135,7 @@ FIELDS = (
     _whole('num_seeds', 5, 'seeds, trained together', 1, 10_000),
     _whole('epochs', 10, 'passes over the training images', 1, _EPOCHS),
     _whole('batch_size', 128, 'images; the last batch of an epoch may be smaller', 1, _IMAGES),
-    _choice('loss', 'softmax', 'cross-entropy of these outputs', 'train.losses:LOSSES'),
+    _choice('loss', 'softmax', 'cross-entropy of these outputs, or mse', 'train.losses:LOSSES'),
     _choice(
         'accuracy',
         'argmax',
@@ -146,6 +152,8 @@ FIELDS = (
     _whole('patience', 0, 'epochs without a better score until a seed stops; 0: never', 0, _EPOCHS),
     _whole('micro_batch', 0, 'images in the network at a time; 0: auto', 0, _IMAGES),
     _whole('eval_batch_size', 500, 'images of a batch in validation and test', 1, _IMAGES),
+    _choice('test_views', 'one', 'views whose logits are averaged', 'train.step:VIEWS'),
+    _number('average', 0.0, 'decay of averaged parameters, which are tested', '0 to below 1'),
     _choice('pretrained', '', "imagenet: MobileNet starts from Keras' weights", ('', 'imagenet')),
     _whole('head_epochs', 0, 'first epochs, for the dense layer alone (MobileNet)', 0, _EPOCHS),
     _choice(
@@ -165,20 +173,29 @@ FIELDS = (
     _whole('checkpoint_epochs', 0, 'epochs between checkpoints; 0: one or two minutes', 0, _EPOCHS),
     _whole('checkpoints_kept', 2, 'latest checkpoints, beside the best; 0: none', 0, 100),
     _switch('debug_nans', False, 'stop at the first number that is not finite and say where'),
-    _choice('dataset.name', 'fashion_mnist', 'the images', _DATASETS),
+    _choice('dataset.name', 'fashion_mnist', 'the images; folder: your own', 'data.catalog:NAMES'),
     _choice('dataset.fallback', '', 'images to use if these cannot be had', ('', 'synthetic')),
     _whole('dataset.num_validation', 6000, 'training images held out; 0: none', 0, _IMAGES - 1),
     _choice('dataset.split', 'random', 'the images held out: random | last', ('random', 'last')),
     _switch('dataset.validate_on_test', False, 'validate on the test images (report 004)'),
+    _switch('dataset.bootstrap', False, 'each seed trains on a bootstrap sample (bagging)'),
     _number('dataset.mean', 0.0, 'inputs are (pixels / 255 - mean) / std', 'a number'),
     _number('dataset.std', 1.0, 'inputs are (pixels / 255 - mean) / std', 'more than 0'),
-    _whole('dataset.image_size', 28, 'pixels; larger images are scaled up on the device', 28, 512),
-    _choice('dataset.channels', 1, '3 repeats the grey image', (1, 3)),
+    _whole('dataset.image_size', 28, 'pixels; smaller images are scaled up to it', 28, 512),
+    _choice('dataset.channels', 1, '3 repeats a grey image; own images become so', (1, 3)),
+    _whole('dataset.test_seed', 0, 'draws own test images where no test folder is', 0, 2**31 - 1),
+    Field('dataset.classes', 'names', (), 'of own images; the command fills them in', _NAMES),
+    _whole('dataset.fingerprint', 0, 'of own files; the command fills it in', 0, 2**48 - 1),
+    _switch('augment.alternate_flip', False, 'mirror a half of the images, then the other half'),
     _whole('augment.copies', 0, 'fixed augmented copies; 0: new random ones in every step', 0, 10),
     _switch('augment.flip', False, 'mirror a training image with probability 1/2'),
     _number('augment.rotation', 0.0, 'standard deviation of a normal angle, radians', '0 or more'),
+    _number('augment.shear', 0.0, 'largest angle, uniform on both sides, radians', '0 to 1'),
+    _number('augment.zoom', 0.0, 'largest relative change of height and width', '0 to below 1'),
+    _number('augment.shift', 0.0, 'largest shift, as a fraction of the side', '0 to 1'),
     _number('augment.erase', 0.0, 'probability that a random rectangle becomes noise', '0 to 1'),
-    _whole('augment.crop_padding', 0, 'black pixels around before a random 28x28 crop', 0, 28),
+    _whole('augment.cutout', 0, 'pixels of a random black square; 0: none', 0, 512),
+    _whole('augment.crop_padding', 0, 'black pixels around before a random crop', 0, 28),
     _choice('model.name', 'lenet5', 'the network', 'models:MODELS'),
     _choice('model.activation', None, 'between layers', 'models.layers:ACTIVATIONS'),
     _choice('model.pooling', None, 'max | average', ('max', 'average')),
@@ -190,6 +207,7 @@ FIELDS = (
     _whole('model.dense', None, 'features of the hidden dense layer', 1, _WIDEST),
     _whole('model.kernel_size', None, 'pixels', 1, 28),
     _whole('model.blocks', None, 'depthwise-separable blocks of MobileNet', 1, 13),
+    _number('model.logit_scale', None, 'factor of the logits', 'more than 0'),
     _number('model.width_multiplier', None, "of MobileNet's features", '0.1 to 4'),
     _whole('model.frozen_blocks', None, 'the stem and so many blocks keep their weights', 0, 13),
     _switch('model.frozen_batch_norm', None, 'batch norm layers keep their weights'),
@@ -206,6 +224,8 @@ FIELDS = (
     _number('optimizer.l2', 0.0, 'times the parameters, added to the gradient', '0 or more'),
     _choice('optimizer.l2_on', 'all', 'all | kernels | dense (kernels)', 'train.optimizers:L2_ON'),
     _number('optimizer.weight_decay', 0.0, 'decoupled from the gradient (AdamW)', '0 or more'),
+    _number('optimizer.rest_factor', 0.0, 'Muon: times the rate of other parameters', '0 or more'),
+    _switch('optimizer.unit_kernels', False, 'Muon: convolution kernels keep their norm'),
     _number('optimizer.clip_norm', 0.0, 'largest global norm of the gradient', '0 or more'),
     _choice('schedule.name', 'constant', 'of the learning rate', 'train.schedules:SCHEDULES'),
     _number('schedule.decay_rate', 1.0, 'factor per epoch or step', '0 or more'),

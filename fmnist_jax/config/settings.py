@@ -12,7 +12,8 @@ import json
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import unknown_field
+from fmnist_jax.config.schema import BY_PATH, default_config, unknown_field
+from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError, one_line, show
 
 # Fields that describe the table. They are no settings.
@@ -40,14 +41,25 @@ def plain(config):
 
 
 def from_plain(tree):
-    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists."""
+    """The ConfigDict that was given to `plain`. JSON turned its tuples into lists.
+
+    A field of the schema that is missing gets its default: the tree may be older than the field.
+    """
 
     def restored(value):
         if isinstance(value, dict):
             return {name: restored(inner) for name, inner in value.items()}
         return tuple(map(restored, value)) if isinstance(value, list) else value
 
-    return ConfigDict(restored(tree))
+    return ConfigDict(restored(_merged(plain(default_config()), tree)))
+
+
+def _merged(defaults, tree):
+    """Nested dicts: those of `tree`, and the defaults that it lacks."""
+    return {name: v for name, v in defaults.items() if name not in TABLE_ONLY} | {
+        name: _merged(defaults.get(name, {}), v) if isinstance(v, dict) else v
+        for name, v in tree.items()
+    }
 
 
 def select_rows(config, pattern):
@@ -192,7 +204,8 @@ def settings_hash(settings):
 
 def experiment_key(settings):
     """Text that is equal for settings (nested dicts) that differ by rounding or chance alone."""
-    flat = flatten(settings)
+    # A younger field's default is what older results were made with.
+    flat = {path: field.default for path, field in BY_PATH.items()} | flatten(settings)
     return json.dumps({path: flat[path] for path in sorted(flat) if path not in _SAME_EXPERIMENT})
 
 
@@ -226,6 +239,10 @@ def difference(old, new):
     ]
 
 
+# Of these fields only the shape of the images and the number of classes decide the program.
+_WHICH_IMAGES = ('name', 'fallback', 'classes', 'fingerprint', 'test_seed')
+
+
 def split_static(settings):
     """Splits settings into what decides the compiled program and its arguments.
 
@@ -241,9 +258,11 @@ def split_static(settings):
         for path, v in flat.items()
         if isinstance(v, float) and v != 0 and path not in decides_shapes
     }
-    not_program = {'seed', 'dataset.name', 'dataset.fallback', 'pretrained', *NO_RESULT}
+    not_program = {'seed', 'pretrained', *NO_RESULT}
+    not_program |= {f'dataset.{name}' for name in _WHICH_IMAGES}
     static = {path: v for path, v in flat.items() if path not in hparams.keys() | not_program}
-    return json.dumps([static, sorted(hparams)], sort_keys=True), hparams
+    images = catalog.image_shape(settings.dataset), len(catalog.class_names(settings.dataset))
+    return json.dumps([static, images, sorted(hparams)], sort_keys=True), hparams
 
 
 def with_hparams(settings, hparams):

@@ -1,21 +1,19 @@
-"""Fashion-MNIST and MNIST, four IDX files each, from a folder, the cache or the network.
+"""Data sets from a folder, the cache or the network: IDX files here, the others in archives.py.
 
-Sources: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747; LeCun, Cortes and Burges, MNIST.
+Sources: Fashion-MNIST, Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747; MNIST, LeCun, Cortes and
+Burges; KMNIST, Clanuwat et al. (2018), arXiv:1812.01718.
 """
 
-import gzip
-import hashlib
-import math
 import os
 import pathlib
-import struct
-import zlib
 from typing import NamedTuple
 
 import numpy as np
 from absl import logging
 
-from fmnist_jax.data import download, synthetic
+from fmnist_jax.data import archives, catalog, download, synthetic
+from fmnist_jax.data.catalog import CLASS_NAMES
+from fmnist_jax.data.idx import UNSIGNED_BYTES, read_idx  # noqa: F401 (photos.py uses both)
 from fmnist_jax.errors import DataError, one_line, show
 from fmnist_jax.files import local_path
 
@@ -43,12 +41,6 @@ MD5 = {
     },
 }
 FILES = tuple(file for file in MD5['mnist'] if file.endswith('.gz'))
-UNSIGNED_BYTES = b'\0\0\x08'  # first bytes of an IDX file of unsigned bytes
-CLASS_NAMES = {
-    'fashion_mnist': synthetic.CLASS_NAMES,
-    'mnist': tuple('0123456789'),
-    'synthetic': synthetic.CLASS_NAMES,
-}
 
 
 class DataUnavailable(DataError):
@@ -58,55 +50,96 @@ class DataUnavailable(DataError):
 class Dataset(NamedTuple):
     """One data set as numpy arrays, in published order; the images may be read-only."""
 
-    train_images: np.ndarray  # uint8 [60000, 28, 28], 0 is the background
-    train_labels: np.ndarray  # int32 [60000], 0 to 9
-    test_images: np.ndarray  # uint8 [10000, 28, 28]
-    test_labels: np.ndarray  # int32 [10000]
+    train_images: np.ndarray  # uint8 [N, H, W], 0 is the background; [N, H, W, 3] in colour
+    train_labels: np.ndarray  # int32 [N], 0 to the number of classes - 1
+    test_images: np.ndarray  # uint8 [M, H, W] or [M, H, W, 3]
+    test_labels: np.ndarray  # int32 [M]
 
 
 def load(name, data_dir=None, cache_dir=None, download_url=None):
     """A Dataset from `data_dir` if given, else from the cache or the network.
 
     Args:
-      name: 'fashion_mnist', 'mnist' or 'synthetic' (12,000 + 2,000 drawn images, no files).
-      data_dir: `<data_dir>/<name>/` holds the four files. Default: FMNIST_DATA_DIR, if set.
+      name: 'fashion_mnist', 'mnist', 'kmnist', 'emnist/letters', 'emnist/balanced', 'cifar10',
+        'cifar100' or 'synthetic' (12,000 + 2,000 drawn images, no files).
+      data_dir: `<data_dir>/<name>/` holds the published files; `<data_dir>/emnist/` the archive of
+        both EMNIST sets. Default: FMNIST_DATA_DIR, if set.
       cache_dir: downloads go to `<cache_dir>/<name>/`. Default: see `cache_directory`.
-      download_url: http(s) address of a folder with the four files. Default: the one TFDS knows.
+      download_url: http(s) address of a folder with the files. Default: the one TFDS knows.
 
     Raises:
       DataError: a file is missing, damaged or another one; an argument is wrong.
       DataUnavailable: no `data_dir`, no cache, and the download fails (within 10 s if offline).
     """
+    if name == catalog.OWN:
+        raise DataError(f'{name}: own images have a place; fmnist_jax.load_images(PATH) reads them')
     if name not in CLASS_NAMES:
         raise DataError(f'dataset.name is {name!r}; expected one of {", ".join(CLASS_NAMES)}')
     if name == 'synthetic':
         return Dataset(*synthetic.draw(num_train=12_000, num_test=2_000))
     data_dir = data_dir or os.environ.get('FMNIST_DATA_DIR')
     if data_dir:
-        return read_folder(local_path(data_dir) / name, MD5[name])
-    folder = cache_directory(cache_dir) / name
+        return _read(name, local_path(data_dir))
+    cache = cache_directory(cache_dir)
+    folder = folder_of(name, cache)
     cache_state = 'empty'
     if folder.is_dir():
         try:
-            return read_folder(folder, MD5[name])
+            return _read(name, cache)
         except DataError as error:
             cache_state = str(error)
-            logging.warning('%s. Fetching the four files again.', error)
+            logging.warning('%s. Fetching its files again.', error)
     if download_url and not download_url.startswith(('http://', 'https://')):
         raise DataError(f'download_url={download_url!r}: expected an http:// or https:// address')
-    sources = download.sources(name, download_url)
+    sources = download.sources(folder.name, download_url)
     try:
-        download.fetch(sources, folder)
+        _fetch(name, sources, folder)
     except Exception as error:  # host name, proxy, disk, checksum: the advice is the same
         raise DataUnavailable(
             f'{name} is not on this machine and cannot be downloaded.\n'
             '  data_dir, FMNIST_DATA_DIR: not given\n'
             f'  cache {folder}: {cache_state}\n'
             f'  download of {next(iter(sources))}: {download.reason(error)}\n'
-            f'Either put {", ".join(FILES)} into a folder named {name} and pass its parent folder '
-            'as --data_dir or FMNIST_DATA_DIR, or use drawn images: --config.dataset.name=synthetic'
+            f'Either put {", ".join(files_of(name))} into a folder named {folder.name} and pass '
+            'its parent folder as --data_dir or FMNIST_DATA_DIR, or use drawn images: '
+            '--config.dataset.name=synthetic'
         ) from error
-    return read_folder(folder, MD5[name])
+    return _read(name, cache)
+
+
+def folder_of(name, parent):
+    """The folder of a data set's files in `parent`: EMNIST's splits share one."""
+    return pathlib.Path(parent) / name.partition('/')[0]
+
+
+def files_of(name):
+    """The names of a data set's files as published."""
+    return (archives.FILES[name],) if name in archives.FILES else FILES
+
+
+def _read(name, parent):
+    """The Dataset in `<parent>/<name>/`, compared with the published checksums."""
+    folder = folder_of(name, parent)
+    sums = MD5.get(name)
+    if sums is None:
+        infos = download.sources(folder.name, None).values()
+        sums = {info.filename: info.checksum for info in infos}
+    if name not in archives.FILES:
+        return read_folder(folder, sums)
+    file = archives.FILES[name]
+    arrays = archives.read(name, folder / file, sums[file])
+    names = [f'{folder / file}: {field}' for field in Dataset._fields]
+    dataset = {'name': name}
+    return _checked(names, arrays, catalog.image_shape(dataset), len(CLASS_NAMES[name]))
+
+
+def _fetch(name, sources, folder):
+    """Downloads a data set's files into `folder`. An archive goes on where it was stopped."""
+    if name not in archives.FILES:
+        return download.fetch(sources, folder)
+    for url, info in sources.items():
+        (folder / info.filename).unlink(missing_ok=True)  # damaged
+        download.fetch_file(url, folder / info.filename, info.checksum)
 
 
 def find_file(folder, file):
@@ -119,7 +152,7 @@ def find_file(folder, file):
 def read_folder(folder, checksums=None):
     """Dataset of a folder with the four `FILES`, gzipped or unpacked. Raises DataError.
 
-    `checksums` is {file name: MD5}; None skips the comparison.
+    `checksums` is {file name: MD5 or SHA-256}; a file without one is not compared.
     """
     folder = pathlib.Path(folder)
     paths = [find_file(folder, file) for file in FILES]
@@ -131,49 +164,18 @@ def read_folder(folder, checksums=None):
             'gzipped or unpacked: put them there, or name the parent of another such folder by '
             '--data_dir or FMNIST_DATA_DIR'
         )
-    arrays = [read_idx(path, checksums and checksums[path.name]) for path in paths]
+    arrays = [read_idx(path, (checksums or {}).get(path.name)) for path in paths]
     return _checked(paths, arrays)
 
 
-def read_idx(path, md5=None):
-    """A read-only uint8 array from an IDX file of unsigned bytes, gzipped or not.
-
-    An IDX file holds two zero bytes, the type of the values, the number of dimensions, each
-    dimension as a big-endian 32-bit integer, the values.
-
-    Raises:
-      DataError: unreadable, another checksum, not gzip, not IDX, truncated or too long.
-    """
-    try:
-        packed = pathlib.Path(path).read_bytes()
-        digest = hashlib.md5(packed, usedforsecurity=False).hexdigest()
-        if md5 and digest != md5:
-            raise DataError(
-                f'{path} is damaged or another file: MD5 {digest} ({len(packed)} bytes), '
-                f'expected {md5}; delete it and fetch it again'
-            )
-        raw = packed if packed.startswith(UNSIGNED_BYTES) else gzip.decompress(packed)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise DataError(f'{path} cannot be read ({error}); fetch it again') from error
-    is_idx = raw[:3] == UNSIGNED_BYTES and raw[3:4] in (b'\1', b'\2', b'\3')
-    if not is_idx or len(raw) < 4 + 4 * raw[3]:
-        raise DataError(
-            f'{path} starts with bytes {raw[:4].hex() or "(none)"}, expected an IDX header of '
-            'unsigned bytes (00000803 for images, 00000801 for labels); fetch it again'
-        )
-    shape = tuple(np.frombuffer(raw, '>u4', count=raw[3], offset=4).tolist())
-    values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
-    if values.size != math.prod(shape):
-        raise DataError(
-            f'{path} holds {values.size} values, but its header announces {shape}; fetch it again'
-        )
-    return values.reshape(shape)
-
-
-def split(num_train_total, num_validation, seed, kind='random'):
+def split(num_train_total, num_validation, seed, kind='random', bootstrap=False, labels=None):
     """Splits 0..num_train_total - 1 into (train_indices, validation_indices), int32.
 
-    kind: 'random', or 'last' for the same last images with every seed.
+    Args:
+      kind: 'random', or 'last' for the same last images with every seed.
+      bootstrap: the training indices are as many draws from them with replacement, for bagging
+        (Breiman 1996).
+      labels: the images' labels [num_train_total], to take the same share of each class.
 
     Raises DataError if num_validation is negative, or leaves nothing to train on.
     """
@@ -183,10 +185,42 @@ def split(num_train_total, num_validation, seed, kind='random'):
             f'{num_train_total} training images'
         )
     if kind == 'last':
-        indices = np.arange(num_train_total, dtype=np.int32)
-        return np.split(indices, [num_train_total - num_validation])
-    permutation = np.random.default_rng(seed).permutation(num_train_total).astype(np.int32)
-    return permutation[num_validation:], permutation[:num_validation]
+        train, validation = np.split(
+            np.arange(num_train_total, dtype=np.int32), [num_train_total - num_validation]
+        )
+    else:
+        if labels is None:
+            permutation = np.random.default_rng(seed).permutation(num_train_total)
+        else:
+            permutation = stratified_order(labels, seed)
+        permutation = permutation.astype(np.int32)
+        train, validation = permutation[num_validation:], permutation[:num_validation]
+    if bootstrap:
+        train = np.random.default_rng([seed, 1]).choice(train, len(train))
+    return train, validation
+
+
+def stratified_order(labels, seed):
+    """A random order of images with labels [N]: int32 [N]. Each beginning has all classes' shares.
+
+    An image comes as early as the share of its class that lies before it.
+    """
+    permutation = np.random.default_rng(seed).permutation(len(labels)).astype(np.int32)
+    shuffled, places = np.asarray(labels)[permutation], np.empty(len(labels))
+    for label, count in zip(*np.unique(shuffled, return_counts=True), strict=True):
+        places[shuffled == label] = (np.arange(count) + 0.5) / count
+    return permutation[np.argsort(places, kind='stable')]
+
+
+def split_of(settings, train_labels, seed=None):
+    """`split` of a data set's training images as a row's settings say; own images by class.
+
+    seed: default settings.seed.
+    """
+    seed = settings.seed if seed is None else seed
+    labels = train_labels if settings.dataset.name == catalog.OWN else None
+    data = settings.dataset
+    return split(len(train_labels), data.num_validation, seed, data.split, data.bootstrap, labels)
 
 
 def cache_directory(cache_dir=None):
@@ -197,7 +231,7 @@ def cache_directory(cache_dir=None):
     return pathlib.Path(cache_dir).expanduser()
 
 
-def check_dataset(dataset):
+def check_dataset(dataset, image_shape=(28, 28), num_classes=10):
     """Four arrays of one's own as a Dataset: images uint8, labels int32. Raises DataError.
 
     Lists, and integers of another type, are converted if that changes no value.
@@ -213,31 +247,32 @@ def check_dataset(dataset):
             arrays.append(np.asarray(value))
         except (ValueError, TypeError) as error:
             raise DataError(f'{name} is no array: {one_line(error)}') from error
-    return _checked(names, arrays)
+    return _checked(names, arrays, image_shape, num_classes)
 
 
-def check_images(name, images):
-    """Images as uint8 [N, 28, 28]. Raises DataError, which calls them `name`."""
+def check_images(name, images, image_shape=(28, 28)):
+    """Images as uint8 [N, *image_shape]. Raises DataError, which calls them `name`."""
     images = np.asarray(images)
     expected = (
-        'expected uint8 images [N, 28, 28] with values 0 (background) to 255 and N above 0: '
+        f'expected uint8 images [N, {", ".join(map(str, image_shape))}] with values '
+        f'0{" (background)" * (len(image_shape) == 2)} to 255 and N above 0: '
         'for images in [0, 1] give (255 * images).round().astype("uint8")'
     )
     count = len(images) if images.ndim else 0
-    _check(name, images, (max(count, 1), 28, 28), 255, expected)
+    _check(name, images, (max(count, 1), *image_shape), 255, expected)
     return images.astype(np.uint8, copy=False)
 
 
-def _checked(names, arrays):
+def _checked(names, arrays, image_shape=(28, 28), num_classes=10):
     """The arrays as a Dataset. Raises DataError, which names the array."""
     for i in (0, 2):
-        arrays[i] = check_images(names[i], arrays[i])
-        count = len(arrays[i])
+        arrays[i] = check_images(names[i], arrays[i], image_shape)
+        count, most = len(arrays[i]), num_classes - 1
         expected = (
-            f'expected integers 0 to 9 of shape ({count},), one for each of {count} images: '
+            f'expected integers 0 to {most} of shape ({count},), one for each of {count} images: '
             'for one-hot labels give labels.argmax(-1)'
         )
-        _check(names[i + 1], arrays[i + 1], (count,), 9, expected)
+        _check(names[i + 1], arrays[i + 1], (count,), most, expected)
         arrays[i + 1] = arrays[i + 1].astype(np.int32, copy=False)
     return Dataset(*arrays)
 

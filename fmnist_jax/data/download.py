@@ -23,9 +23,10 @@ def sources(name, base=None):
     """
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder_cls(name)
-    base = (base or builder.URL).rstrip('/') + '/'
-    return {url.replace(builder.URL, base): info for url, info in builder.url_infos.items()}
+    infos = tfds.builder_cls(name).url_infos
+    if base is None:
+        return dict(infos)
+    return {f'{base.rstrip("/")}/{url.rpartition("/")[2]}': info for url, info in infos.items()}
 
 
 def fetch(sources, folder):

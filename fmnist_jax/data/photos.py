@@ -11,6 +11,7 @@ from fmnist_jax.files import local_path
 
 SIDE = 28  # pixels
 _ITEM_SIDE = {'fashion_mnist': 28, 'synthetic': 28, 'mnist': 20}  # as their authors centred items
+_ITEM_SIDE |= {'kmnist': 28, 'emnist/letters': 24, 'emnist/balanced': 24}
 _CLOSE = 0.05 * 255  # pixels so close to the background are background, as in Fashion-MNIST
 _HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')  # bytes 8 to 12
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fmnist_jax.config import machine
 from fmnist_jax.config.checks import check_weights
-from fmnist_jax.data import datasets
+from fmnist_jax.data import catalog, datasets
 from fmnist_jax.errors import ConfigError, show
 from fmnist_jax.fit import memory, mesh
 from fmnist_jax.fit.compile import prepare
@@ -22,8 +22,9 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
 
     Args:
       settings: from `make_settings`.
-      dataset: from `load_data`, or a data.datasets.Dataset of your own arrays: images uint8
-        [N, 28, 28], labels integers [N] from 0 to 9.
+      dataset: from `load_data`, or a data.datasets.Dataset of your own arrays, as those of
+        settings.dataset.name: images uint8 [N, 28, 28], labels integers [N] from 0 to 9. With
+        'folder', `load_images(...).dataset`.
       progress: 'bar', None, or an object with the methods of fit.progress.RowProgress.
       pretrained: weights to start from: the result of pretrained.load, or its `variables`.
 
@@ -35,9 +36,9 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
       DataError: arrays that are no such data set, or fewer images than the validation set needs.
     """
     machine.use_all_cores()
-    dataset = datasets.check_dataset(dataset)
-    sizes = (len(dataset.train_labels), settings.dataset.num_validation)
-    train_indices, _ = datasets.split(*sizes, settings.seed)
+    shape, classes = catalog.image_shape(settings.dataset), catalog.class_names(settings.dataset)
+    dataset = datasets.check_dataset(dataset, shape, len(classes))
+    train_indices, _ = datasets.split_of(settings, dataset.train_labels)
     weights, layout = _variables(settings, pretrained), mesh.make_layout(settings)
     if progress != 'bar':
         return fit(settings, dataset, layout, progress=progress, pretrained=weights)
@@ -47,8 +48,8 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
 
 
 def _variables(settings, pretrained):
-    side = settings.dataset.image_size
-    how = f'pretrained.load(train.model_of(settings), ({side}, {side}, 3))'
+    shape = catalog.input_shape(settings.dataset)
+    how = f'pretrained.load(train.model_of(settings), {shape})'
     if pretrained is None:
         if not settings.pretrained:
             return None

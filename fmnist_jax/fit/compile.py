@@ -15,6 +15,8 @@ from fmnist_jax.train import step
 from fmnist_jax.train.augment import fixed_copies
 from fmnist_jax.train.losses import Metrics
 
+_IMAGES_AT_START = 5_000  # of a seed, whose statistics a network may start from
+
 
 class Programs(NamedTuple):
     """The compiled functions of one architecture, for all seeds at once."""
@@ -31,7 +33,7 @@ class Programs(NamedTuple):
 class DeviceData(NamedTuple):
     """The programs' data, on the devices."""
 
-    train: tuple  # (images uint8 [N, 28, 28], labels int32 [N])
+    train: tuple  # (images uint8 [N, H, W] or [N, H, W, 3], labels int32 [N])
     validation: tuple  # images and labels that `validation_indices` point into
     test: tuple
     train_indices: Any  # int32 [n] per seed
@@ -73,10 +75,10 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
     """Puts the data set on the devices once, and the split of each seed as indices: DeviceData."""
     if seeds is None:
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    total, held_out = len(dataset.train_labels), settings.dataset.num_validation
-    splits = [datasets.split(total, held_out, int(s), settings.dataset.split) for s in seeds]
+    splits = [datasets.split_of(settings, dataset.train_labels, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
     images, labels, copies = dataset.train_images, dataset.train_labels, settings.augment.copies
+    total = len(labels)
     if copies:
         images = np.concatenate([images, fixed_copies(images, settings.augment)])
         labels = np.tile(labels, copies + 1)
@@ -122,12 +124,14 @@ def compile_programs(settings, hparams, layout, data):
         seconds += taken
         return program
 
-    def init(config, seed, pretrained, share):
-        return step.init(config, seed, data.train_indices.shape[-1], pretrained)
+    def init(config, seed, pretrained, indices, images, share):
+        images = images[indices[:_IMAGES_AT_START]]
+        return step.init(config, seed, indices.shape[-1], pretrained, images)
 
     seeds, epoch = mesh.shard(layout, np.zeros(layout.count, np.int32)), np.int32(1)
-    init = build(init, (0, None), seeds, data.pretrained, runs_once=True)
-    state = init(hparams, seeds, data.pretrained)
+    args = (seeds, data.pretrained, data.train_indices, data.train[0])
+    init = build(init, (0, None, 0, None), *args, runs_once=True)
+    state = init(hparams, *args)
     axes = (0, 0, 0, 0, None, 'same', 'same', 'same')
     metrics, indices = epoch_metrics(layout), data.train_indices
     args = (state, metrics, seeds, indices, data.train, epoch, epoch, epoch)

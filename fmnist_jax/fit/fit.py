@@ -12,6 +12,7 @@ from fmnist_jax.fit import checkpoint, debug_nans, memory, mesh
 from fmnist_jax.fit.checkpoint import Checkpoint
 from fmnist_jax.fit.compile import epoch_metrics, prepare
 from fmnist_jax.train.epoch import selected
+from fmnist_jax.train.step import evaluated
 
 _SECONDS_PER_CALL = 1.0  # of the compiled loop, about: for the progress bar and Ctrl-C
 _STEPS_PER_CALL = 8  # at least: each call allocates its working memory anew
@@ -20,7 +21,7 @@ _STEPS_PER_CALL = 8  # at least: each call allocates its working memory anew
 class FitResult(NamedTuple):
     """The result of a training; the first axis of every array is the seed."""
 
-    logits: np.ndarray  # [S, test images, 10]
+    logits: np.ndarray  # [S, test images, classes]
     test_loss: np.ndarray  # [S]
     test_accuracy: np.ndarray  # [S]
     tested_epoch: np.ndarray  # [S] the epoch whose parameters are tested, from 1
@@ -28,7 +29,7 @@ class FitResult(NamedTuple):
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
     parameters: int  # trainable, of one network
     variables: dict  # {'params', 'batch_stats'}: the tested ones, numpy [S, ...]
-    validation: tuple | None  # (logits [S, n, 10], labels [S, n]) of held-out training images
+    validation: tuple | None  # (logits [S, n, classes], labels [S, n]) of held-out training images
     train_seconds: float
     compile_seconds: float
     resumed: list  # see checkpoint.Checkpoint
@@ -102,7 +103,8 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
 
 def _start(run, progress, checkpoints):
     """(State, Checkpoint without it) before the first step, or where an earlier run ended."""
-    state = run.programs.init(run.hparams, run.seeds, run.data.pretrained)
+    args = (run.seeds, run.data.pretrained, run.data.train_indices, run.data.train[0])
+    state = run.programs.init(run.hparams, *args)
     like = mesh.gather(run.layout, state)
     restored = mesh.broadcast(run.layout, checkpoints and checkpoints.restore(like))
     if not restored:
@@ -171,7 +173,8 @@ def _test(run, state, position, dataset):
     logits, metrics = mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
     last_accuracy = validation = None
     if state.best is not None:
-        last = state.best._replace(params=state.params, batch_stats=state.batch_stats)
+        params, batch_stats = evaluated(state)
+        last = state.best._replace(params=params, batch_stats=batch_stats)
         tested = programs.test(run.hparams, state._replace(best=last), run.data.test)
         _, last_metrics = mesh.gather(layout, tested)
         last_accuracy = last_metrics.correct / last_metrics.count

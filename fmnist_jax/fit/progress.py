@@ -1,5 +1,6 @@
 """Progress of a row or of a sweep: a bar on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 
@@ -74,7 +75,7 @@ class RowProgress(_Progress):
             self.note(
                 f'epoch {number}/{self._epochs}'
                 f' loss {_mean(history["train_loss"][-1]):.3f}{self._validation} {spent:.0f} s'
-                + (f', at most {left:.0f} s left' if number < self._epochs else '')
+                + (f', at most {math.ceil(left)} s left' if number < self._epochs else '')
             )
 
     def note(self, text):

@@ -2,7 +2,7 @@
 
 Every model is a flax.linen module. `model.init(key, images, train=False)` makes the variables;
 `model.apply(variables, images, train, batch)` maps images [N, H, W, C] (28, 28, 1; for the
-MobileNets 56, 56, 3) to logits [N, 10] in the images' type. `batch` is a batch.Batch.
+MobileNets 56, 56, 3) to logits [N, classes] in the images' type. `batch` is a batch.Batch.
 """
 
 import dataclasses
@@ -12,11 +12,14 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.cnn_variants import CNNVariant
+from fmnist_jax.models.dense_net import DenseNet
+from fmnist_jax.models.inception_net import InceptionNet
 from fmnist_jax.models.lenet import LeNet5
 from fmnist_jax.models.mlp import MLP
 from fmnist_jax.models.mobilenet import MobileNet
 from fmnist_jax.models.simple_cnn import SimpleCNN
 from fmnist_jax.models.small_resnet import SmallResNet
+from fmnist_jax.models.speed_net import SpeedNet
 from fmnist_jax.models.tuned_cnn import TunedCNN
 
 MODELS = {
@@ -34,6 +37,9 @@ MODELS = {
     'mobilenet': MobileNet,
     'simplified_mobilenet': partial(MobileNet, blocks=5),
     'small_resnet': SmallResNet,
+    'speed_net': SpeedNet,
+    'inception_net': InceptionNet,
+    'dense_net': DenseNet,
     'base_cnn': partial(TunedCNN, widths=(32, 32, 32), dense=32),
     'tuned_cnn': partial(TunedCNN, widths=(64, 64), dense=128),
 }
@@ -43,11 +49,14 @@ def model_fields(name):
     """{field of a model that a config may set: its default}."""
     make = partial(MODELS[name])
     fields = {f.name: f.default for f in dataclasses.fields(make.func)} | make.keywords
-    return {k: fields[k] for k in fields if k not in ('parent', 'name', 'variant')}
+    return {k: fields[k] for k in fields if k not in ('parent', 'name', 'variant', 'classes')}
 
 
-def make_model(name, **fields):
-    """The network `name`; a field that is None keeps its default. Raises ValueError."""
+def make_model(name, classes=10, **fields):
+    """The network `name`; a field that is None keeps its default. Raises ValueError.
+
+    classes: of the data set, the number of logits (data.catalog.class_names).
+    """
     if name not in MODELS:
         raise ValueError(f'model.name={name!r}: expected one of {", ".join(MODELS)}')
     fields = {field: value for field, value in fields.items() if value is not None}
@@ -55,13 +64,18 @@ def make_model(name, **fields):
     for field in fields:
         if field not in known:
             raise ValueError(f'model.{field}: {name} has no such field; it has {", ".join(known)}')
-    return MODELS[name](**fields)
+    return MODELS[name](classes=classes, **fields)
 
 
 def variable_shapes(model, image_shape, dtype=jnp.float32):
     """Shapes and types of a model's variables for images [height, width, channels] of `dtype`."""
     images = jax.ShapeDtypeStruct((1, *image_shape), dtype)
     return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
+def start(model, params, images):
+    """The initial parameters, with those that the network takes from training images."""
+    return model.start(params, images) if hasattr(model, 'start') else params
 
 
 def frozen(model, params):

@@ -33,6 +33,7 @@ class CNNVariant(nn.Module):
     dropout: float = 0.0
     batch_norm: bool = True
     initialization: str = 'pytorch'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -53,4 +54,4 @@ class CNNVariant(nn.Module):
         for width in dense_widths:
             x = layers.Dense(width, self.initialization)(x)
             x = activation(layers.Dropout(self.dropout)(x, train, batch))
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

@@ -28,7 +28,21 @@ ACTIVATIONS = {
     'relu': jax.nn.relu,
     'relu6': jax.nn.relu6,
     'leaky_relu': jax.nn.leaky_relu,  # slope 0.01 below zero
+    'silu': jax.nn.silu,
+    'gelu': jax.nn.gelu,
 }
+
+
+def _dirac(key, shape, dtype=jnp.float32):
+    """The first outputs of a convolution are its inputs; PyTorch's default otherwise."""
+    kernel = KERNEL_INITIALIZERS['pytorch'](key, shape, dtype)
+    if len(shape) != 4:
+        return kernel
+    height, width, inputs, outputs = shape
+    count = min(inputs, outputs)
+    kernel = kernel.at[..., :count].set(0)
+    return kernel.at[height // 2, width // 2, np.arange(count), np.arange(count)].set(1)
+
 
 KERNEL_INITIALIZERS = {
     # U(-1/sqrt(fan_in), 1/sqrt(fan_in)) as torch.nn.Linear and torch.nn.Conv2d; bias likewise
@@ -37,6 +51,7 @@ KERNEL_INITIALIZERS = {
     'glorot_uniform': nn.initializers.glorot_uniform(),
     'he_normal': nn.initializers.he_normal(),
     'random_normal': nn.initializers.normal(1.0),  # torch.nn.init.normal_'s default
+    'dirac': _dirac,  # torch.nn.init.dirac_, for as many outputs as there are inputs
 }
 
 BATCH_NORM = {'pytorch': (0.9, 1e-5), 'keras': (0.99, 1e-3)}  # decay of running averages, epsilon

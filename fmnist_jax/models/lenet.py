@@ -17,6 +17,7 @@ class LeNet5(nn.Module):
     pooling: str = 'average'
     dropout: float = 0.0
     initialization: str = 'pytorch'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -29,4 +30,4 @@ class LeNet5(nn.Module):
         for width in (120, 84):
             x = activation(layers.Dense(width, self.initialization)(x))
             x = layers.Dropout(self.dropout)(x, train, batch)
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

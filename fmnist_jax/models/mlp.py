@@ -18,6 +18,7 @@ class MLP(nn.Module):
     dropout: float = 0.0
     dropout_after: str = 'each'  # hidden layer, or 'last'
     batch_norm: bool = False
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -29,4 +30,4 @@ class MLP(nn.Module):
             x = layers.ACTIVATIONS[self.activation](x)
             if self.dropout_after == 'each' or i == len(self.widths) - 1:
                 x = layers.Dropout(self.dropout)(x, train, batch)
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

@@ -30,6 +30,7 @@ class MobileNet(nn.Module):
     initialization: str = 'keras'
     frozen_blocks: int = 0  # 1 or more freezes the stem and so many blocks
     frozen_batch_norm: bool = False  # freezes every batch norm
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -68,7 +69,7 @@ class MobileNet(nn.Module):
                 x = x._replace(raw=raw, scaling=scaling)
         x = GlobalAveragePool()(x)
         x = Dropout(self.dropout)(x, train, batch)
-        return Dense(10, self.initialization)(x)
+        return Dense(self.classes, self.initialization)(x)
 
     def _is_frozen_layer(self, name):
         """Whether the layer `name` is in the frozen blocks; the stem `conv1` is, with block 1."""

@@ -19,6 +19,7 @@ class SimpleCNN(nn.Module):
     pooling: str = 'max'
     dropout: float = 0.5
     initialization: str = 'keras'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -30,4 +31,4 @@ class SimpleCNN(nn.Module):
             x = layers.Pool(self.pooling)(x)
         x = layers.Dropout(self.dropout)(x.reshape(x.shape[0], -1), train, batch)
         x = activation(layers.Dense(self.dense, self.initialization)(x))
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

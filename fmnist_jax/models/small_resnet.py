@@ -19,6 +19,7 @@ class SmallResNet(nn.Module):
     activation: str = 'relu'
     dropout: float = 0.0  # before the dense layer
     initialization: str = 'he_normal'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -39,4 +40,4 @@ class SmallResNet(nn.Module):
                 inner = convolve(x, width, 3, stride, self.activation)
                 x = activation(values(convolve(inner, width, 3)) + shortcut)
         x = layers.Dropout(self.dropout)(layers.GlobalAveragePool()(x), train, batch)
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

@@ -21,6 +21,7 @@ class TunedCNN(nn.Module):
     dropout: float = 0.5
     dropout_after: str = 'last'  # convolution, or 'each' (and its pooling)
     initialization: str = 'keras'
+    classes: int = 10
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
@@ -34,4 +35,4 @@ class TunedCNN(nn.Module):
             x = activation(layers.Conv(width, self.kernel_size, self.initialization)(x))
         x = layers.Dropout(self.dropout)(x.reshape(x.shape[0], -1), train, batch)
         x = activation(layers.Dense(self.dense, self.initialization)(x))
-        return layers.Dense(10, self.initialization)(x)
+        return layers.Dense(self.classes, self.initialization)(x)

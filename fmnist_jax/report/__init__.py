@@ -1,7 +1,7 @@
 """Result lines -> tables: the report's number beside ours. This room trains nothing.
 
-rows.py computes every number of a row; tables.py, claims.py, other_numbers.py, csv.py,
-page.py, tensorboard.py and figures/ show them.
+rows.py computes every number of a row; tables.py, claims.py, scorecard.py, other_numbers.py,
+csv.py, page.py, tensorboard.py and figures/ show them.
 """
 
 from fmnist_jax.markdown import percent

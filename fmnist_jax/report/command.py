@@ -7,15 +7,18 @@ python -m fmnist_jax.report experiments --csv=rows.csv    and every number of ev
 python -m fmnist_jax.report experiments --figures         and figures in each workdir's figures/
 python -m fmnist_jax.report experiments --html            and one page: experiments/report.html
 python -m fmnist_jax.report experiments --tensorboard=tb  and event files for TensorBoard
+python -m fmnist_jax.report runs/speedrun --target=0.94   epochs, seconds, TFLOP to an accuracy
 """
 
 import pathlib
 import sys
 
-from fmnist_jax.config.cli import Parser, exit_code, say
+from fmnist_jax import files
+from fmnist_jax.config.cli import Parser, exit_code, fraction, say
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import csv, figures, page, tensorboard
 from fmnist_jax.report.tables import commands, overview, read_tables, tables_not_run, workdir_table
+from fmnist_jax.report.target import target_text
 
 _PAGE = 'report.html'
 
@@ -34,6 +37,8 @@ def _flags(argv):
     add('--html', nargs='?', const='', metavar='FILE', help=text)
     text = 'write event files: WORKDIR/ROW/seed_K and .../mean'
     add('--tensorboard', metavar='DIR', help=text)
+    text = 'print when the seeds reach this validation accuracy, a fraction such as 0.94'
+    add('--target', type=fraction, metavar='P', help=text)
     text = (
         'folder with fashion_mnist/ and mnist/, whose test images figures show; without it '
         'FMNIST_DATA_DIR, then the cache; without images those figures are left out'
@@ -78,7 +83,7 @@ def _write(flags, folder, folders, not_run):
         file = pathlib.Path(flags.html or folder / _PAGE)
         if not file.parent.is_dir():
             raise ConfigError(f'--html={file}: no folder {file.parent}')
-        file.write_text(page.page(folders, flags.data_dir, not_run, say), encoding='utf-8')
+        files.write(file, page.page(folders, flags.data_dir, not_run, say))
         say(f'{file}: written')
     if flags.tensorboard:
         count = tensorboard.write(flags.tensorboard, folders)
@@ -90,7 +95,9 @@ def _main(argv):
     folder = pathlib.Path(flags.folder)
     folders, is_workdir = _workdirs(folder)
     not_run = tables_not_run(flags.configs, folder, folders) if flags.configs else []
-    if is_workdir:
+    if flags.target is not None:
+        text = '\n'.join(target_text(workdir, flags.target) for workdir in folders)
+    elif is_workdir:
         text = workdir_table(folder)
     else:
         tables = read_tables(folders) + not_run

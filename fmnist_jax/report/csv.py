@@ -110,7 +110,7 @@ def _cell(value):
 
 
 def _write(path, columns, lines):
-    with open(path, 'w', newline='', encoding='utf-8') as file:
+    with open(path, 'w', newline='', encoding='utf-8', errors='replace') as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for line in lines:

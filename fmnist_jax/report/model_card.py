@@ -6,6 +6,7 @@ import pathlib
 import jinja2
 
 from fmnist_jax.config.settings import flatten, plain
+from fmnist_jax.data import catalog
 from fmnist_jax.markdown import percent
 from fmnist_jax.results.statistics import wilson_interval
 
@@ -42,6 +43,7 @@ def card(networks, seed, formats):
 
     shown_settings = flatten(plain(settings))
     del shown_settings['seed'], shown_settings['num_seeds']
+    shape, count = catalog.image_shape(settings.dataset), len(networks.class_names)
     filters = {'percent': percent, 'json': json.dumps}
     return template('model_card.md.j2', filters, keep_trailing_newline=True).render(
         result=result,
@@ -50,6 +52,10 @@ def card(networks, seed, formats):
         held_out=settings.dataset.num_validation,
         loss=settings.loss,
         classes=networks.class_names,
+        number='ten' if count == 10 else count,
+        shape=shape,
+        light_on_black=catalog.is_light_on_black(settings.dataset),
+        image_text=f'{shape[1]}x{shape[0]} pixels, {"in colour" if shape[2:] else "grey"}',
         of_seed=of_seed,
         wilson_interval=wilson_interval,
         accuracies=[value for value in result['test_accuracy'] if value is not None],

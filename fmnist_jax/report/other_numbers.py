@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from fmnist_jax.config.settings import from_plain
+from fmnist_jax.data import catalog
 from fmnist_jax.markdown import number, percent
+from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
 from fmnist_jax.report.rows import mean
 from fmnist_jax.results.arrays import BATCH
 from fmnist_jax.results.measures import falling_loss
@@ -25,20 +27,52 @@ _NAMES = {
 
 
 def _at_tested_epoch(result, name):
-    """Mean over seeds of a history's value at the tested epoch; None without one."""
+    """The seeds' values of a history at the tested epoch; [] without one."""
     epochs = result.get('history', {}).get(name)
     if not epochs:
-        return None
+        return []
     tested = result.get('tested_epoch') or [None] * len(epochs[0])
-    return mean([epochs[(e or len(epochs)) - 1][seed] for seed, e in enumerate(tested)])
+    return [epochs[(e or len(epochs)) - 1][seed] for seed, e in enumerate(tested)]
 
 
-def _keras_loss(result):
-    """Mean over seeds of validation loss plus L2 penalty, as Keras prints it; None if unknown."""
+def _keras_losses(result):
+    """The seeds' validation loss plus L2 penalty, as Keras prints it; [] if unknown."""
     has_l2 = result.get('config', {}).get('optimizer', {}).get('l2', 0)
-    penalty = mean(result.get('l2_penalty')) if has_l2 else 0.0
-    loss = _at_tested_epoch(result, 'validation_loss')
-    return None if loss is None or penalty is None else loss + penalty
+    losses = _at_tested_epoch(result, 'validation_loss')
+    penalties = (result.get('l2_penalty') or []) if has_l2 else [0.0] * len(losses)
+    if len(penalties) < len(losses):
+        return []
+    both = zip(losses, penalties, strict=True)
+    return [None if None in pair else sum(pair) for pair in both]
+
+
+def seed_values(name, row):
+    """Our seeds' values of a number that the report prints beside the test accuracy of a Row.
+
+    Args:
+      name: a key of `also_reported`, other than a time or 'aim'.
+
+    Returns:
+      A list; of one number if the seeds share it (parameters, operations) or for their mean
+      ('plus_minus'), [] if unknown.
+    """
+    result = row.result
+    match name:
+        case 'parameters':
+            values = [_counts(result)[1] or result.get('parameters')]
+        case 'operations':
+            values = [_counts(result)[0]]
+        case 'plus_minus':
+            measured = mean(result.get('batch_accuracy_std'))
+            values = [_binomial_std(row) if measured is None else measured]
+        case 'loss':
+            values = _keras_losses(result)
+        case _ if name.startswith('smoothed_'):
+            curve = history(row).get(name.removeprefix('smoothed_'))
+            values = [] if curve is None else smoothed(curve, TENSORBOARD)[-1].tolist()
+        case _:
+            values = _at_tested_epoch(result, name)
+    return [value for value in values if value is not None]
 
 
 def _aim(value, row):
@@ -49,16 +83,26 @@ def _aim(value, row):
     return f'{percent(accuracy)}, {"reached" if low > value else "not reached"}'
 
 
+def _test_batches(row):
+    """(images of each test batch, binomial variance of its accuracy)."""
+    sizes = np.diff([*range(0, row.test_images, BATCH), row.test_images])
+    return sizes, row.accuracy.mean * (1 - row.accuracy.mean) / sizes
+
+
+def _binomial_std(row):
+    """The sd of the accuracy over test batches that chance gives."""
+    return math.sqrt(_test_batches(row)[1].mean())
+
+
 def _over_batches(name, row):
     """Mean or sd of the accuracy over test batches; binomial where the line does not have them."""
     measured = mean(row.result.get('batch_accuracy_' + {'batch_mean': 'mean'}.get(name, 'std')))
     if measured is not None:
         return percent(measured)
-    accuracy, images = row.accuracy.mean, row.test_images
-    sizes = np.diff([*range(0, images, BATCH), images])
-    variances = accuracy * (1 - accuracy) / sizes
     if name == 'plus_minus':
-        return f'{percent(math.sqrt(variances.mean()))} (binomial)'
+        return f'{percent(_binomial_std(row))} (binomial)'
+    accuracy, images = row.accuracy.mean, row.test_images
+    sizes, variances = _test_batches(row)
     # The last batch is small and counts like the others.
     weights = 1 / len(sizes) - sizes / images
     return f'{percent(accuracy)} ± {percent(math.sqrt((weights**2 * variances).sum()))} (binomial)'
@@ -71,8 +115,7 @@ def _count(config):
     from fmnist_jax.train.step import model_of
 
     config = from_plain(json.loads(config))
-    side = config.dataset.image_size
-    counted, variables = layers(model_of(config), (side, side, config.dataset.channels))
+    counted, variables = layers(model_of(config), catalog.input_shape(config.dataset))
     return sum(layer.operations for layer in counted), size(variables)
 
 
@@ -97,16 +140,12 @@ def _ours(name, value, row):
             ours = trained
         case 'plus_minus' | 'batch_mean':
             return _over_batches(name, row)
-        case 'operations':
-            ours = _counts(result)[0]
         case 'train_seconds':
             ours = row.train_seconds / len(row.accuracies)
         case 'monotonic':
             ours = mean(falling_loss(result))
-        case 'loss':
-            ours = _keras_loss(result)
         case _:
-            ours = _at_tested_epoch(result, name)
+            ours = mean(seed_values(name, row))
     return _shown(name, ours)
 
 

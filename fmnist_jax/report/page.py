@@ -5,7 +5,7 @@ import re
 
 from markupsafe import Markup, escape
 
-from fmnist_jax.report import claims, figures, provenance, readings, tables
+from fmnist_jax.report import claims, figures, provenance, readings, scorecard, tables
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.model_card import template
@@ -54,6 +54,8 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         sections.append(_section(number, workdir, data_dir, is_single, classes))
     sections.sort(key=lambda section: section['title'])
     missing = [(table, verdict_counts(table.rows)) for table in not_run]
+    scored = [(s['title'], s['rows'], s['claims']) for s in sections]
+    scored += [(table.title, table.rows, []) for table in not_run]
     total = collections.Counter()
     for counts in [s['counts'] for s in sections] + [counts for _, counts in missing]:
         total.update(counts)
@@ -68,6 +70,8 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         verdicts=VERDICTS,
         judged=sum(total[name] for name in JUDGED),
         outcomes=_OUTCOMES,
+        scores=scorecard.scores(scored),
+        scorecard=scorecard,
         tables=tables,
         claims=claims,
         provenance=provenance,

@@ -79,18 +79,16 @@ def command(workdir, config, rows):
         return ''
     if workdir.is_relative_to(pathlib.Path.cwd()):
         workdir = workdir.relative_to(pathlib.Path.cwd())
-    dataset = (config.get('dataset') or {}).get('name', 'fashion_mnist')
-    is_default = dataset == 'fashion_mnist'
     script = workdir / 'baseline.py'  # beside its results: experiments/scikit_learn
     if script.is_file():
-        words = ['python', script.as_posix(), f'--num_seeds={config["num_seeds"]}']
-        return shlex.join(words if is_default else [*words, f'--dataset={dataset}'])
+        return f'python {shlex.quote(script.as_posix())} --num_seeds={config["num_seeds"]}'
     file = pathlib.Path('configs', f'{workdir.resolve().name}.py')
     words = [f'--config={file.as_posix() if file.is_file() else "FILE"}']
     if len(missing) == 1:
         words.append(f'--rows={glob.escape(missing[0])}')
     if config.get('num_seeds'):
         words.append(f'--config.num_seeds={config["num_seeds"]}')
-    if not is_default:
+    dataset = (config.get('dataset') or {}).get('name', 'fashion_mnist')
+    if dataset != 'fashion_mnist':
         words.append(f'--config.dataset.name={dataset}')
     return 'python -m fmnist_jax.main ' + shlex.join([*words, f'--workdir={workdir.as_posix()}'])

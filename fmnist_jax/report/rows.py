@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
@@ -243,7 +243,7 @@ def _judged(row, pool_of, decimals):
 
 def _from_result(result):
     dataset, accuracies = result['dataset'], tuple(result['test_accuracy'])
-    if dataset not in CLASS_NAMES:
+    if dataset not in catalog.NAMES:
         raise ValueError(f'dataset {dataset!r}')
     accuracy = summarize(seed_accuracies(result))
     images = result.get('test_images', 10_000)

@@ -3,6 +3,7 @@
 Report 000 names bagging as too expensive; the mean of the seeds' probabilities costs nothing more.
 """
 
+import contextlib
 import io
 import os
 import pathlib
@@ -10,12 +11,12 @@ import pathlib
 import numpy as np
 
 from fmnist_jax import files
-from fmnist_jax.data import datasets
+from fmnist_jax.data import catalog, datasets, own
 from fmnist_jax.errors import DataError, one_line
 
 
 def save(workdir, row_name, probabilities):
-    """Writes probabilities [S, test images, 10] as float16; returns the path within the workdir.
+    """Writes probabilities [S, test images, K] as float16; returns the path within the workdir.
 
     Float16 may change the accuracy of an ensemble by an image or two.
     """
@@ -28,12 +29,12 @@ def save(workdir, row_name, probabilities):
 
 
 def load(path):
-    """The probabilities that `save` wrote: float16 [S, test images, 10]; DataError if damaged."""
+    """The probabilities that `save` wrote: float16 [S, test images, K]; DataError if damaged."""
     try:
         with np.load(path) as file:
             probabilities = file['probabilities']
         shape, kind = probabilities.shape, probabilities.dtype
-        if len(shape) != 3 or shape[2] != 10 or 0 in shape or kind != np.float16:
+        if len(shape) != 3 or 0 in shape or kind != np.float16:
             raise ValueError(f'{kind} of shape {shape}')
         return probabilities
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
@@ -44,7 +45,7 @@ def load(path):
 
 
 def ensemble(probabilities):
-    """The mean over the finite seeds of [S, N, 10]: float64 [N, 10]; None for fewer than two."""
+    """The mean over the finite seeds of [S, N, K]: float64 [N, K]; None for fewer than two."""
     finite = np.isfinite(probabilities).all((1, 2))
     return probabilities[finite].mean(0, dtype=np.float64) if finite.sum() > 1 else None
 
@@ -61,9 +62,12 @@ def ensemble_accuracy(probabilities, labels):
 
 def confusion(scores, labels):
     """The confusion matrix of each seed: lists, a row for a true class; None if it has diverged."""
-    pairs = 10 * np.asarray(labels) + scores.argmax(-1)
+    classes = scores.shape[-1]
+    pairs = classes * np.asarray(labels) + scores.argmax(-1)
     return [
-        np.bincount(pair, minlength=100).reshape(10, 10).tolist() if finite else None
+        np.bincount(pair, minlength=classes**2).reshape(classes, classes).tolist()
+        if finite
+        else None
         for pair, finite in zip(pairs, np.isfinite(scores).all((1, 2)), strict=True)
     ]
 
@@ -78,7 +82,7 @@ def batch_accuracy(scores, labels):
     seed that has diverged.
 
     Args:
-      scores: [S, N, 10].
+      scores: [S, N, K].
       labels: [N].
 
     Returns:
@@ -92,28 +96,46 @@ def batch_accuracy(scores, labels):
     return batches.mean(0), batches.std(0, ddof=min(1, len(batches) - 1))
 
 
-def labels_at_hand(dataset_name, data_dir=None):
+def labels_at_hand(source, data_dir=None):
     """The test labels of a data set, int32 [N], without a download; None if not in the cache.
 
-    DataError if a named folder, `data_dir` or FMNIST_DATA_DIR, lacks them, or they are damaged.
+    Args:
+      source: data.catalog.source of a row's settings.
+      data_dir: folder of the data sets; default: FMNIST_DATA_DIR. Own images are there or nowhere.
+
+    Raises:
+      DataError: a named folder lacks the data set, or it is damaged.
     """
-    labels = _at_hand('test_labels', dataset_name, data_dir)
+    labels = _at_hand('test_labels', source, data_dir)
     return None if labels is None else labels.astype(np.int32)
 
 
-def images_at_hand(dataset_name, data_dir=None):
-    """The test images of a data set, uint8 [N, 28, 28]: see `labels_at_hand`."""
-    return _at_hand('test_images', dataset_name, data_dir)
+def images_at_hand(source, data_dir=None):
+    """The test images of a data set, uint8 [N, H, W] or [N, H, W, 3]: see `labels_at_hand`."""
+    return _at_hand('test_images', source, data_dir)
 
 
-def _at_hand(field, dataset_name, data_dir):
+def _at_hand(field, source, data_dir):
     """A field of datasets.Dataset, or None if it is not in the cache and no folder is named."""
-    if dataset_name == 'synthetic':
+    if isinstance(source, catalog.Own):
+        return getattr(_own(data_dir, source), field, None)
+    if source == 'synthetic':
         return getattr(datasets.load('synthetic'), field)
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
-    folder = files.local_path(named) if named else datasets.cache_directory()
+    folder = datasets.folder_of(
+        source, files.local_path(named) if named else datasets.cache_directory()
+    )
+    if source not in datasets.MD5:
+        is_there = all((folder / file).is_file() for file in datasets.files_of(source))
+        return getattr(datasets.load(source, data_dir), field) if named or is_there else None
     file = datasets.FILES[datasets.Dataset._fields.index(field)]
-    path = datasets.find_file(folder / dataset_name, file)
+    path = datasets.find_file(folder, file)
     if named or path.is_file():
-        return datasets.read_idx(path, datasets.MD5[dataset_name][path.name])
+        return datasets.read_idx(path, datasets.MD5[source][path.name])
     return None
+
+
+def _own(data_dir, source):
+    """The Dataset of own images; None if they are not in `data_dir`."""
+    with contextlib.suppress(DataError):
+        return own.read(data_dir, *source).dataset if data_dir else None

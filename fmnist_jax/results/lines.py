@@ -10,7 +10,7 @@ import pathlib
 
 from fmnist_jax import files
 from fmnist_jax.config.settings import difference
-from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.data.catalog import NAMES
 from fmnist_jax.errors import ConfigError, one_line
 
 
@@ -42,6 +42,10 @@ def _is_list(values, length, is_right):
     return isinstance(values, list) and len(values) == length and all(map(is_right, values))
 
 
+def _is_square(rows, is_right):
+    return isinstance(rows, list) and all(_is_list(row, len(rows), is_right) for row in rows)
+
+
 def _optional(is_right):
     return lambda value: value is None or is_right(value)
 
@@ -64,12 +68,12 @@ _PER_SEED = {
     'batch_accuracy_mean': is_fraction,
     'batch_accuracy_std': is_fraction,
     # Rows are true classes, columns predicted ones.
-    'confusion': _optional(lambda m: _is_list(m, 10, lambda row: _is_list(row, 10, _is_count))),
+    'confusion': _optional(lambda m: _is_square(m, _is_count)),
 }
 _PER_LINE = {
     **dict.fromkeys(('row', 'config_hash'), _instance(str)),
     **dict.fromkeys(('config', 'history', 'device', 'replicas', 'versions'), _instance(dict)),
-    'dataset': lambda value: isinstance(value, str) and value in CLASS_NAMES,
+    'dataset': lambda value: isinstance(value, str) and value in NAMES,
     'also_reported': lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
     'test_images': lambda value: _is_count(value) and value > 0,
     'train_images': _optional(lambda value: _is_count(value) and value > 0),
@@ -86,6 +90,11 @@ _PER_LINE = {
     ),
 }
 _EMPTY = {'resumed': [], **{k: {} for k in ('also_reported', 'device', 'replicas', 'versions')}}
+
+
+def dataset_of(result):
+    """The data set of a result line as the functions of data.catalog take it: a dict."""
+    return (result['config'].get('dataset') or {}) | {'name': result['dataset']}
 
 
 def completed(line):

@@ -20,14 +20,14 @@ from safetensors.numpy import save as save_tensors
 
 from fmnist_jax import files
 from fmnist_jax.config.settings import from_plain, plain
-from fmnist_jax.data import datasets
-from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.data import catalog, datasets
 from fmnist_jax.errors import ConfigError, DataError, one_line
 from fmnist_jax.models import convolution, variable_shapes
 from fmnist_jax.results import lines
 from fmnist_jax.train import calibration, epoch
 from fmnist_jax.train.losses import probabilities
-from fmnist_jax.train.step import model_of, preprocess
+from fmnist_jax.train.step import logits as network_logits
+from fmnist_jax.train.step import model_of
 
 _VARIABLES = ('params', 'batch_stats')
 
@@ -64,10 +64,11 @@ def save(workdir, row_name, settings, variables):
 def metadata(settings, **more):
     """The metadata of a file: {name: text or an object that JSON can hold}."""
     scaling = {name: settings.dataset[name] for name in ('mean', 'std', 'image_size', 'channels')}
+    scaling['shape'] = list(catalog.image_shape(settings.dataset))
     return {
         'model': settings.model.name,
         'dataset': settings.dataset.name,
-        'class_names': list(CLASS_NAMES[settings.dataset.name]),
+        'class_names': list(catalog.class_names(settings.dataset)),
         'input': {'pixels': '(uint8 / 255 - mean) / std'} | scaling,
         'settings': plain(settings),
         **more,
@@ -124,8 +125,7 @@ def load(path):
 
 def _check_fit(path, settings, variables, count):
     """Refuses parameters whose names or shapes differ from those of the settings' network."""
-    side, channels = settings.dataset.image_size, settings.dataset.channels
-    expected = variable_shapes(model_of(settings), (side, side, channels))
+    expected = variable_shapes(model_of(settings), catalog.input_shape(settings.dataset))
     expected = {k: (count, *leaf.shape) for k, leaf in flatten_dict(expected, sep='/').items()}
     shapes = {name: leaf.shape for name, leaf in flatten_dict(variables, sep='/').items()}
     if shapes != expected:
@@ -134,6 +134,10 @@ def _check_fit(path, settings, variables, count):
             f'{path}: does not fit the network {settings.model.name} ({", ".join(wrong[:3])}); '
             'it was written by another version'
         )
+
+
+# Three seeds of report 004's base CNN, with which `predict` answers without a workdir.
+SHIPPED = pathlib.Path(__file__).parent / 'base_cnn'
 
 
 def of_row(workdir, row_name=None):
@@ -183,7 +187,7 @@ def of_row(workdir, row_name=None):
 
 
 def seed_logits(settings, variables, images):
-    """Logits of every seed, one seed after the other: float32 [S, N, 10]; see `predict_images`."""
+    """Logits of every seed, one seed after the other: float32 [S, N, K]; see `predict_images`."""
     images = jnp.asarray(images)
 
     @jax.jit
@@ -198,23 +202,25 @@ def seed_logits(settings, variables, images):
 
 
 def predict_images(settings, variables, images, temperature=None):
-    """Probabilities of every seed: float32 [S, N, 10].
+    """Probabilities of every seed: float32 [S, N, classes].
 
     Args:
       settings: of `make_settings`.
       variables: {'params', 'batch_stats'}, arrays [S, ...], such as FitResult.variables.
-      images: uint8 [N, 28, 28], light items on a black background.
+      images: uint8 [N, 28, 28], light items on a black background; of another data set as its
+        images are (data.catalog.image_shape).
       temperature: divisor of the logits; None for 1.
 
     Raises:
       DataError: arrays that are no such images.
     """
-    logits = seed_logits(settings, variables, datasets.check_images('images', images))
+    shape = catalog.image_shape(settings.dataset)
+    logits = seed_logits(settings, variables, datasets.check_images('images', images, shape))
     return calibration.calibrated(logits, temperature, settings.loss)
 
 
 def ensemble(networks, images):
-    """The finite seeds' mean probabilities [N, 10], each at its temperature, and their numbers."""
+    """The finite seeds' mean probabilities [N, K], each at its temperature, and their numbers."""
     logits = seed_logits(networks.settings, networks.variables, images)
     members = np.flatnonzero(np.isfinite(logits).all((1, 2)))
     if not members.size:
@@ -227,7 +233,7 @@ def ensemble(networks, images):
 
 
 def program(settings, variables, temperature=None):
-    """The function from images uint8 [N, 28, 28] to probabilities float32 [N, 10], in float32.
+    """The function from images uint8 [N, *image_shape] to probabilities, in float32.
 
     `variables` are those of one seed. The program uses XLA's convolutions: those of
     models/convolution.py are for training on a CPU.
@@ -239,13 +245,13 @@ def program(settings, variables, temperature=None):
 
     def classify(images):
         with convolution.portable():
-            logits = network.apply(variables, preprocess(images, settings), train=False)
+            logits = network_logits(network, variables, images, settings)
         return probabilities(logits / (temperature or 1.0), settings.loss)
 
     return classify
 
 
-def stablehlo(classify):
+def stablehlo(classify, image_shape=(28, 28)):
     """The program in JAX's export format, which is StableHLO with its calling convention: bytes.
 
     `jax.export.deserialize(bytearray(raw)).call(images)` runs it on a CPU, a CUDA GPU or a TPU.
@@ -253,12 +259,12 @@ def stablehlo(classify):
     from jax import export
 
     (count,) = export.symbolic_shape('images')
-    images = jax.ShapeDtypeStruct((count, 28, 28), np.uint8)
+    images = jax.ShapeDtypeStruct((count, *image_shape), np.uint8)
     exported = export.export(jax.jit(classify), platforms=('cpu', 'cuda', 'tpu'))(images)
     return bytes(exported.serialize())
 
 
-def onnx(classify):
+def onnx(classify, image_shape=(28, 28)):
     """The program as ONNX, with input `images` and output `probabilities`: bytes.
 
     Raises:
@@ -271,7 +277,7 @@ def onnx(classify):
             f'--formats=onnx needs jax2onnx ({error}): pip install jax2onnx, or name other formats'
         ) from error
     logging.getLogger('onnx_ir').setLevel(logging.ERROR)  # it warns of its own values
-    images = jax.ShapeDtypeStruct(('images', 28, 28), np.uint8)
+    images = jax.ShapeDtypeStruct(('images', *image_shape), np.uint8)
     names = {'input_names': ['images'], 'output_names': ['probabilities']}
     try:
         model = to_onnx(classify, [images], model_name='fmnist_jax', **names)

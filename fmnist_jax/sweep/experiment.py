@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import resolve, settings_hash
-from fmnist_jax.data import datasets
+from fmnist_jax.data import catalog, datasets
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.fit.mesh import devices_per_seed, make_layout
@@ -62,7 +62,7 @@ def run_here(tasks, load_dataset, keep, workdir, say, show=True):
     """
     cache = {}  # compiled programs, shared by rows that differ in floats alone
     for task in tasks:
-        dataset = load_dataset(task.settings.dataset.name)
+        dataset = load_dataset(catalog.source(task.settings.dataset))
         progress = row_progress(task.row['name'], task.settings, dataset) if show else None
         checkpoints = open_checkpoints(task, workdir, say) if workdir else None
         try:
@@ -92,8 +92,8 @@ def plan(config, rows, workdir, load_dataset, load_pretrained, say, executor):
             devices_per_seed(of_row, together, executor.devices)
         else:
             make_layout(of_row)
-        total = len(load_dataset(of_row.dataset.name).train_labels)
-        datasets.split(total, of_row.dataset.num_validation, of_row.seed)
+        dataset = load_dataset(catalog.source(of_row.dataset))
+        datasets.split_of(of_row, dataset.train_labels)
     workdirs.check_owner(workdir, config)
     done = {result['row']: result for result in lines.read(workdir)}
     tasks = []

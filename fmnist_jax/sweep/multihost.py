@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 
 from fmnist_jax.config.cli import host_and_port
 from fmnist_jax.config.settings import resolve, settings_hash
+from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.results import provenance
 from fmnist_jax.sweep import experiment
@@ -128,12 +129,12 @@ def _train(make_tasks, load_dataset, keep, workdir=None, say=print):
     """Trains the tasks; a ConfigError on all hosts if one of them cannot or has other tasks."""
     try:
         tasks = list(make_tasks())
-        names = {task.settings.dataset.name for task in tasks}
+        sources = {catalog.source(task.settings.dataset) for task in tasks}
         facts = {  # everything that the hosts' results depend on
             'devices of a host': jax.local_device_count(),
             'versions': provenance.versions(),
             'settings of rows': [settings_hash(task.settings) for task in tasks],
-            'images': {name: [zlib.crc32(a) for a in load_dataset(name)] for name in names},
+            'images': {str(s): [zlib.crc32(a) for a in load_dataset(s)] for s in sources},
             'pretrained weights': [task.pretrained and task.pretrained.source for task in tasks],
         }
     except _USER_ERRORS as error:

@@ -16,7 +16,7 @@ import jax
 
 from fmnist_jax.config import machine
 from fmnist_jax.config.cli import host_and_port
-from fmnist_jax.data import datasets
+from fmnist_jax.data import catalog, datasets
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.fit.progress import Board, SweepProgress
 from fmnist_jax.sweep.experiment import Executor, train
@@ -118,15 +118,15 @@ def _run(ray, room, tasks, load_dataset, keep, workdir, say):
         ray.get_runtime_context().get_node_id(), soft=False
     )
     board = ray.remote(num_cpus=0, scheduling_strategy=this_machine)(Board).remote()
-    names = {task.settings.dataset.name for task in tasks}
-    images = {name: ray.put(load_dataset(name)) for name in names}
+    sources = {catalog.source(task.settings.dataset) for task in tasks}
+    images = {source: ray.put(load_dataset(source)) for source in sources}
     weights = {id(task.pretrained): ray.put(task.pretrained) for task in tasks}
     # Without max_retries=0 Ray would start a dead task again and say nothing.
     remote = ray.remote(max_retries=0, **room)(_train)
 
     def start(index):
         task = tasks[index]._replace(pretrained=None)
-        inputs = images[task.settings.dataset.name], weights[id(tasks[index].pretrained)]
+        inputs = images[catalog.source(task.settings.dataset)], weights[id(tasks[index].pretrained)]
         return remote.remote(index, task, *inputs, room, board)
 
     running = {start(index): (index, 1) for index in range(len(tasks))}  # index, number of tries

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from fmnist_jax.config.settings import plain, settings_hash
+from fmnist_jax.data import catalog
 from fmnist_jax.fit.checkpoint import Checkpoints
 from fmnist_jax.fit.progress import RowProgress
 from fmnist_jax.models.layers import is_off
@@ -54,7 +55,7 @@ class Task(NamedTuple):
 class TaskArrays(NamedTuple):
     """The arrays of a task that are kept beside its result line."""
 
-    probabilities: np.ndarray  # float32 [S, test images, 10]
+    probabilities: np.ndarray  # float32 [S, test images, classes]
     variables: dict  # {'params', 'batch_stats'}, numpy [S, ...]
 
 
@@ -156,7 +157,7 @@ def _calibrated(loss, trained, labels):
 def keep_result(workdir, load_dataset, task, result, arrays):
     """Writes the predictions and parameters of a task's seeds, then its result line."""
     name, probs = task.row['name'], arrays.probabilities
-    labels = load_dataset(result['dataset']).test_labels
+    labels = load_dataset(catalog.source(task.settings.dataset)).test_labels
     earlier = {line['row']: line['predictions'] for line in lines.read(workdir)}.get(name, ())
     file = kept_arrays.save(workdir, f'{name} seeds {task.first} to {task.last}', probs)
     # The ensemble is that of all seeds of the row so far, if their predictions exist.

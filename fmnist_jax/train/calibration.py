@@ -18,7 +18,7 @@ _RANGE = (0.05, 20.0)  # bounds of the search: without errors the best temperatu
 def fit_temperature(logits, labels, loss):
     """The temperature with the smallest loss on validation images, one for all seeds.
 
-    Diverged seeds are left out; None if all have. logits: [S, n, 10]; labels: [S, n].
+    Diverged seeds are left out; None if all have. logits: [S, n, K]; labels: [S, n].
     """
     from scipy.optimize import minimize_scalar
 
@@ -40,12 +40,12 @@ def _mean_loss(logits, labels, temperature, loss):
 
 
 def calibrated(logits, temperature, loss):
-    """Probabilities [..., 10] of logits [..., 10] at a temperature; None means 1."""
+    """Probabilities [..., K] of logits [..., K] at a temperature; None means 1."""
     return np.asarray(probabilities(np.asarray(logits) / (temperature or 1.0), loss))
 
 
 def calibration_error(probs, labels):
-    """Expected calibration error of probabilities [N, 10]: a fraction; None if not finite."""
+    """Expected calibration error of probabilities [N, K]: a fraction; None if not finite."""
     if not np.isfinite(probs).all():
         return None
     confidence, hits = probs.max(-1).astype(float), probs.argmax(-1) == labels

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.batch import ALONE
-from fmnist_jax.train import losses, step
+from fmnist_jax.train import augment, losses, step
 
 
 def _choose(condition, new, old):
@@ -56,10 +56,17 @@ def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop,
             state = state._replace(opt_state=opt_state)
         shuffled = permutation(config, seed, indices, epoch)
 
+        def select(batch):
+            """A batch's images, mirrored in every other epoch if the settings say so."""
+            if not config.augment.alternate_flip:
+                return images[batch]
+            key = step.seed_key(seed, step.FLIP)
+            return augment.alternate_flip(key, images[batch], batch, epoch)
+
         def one_step(i, carry):
             state, total = carry
             batch, mask = batch_of(config, shuffled, count, i)
-            batch = (images[batch], labels[batch], mask)
+            batch = (select(batch), labels[batch], mask)
             state, new = step.train_step(state, seed, *batch, config, count, share)
             return state, jax.tree.map(jnp.add, total, new)
 
@@ -77,49 +84,48 @@ def head_only(config):
 
 
 def predict(config, params, batch_stats, images, indices, share=ALONE):
-    """Logits [n, 10] of the uint8 images at `indices` [n], computed in padded batches."""
+    """Logits [n, classes] of the uint8 images at `indices` [n], computed in padded batches."""
     count = indices.shape[0]
     batch = min(config.eval_batch_size, -(-count // share.parts))
     padded = jnp.pad(indices, (0, -count % (batch * share.parts))).reshape(-1, batch)
 
     def one_batch(indices):
         variables = {'params': params, 'batch_stats': batch_stats}
-        inputs = step.preprocess(images[indices], config)
-        return step.model_of(config).apply(variables, inputs, train=False).astype(jnp.float32)
+        return step.logits(step.model_of(config), variables, images[indices], config)
 
     logits = share.collect(jax.lax.map(one_batch, share.take(padded)))
-    return logits.reshape(-1, 10)[:count]
+    return logits.reshape(-1, logits.shape[-1])[:count]
 
 
 def validate(config, state, indices, data, epoch, share=ALONE):
     """Validates after an epoch: (State with its best and early stopping, Metrics)."""
     images, labels = data
-    logits = predict(config, state.params, state.batch_stats, images, indices, share)
+    logits = predict(config, *step.evaluated(state), images, indices, share)
     metrics = losses.evaluate(logits, labels[indices], config.loss, config.accuracy)
     if state.best is None:
         return state, metrics
     score = -metrics.loss if config.selection == 'val_loss' else 1.0 * metrics.correct
     score = score / metrics.count
     better = (score > state.best.score) & ~state.stopped
-    best = _choose(better, step.Best(state.params, state.batch_stats, score, epoch), state.best)
+    best = _choose(better, step.Best(*step.evaluated(state), score, epoch), state.best)
     if config.patience > 0:
         state = state._replace(stopped=state.stopped | (epoch - best.epoch >= config.patience))
     return state._replace(best=best), metrics
 
 
 def selected(state):
-    """The tested `params` and `batch_stats`: a Best, or the State itself with selection 'last'."""
-    return state if state.best is None else state.best
+    """The tested parameters: the best ones, with selection 'last' the last ones (a step.Best)."""
+    return step.Best(*step.evaluated(state), None, None) if state.best is None else state.best
 
 
 def validation_logits(config, state, indices, images, share=ALONE):
-    """Logits [n, 10] of the selected parameters on the validation images."""
+    """Logits [n, classes] of the selected parameters on the validation images."""
     best = selected(state)
     return predict(config, best.params, best.batch_stats, images, indices, share)
 
 
 def test(config, state, data, share=ALONE):
-    """The selected parameters on the whole test set: (logits [n, 10], Metrics)."""
+    """The selected parameters on the whole test set: (logits [n, classes], Metrics)."""
     images, labels = data
     logits = validation_logits(config, state, jnp.arange(images.shape[0]), images, share)
     return logits, losses.evaluate(logits, labels, config.loss, config.accuracy)

@@ -18,6 +18,12 @@ def sigmoid_binary_cross_entropy(logits, labels, label_smoothing):
     return optax.sigmoid_binary_cross_entropy(logits, targets).mean(-1)
 
 
+def mean_squared_error(logits, labels, label_smoothing):
+    """Squared error [N] of the softmax, mean over the outputs; report 004, section 4.3 (Keras)."""
+    targets = _targets(logits, labels, label_smoothing)
+    return jnp.square(jax.nn.softmax(logits) - targets).mean(-1)
+
+
 def softmax_of_sigmoid(logits, labels, label_smoothing):
     """Cross-entropy [N] of the softmax of sigmoid(logits): a network that ends in a sigmoid layer.
 
@@ -35,6 +41,7 @@ def _targets(logits, labels, label_smoothing):
 LOSSES = {
     'softmax': softmax_cross_entropy,
     'sigmoid': sigmoid_binary_cross_entropy,
+    'mse': mean_squared_error,
     'softmax_of_sigmoid': softmax_of_sigmoid,
 }
 
@@ -62,7 +69,7 @@ def zeros():
 
 
 def measure(losses, logits, labels, mask=None, accuracy='argmax'):
-    """Metrics of a batch: losses [N], logits [N, 10], labels [N]; mask [N] bool, None for all.
+    """Metrics of a batch: losses [N], logits [N, K], labels [N]; mask [N] bool, None for all.
 
     accuracy: 'argmax': an image is right if its largest logit is the label's. 'exact': if that
       logit alone is positive, so that outputs rounded to 0 and 1 equal the one-hot label.
@@ -79,5 +86,5 @@ def measure(losses, logits, labels, mask=None, accuracy='argmax'):
 
 
 def evaluate(logits, labels, loss, accuracy='argmax'):
-    """Metrics of logits [N, 10] under the named loss, without label smoothing; see `measure`."""
+    """Metrics of logits [N, K] under the named loss, without label smoothing; see `measure`."""
     return measure(LOSSES[loss](logits, labels, 0.0), logits, labels, accuracy=accuracy)

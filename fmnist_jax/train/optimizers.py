@@ -46,7 +46,53 @@ OPTIMIZERS = {
     'rmsprop': lambda framework: optax.scale_by_rms(**RMSPROP[framework]),
     'adam': _adam,
     'adamw': _adam,
+    'muon': lambda framework: optax.identity(),  # see _muon
 }
+
+
+def _is_convolution(params):
+    return jax.tree.map(lambda leaf: 'convolution' if leaf.ndim == 4 else 'rest', params)
+
+
+def _muon(config, rate):
+    """Muon (Jordan et al. 2024) for convolution kernels, SGD for all other parameters.
+
+    Three Newton-Schulz steps make the momentum of a kernel [inputs, outputs] nearly orthogonal.
+    """
+    dimensions = optax.contrib.MuonDimensionNumbers((0, 1, 2), 3)
+    kernels = [
+        optax.contrib.scale_by_muon(
+            ns_steps=3,
+            beta=config.momentum,
+            nesterov=config.nesterov,
+            weight_dimension_numbers=lambda tree: jax.tree.map(lambda _: dimensions, tree),
+        ),
+        rate,
+    ]
+    rest = [] if is_off(config.momentum) else [optax.trace(config.momentum, config.nesterov)]
+    rest += [rate] if is_off(config.rest_factor) else [optax.scale(config.rest_factor), rate]
+    if config.unit_kernels:
+        kernels.append(_unit_kernels())
+    parts = {'convolution': optax.chain(*kernels), 'rest': optax.chain(*rest)}
+    return optax.partition(parts, _is_convolution)
+
+
+def _unit_kernels():
+    """Scales each kernel after its step to the norm sqrt(outputs), as in airbench.
+
+    Batch norm removes the scale of a kernel, so only the size of the steps changes.
+    """
+
+    def update(updates, state, params):
+        def scaled(step, kernel):
+            kernel_after = kernel + step
+            norm = jnp.linalg.norm(kernel_after.reshape(-1))
+            return kernel_after * jnp.sqrt(kernel.shape[-1]) / jnp.maximum(norm, 1e-12) - kernel
+
+        return jax.tree.map(scaled, updates, params), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
 
 # The parameters that `l2` acts on, as a mask for optax.
 L2_ON = {
@@ -70,10 +116,16 @@ def _check_optimizer(config):
         if value not in choices:
             raise ValueError(f'optimizer.{field}={value!r}: expected one of {", ".join(choices)}')
     name = f'name={config.name!r}'
-    if not is_off(config.momentum) and config.name not in ('sgd', 'rmsprop'):
-        raise ValueError(f'optimizer.momentum is set with {name}: only sgd and rmsprop have it')
-    if config.nesterov and (config.name != 'sgd' or is_off(config.momentum)):
-        raise ValueError(f'optimizer.nesterov=True with {name}: it needs sgd and momentum')
+    if not is_off(config.momentum) and config.name not in ('sgd', 'rmsprop', 'muon'):
+        raise ValueError(
+            f'optimizer.momentum is set with {name}: only sgd, rmsprop and muon have it'
+        )
+    if config.nesterov and (config.name not in ('sgd', 'muon') or is_off(config.momentum)):
+        raise ValueError(f'optimizer.nesterov=True with {name}: it needs sgd or muon, and momentum')
+    if config.name != 'muon' and (config.unit_kernels or not is_off(config.rest_factor)):
+        raise ValueError(
+            f'optimizer.unit_kernels or rest_factor is set with {name}: only muon has them'
+        )
     if not is_off(config.weight_decay) and config.name != 'adamw':
         raise ValueError(
             f'optimizer.weight_decay is set with {name}: only adamw has it; '
@@ -106,6 +158,8 @@ def make_optimizer(config, schedule):
     parts.append(OPTIMIZERS[config.name](framework))
     if not is_off(config.weight_decay):
         parts.append(optax.add_decayed_weights(config.weight_decay))
+    if config.name == 'muon':
+        return optax.chain(*parts, _muon(config, optax.scale_by_learning_rate(schedule)))
     rate, momentum = [optax.scale_by_learning_rate(schedule)], []
     if has_momentum:
         momentum = [optax.trace(config.momentum, config.nesterov)]

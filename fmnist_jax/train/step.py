@@ -12,15 +12,18 @@ import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from fmnist_jax.data import catalog
 from fmnist_jax.models import frozen, make_model
+from fmnist_jax.models import start as start_model
 from fmnist_jax.models.batch import ALONE, Batch
+from fmnist_jax.models.layers import is_off
 from fmnist_jax.train import losses
 from fmnist_jax.train.augment import augment, resize
 from fmnist_jax.train.optimizers import make_optimizer
 from fmnist_jax.train.schedules import make_schedule
 
 # Each purpose of a seed's random numbers has its own stream.
-INIT, PERMUTATION, STEP = range(3)
+INIT, PERMUTATION, STEP, FLIP = range(4)
 
 
 class Best(NamedTuple):
@@ -41,10 +44,11 @@ class State(NamedTuple):
     opt_state: Any
     best: Best | None  # None if config.selection is 'last'
     stopped: jnp.ndarray  # [] bool, early stopping has ended this seed
+    average: Any = None  # moving averages of (params, batch_stats) if config.average is on
 
 
 def seed_key(seed, purpose):
-    """The random key of a seed ([] int32) for INIT, PERMUTATION or STEP."""
+    """The random key of a seed ([] int32) for INIT, PERMUTATION, STEP or FLIP."""
     return jax.random.fold_in(jax.random.key(seed), purpose)
 
 
@@ -59,9 +63,9 @@ def steps_per_epoch(config, num_train):
 
 
 def model_of(config):
-    """The network that the settings name."""
-    fields = config.model.to_dict()
-    return make_model(fields.pop('name'), **fields)
+    """The network that the settings name, with an output for each class of their data set."""
+    fields, classes = config.model.to_dict(), len(catalog.class_names(config.dataset))
+    return make_model(fields.pop('name'), classes, **fields)
 
 
 def optimizer_of(config, num_train):
@@ -72,29 +76,69 @@ def optimizer_of(config, num_train):
 
 
 def preprocess(images, config, key=None, share=ALONE):
-    """uint8 [N, 28, 28] -> [N / share.parts, size, size, channels], augmented with a key."""
-    x = images[..., None].astype(jnp.float32) / 255
+    """uint8 [N, H, W] or [N, H, W, 3] -> [N / share.parts, *input_shape], augmented with a key.
+
+    See data.catalog.input_shape.
+    """
+    x = (images if images.ndim == 4 else images[..., None]).astype(jnp.float32) / 255
     if key is not None and not config.augment.copies:  # copies are augmented before the training
         x = augment(key, x, config.augment)
     x = share.take(x)
-    if config.dataset.image_size != x.shape[1]:
+    if config.dataset.image_size > x.shape[1]:
         x = resize(x, config.dataset.image_size)
     x = ((x - config.dataset.mean) / config.dataset.std).astype(config.compute)
-    return jnp.broadcast_to(x, (*x.shape[:3], config.dataset.channels))
+    return jnp.broadcast_to(x, (*x.shape[:3], max(config.dataset.channels, x.shape[3])))
 
 
-def init(config, seed, num_train, pretrained=None):
-    """The State before the first step; pretrained: any part of {'params', 'batch_stats'}."""
-    inputs = preprocess(jnp.zeros((1, 28, 28), jnp.uint8), config)
+# Views of an image whose logits are averaged: (weight, mirrored, pixels down and to the right).
+_VIEWS = {
+    'one': ((1.0, False, 0),),
+    'mirror': ((0.5, False, 0), (0.5, True, 0)),
+    'mirror_shift': tuple(
+        (weight, mirrored, shift)
+        for weight, shift in ((0.25, 0), (0.125, 1), (0.125, -1))
+        for mirrored in (False, True)
+    ),
+}
+VIEWS = tuple(_VIEWS)
+
+
+def logits(model, variables, images, config):
+    """Logits float32 [N, K] of uint8 images [N, H, W, ...], averaged over config.test_views."""
+    total = 0.0
+    for weight, mirrored, shift in _VIEWS[config.test_views]:
+        view = images[:, :, ::-1] if mirrored else images
+        if shift:
+            pad = ((0, 0), (1, 1), (1, 1), *[(0, 0)] * (images.ndim - 3))
+            view = jnp.pad(view, pad)[:, 1 - shift :, 1 - shift :]
+            view = view[:, : images.shape[1], : images.shape[2]]
+        outputs = model.apply(variables, preprocess(view, config), train=False)
+        total += outputs.astype(jnp.float32) if weight == 1 else weight * outputs
+    return total
+
+
+def init(config, seed, num_train, pretrained=None, images=None):
+    """The State before the first step.
+
+    Args:
+      pretrained: any part of {'params', 'batch_stats'}.
+      images: uint8 [N, H, W, ...], training images for networks that start from their statistics.
+    """
+    no_image = jnp.zeros((1, *catalog.image_shape(config.dataset)), jnp.uint8)
+    inputs = preprocess(no_image, config)
     variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
         variables = unflatten_dict(flatten_dict(variables) | flatten_dict(pretrained))
     params, batch_stats = variables['params'], variables.get('batch_stats', {})
+    if images is not None:
+        params = start_model(model_of(config), params, preprocess(images, config))
     best = None
     if config.selection != 'last':
         best = Best(params, batch_stats, jnp.array(-jnp.inf), jnp.array(0, jnp.int32))
     opt_state = optimizer_of(config, num_train).init(params)
-    return State(jnp.array(0, jnp.int32), params, batch_stats, opt_state, best, jnp.array(False))
+    average = None if is_off(config.average) else (params, batch_stats)
+    step, stopped = jnp.array(0, jnp.int32), jnp.array(False)
+    return State(step, params, batch_stats, opt_state, best, stopped, average)
 
 
 def _loss(params, inputs, labels, batch, key, batch_stats, config):
@@ -149,7 +193,7 @@ def gradient(state, inputs, labels, mask, key, config, share=ALONE):
 
 
 def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE):
-    """One optimizer step on uint8 images [B, 28, 28] and labels [B]: (State, Metrics)."""
+    """One optimizer step on uint8 images [B, H, W(, 3)] and labels [B]: (State, Metrics)."""
     augment_key, dropout_key = step_keys(seed, state.step)
     inputs = preprocess(images, config, augment_key, share)
     labels, mask = share.take((labels, mask))
@@ -160,4 +204,19 @@ def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE
     updates = jax.tree.map(lambda u, keep: jnp.zeros_like(u) if keep else u, updates, fixed)
     params = optax.apply_updates(state.params, updates)
     step = state.step + 1
-    return State(step, params, batch_stats, opt_state, state.best, state.stopped), metrics
+    average = _averaged(state, (params, batch_stats), config)
+    state = State(step, params, batch_stats, opt_state, state.best, state.stopped, average)
+    return state, metrics
+
+
+def _averaged(state, new, config):
+    """The moving averages after a step. Their decay grows with the steps, as in TensorFlow's."""
+    if state.average is None:
+        return None
+    decay = jnp.minimum(config.average, (1 + state.step) / (10 + state.step))
+    return optax.incremental_update(new, state.average, 1 - decay)
+
+
+def evaluated(state):
+    """The `params` and `batch_stats` that are validated: the averages where there are some."""
+    return (state.params, state.batch_stats) if state.average is None else state.average

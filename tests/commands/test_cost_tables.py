@@ -45,7 +45,7 @@ def test_table_1_row_by_row(capsys):
 
 
 def test_the_overview_and_the_note_on_the_report(capsys, monkeypatch):
-    monkeypatch.setattr(cost, 'network_cost', lambda name, _: cost_of(name))
+    monkeypatch.setattr(cost, 'network_cost', lambda name, *_: cost_of(name))
     assert cost.main([]) == 0
     text = capsys.readouterr().out
     lines = {row[1]: row[2:-1] for row in cells(text) if len(row) == 11}
@@ -68,7 +68,7 @@ def test_json_is_all_of_the_output(capsys):
 
 
 def test_json_of_all_networks(capsys, monkeypatch):
-    monkeypatch.setattr(cost, 'network_cost', lambda name, _: cost_of(name))
+    monkeypatch.setattr(cost, 'network_cost', lambda name, *_: cost_of(name))
     assert cost.main(['--format=json']) == 0
     read = json.loads(capsys.readouterr().out)
     assert [one['model'] for one in read] == list(MODELS)
@@ -81,7 +81,10 @@ def test_json_of_all_networks(capsys, monkeypatch):
         (['--model=lenet'], "error: --model: 'lenet': expected one of fcn, "),
         (['--image_size=31'], 'error: --image_size=31: expected 32 to 512'),
         (['--image_size=10000000'], 'error: --image_size=10000000: expected 32 to 512'),
-        (['--image_size=56', '--model=fcn'], 'error: --image_size=56: fcn takes images of 28x28'),
+        (
+            ['--image_size=56', '--model=fcn'],
+            'error: --image_size=56: fcn takes them as they are',
+        ),
         (['--format=csv'], "error: --format: 'csv': expected one of table, json"),
     ],
 )

@@ -11,6 +11,7 @@ from small_files import idx
 from trained_for_tests import DATASET
 
 from fmnist_jax import predict
+from fmnist_jax.data import datasets
 from fmnist_jax.data.datasets import CLASS_NAMES
 from fmnist_jax.results import networks as kept_networks
 from fmnist_jax.train import calibration
@@ -166,7 +167,6 @@ def test_a_mistake_gets_one_clear_error(trained, files, tmp_path, capsys, mistak
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['a.png', '--row=a'], 'the following arguments are required: --workdir'),
         (['--workdir=runs', '--row=a'], 'the following arguments are required: FILE'),
         (
             ['a.png', '--workdir=r', '--row=a', '--invert=maybe'],
@@ -200,3 +200,19 @@ def test_the_command_runs_as_a_module(trained, files, tmp_path):
     )
     assert done.returncode == 0 and done.stderr == '', done.stderr
     assert f'{files[0]}: ' in done.stdout
+
+
+def test_the_packages_own_networks_answer_without_a_workdir(tmp_path, capsys, data_dir):
+    images = datasets.load('fashion_mnist', data_dir)
+    photo = tmp_path / 'boot.png'
+    Image.fromarray(255 - images.test_images[0]).resize((280, 280)).save(photo)
+    assert predict.main([str(photo)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('base_cnn, mean of 3 networks (seeds 0, 1, 2)')
+    assert f'{photo}: Ankle boot ' in out
+    networks = kept_networks.of_row(kept_networks.SHIPPED)
+    logits = kept_networks.seed_logits(
+        networks.settings, networks.variables, images.test_images[:1000]
+    )
+    accuracy = (logits.argmax(-1) == images.test_labels[:1000]).mean(-1)
+    assert (accuracy > 0.87).all()

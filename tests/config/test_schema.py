@@ -32,6 +32,7 @@ def test_a_default_is_allowed_and_a_flag_can_give_it(field):
         ('model.batch_norm', 'f', False),
         ('optimizer.learning_rate', '1', 1.0),
         ('dataset.channels', '3', 3),
+        ('dataset.classes', 'cat,dog', ('cat', 'dog')),
     ],
 )
 def test_a_flags_text_becomes_a_value(path, text, value):

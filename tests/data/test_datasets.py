@@ -166,7 +166,7 @@ def test_a_url_is_no_data_dir(no_download, as_path):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match=r"'cifar'.*fashion_mnist, mnist, synthetic"):
+    with pytest.raises(DataError, match=r"'cifar'.*fashion_mnist, mnist, kmnist.*, synthetic"):
         datasets.load('cifar')
 
 
@@ -180,6 +180,11 @@ def test_class_names():
     assert {name: len(set(names)) for name, names in datasets.CLASS_NAMES.items()} == {
         'fashion_mnist': 10,
         'mnist': 10,
+        'kmnist': 10,
+        'emnist/letters': 26,
+        'emnist/balanced': 47,
+        'cifar10': 10,
+        'cifar100': 100,
         'synthetic': 10,
     }
     assert datasets.CLASS_NAMES['fashion_mnist'][9] == 'Ankle boot'
@@ -197,6 +202,19 @@ def test_split_is_a_partition_that_the_seed_decides():
     again, other = datasets.split(1000, 100, seed=3)[1], datasets.split(1000, 100, seed=4)[1]
     np.testing.assert_array_equal(validation, again)
     assert len(np.intersect1d(validation, other)) < 40  # 10 expected
+
+
+def test_a_bootstrap_sample_is_drawn_from_the_training_part():
+    train, validation = datasets.split(10_000, 1000, seed=3)
+    sample, held_out = datasets.split(10_000, 1000, seed=3, bootstrap=True)
+    np.testing.assert_array_equal(held_out, validation)
+    assert sample.dtype == np.int32 and len(sample) == 9000
+    counts = np.bincount(sample, minlength=10_000)
+    assert not counts[validation].any()
+    shares = np.bincount(counts[train])[:4] / 9000  # Poisson: 1/e, 1/e, 1/2e, 1/6e
+    np.testing.assert_allclose(shares, [0.368, 0.368, 0.184, 0.061], atol=0.02)
+    np.testing.assert_array_equal(sample, datasets.split(10_000, 1000, 3, bootstrap=True)[0])
+    assert (sample != datasets.split(10_000, 1000, 4, bootstrap=True)[0]).any()
 
 
 def test_the_last_images_are_held_out_with_every_seed():

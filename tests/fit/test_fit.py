@@ -8,6 +8,7 @@ import pytest
 from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
 from fmnist_jax.config.settings import split_static
+from fmnist_jax.data import datasets
 from fmnist_jax.fit import compile, mesh
 from fmnist_jax.fit.fit import fit
 
@@ -60,6 +61,18 @@ def test_batch_norm_runs_are_the_same_under_vmap_and_map():
     assert_same_runs(
         run_fit(settings, 'vmap', cores(1)), run_fit(settings, 'map', cores(2)), tolerance=1e-3
     )
+
+
+def test_bagging_trains_each_seed_on_its_bootstrap_sample():
+    settings = small_settings(num_seeds=2, dataset__bootstrap=True)
+    layout = mesh.arrange(2, 'vmap', devices=cores(1))
+    data = compile.place(settings, DATASET, layout)
+    sizes = len(DATASET.train_labels), settings.dataset.num_validation
+    samples = [datasets.split(*sizes, seed, bootstrap=True) for seed in range(2)]
+    for k, part in enumerate(('train_indices', 'validation_indices')):
+        got = mesh.gather(layout, getattr(data, part))
+        np.testing.assert_array_equal(got, [sample[k] for sample in samples])
+    assert split_static(settings)[0] == split_static(small_settings(num_seeds=2))[0]
 
 
 def test_the_same_seeds_give_the_same_bits():

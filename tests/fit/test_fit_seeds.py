@@ -1,13 +1,16 @@
 """fit_seeds: data sets and pretrained weights that it takes or refuses, and its progress."""
 
+import jax
 import numpy as np
 import pytest
 from settings_for_tests import BATCH_NORM, small_dataset, small_settings
 
+from fmnist_jax.data import catalog
 from fmnist_jax.data.datasets import Dataset, check_dataset
 from fmnist_jax.errors import ConfigError, DataError
 from fmnist_jax.fit import api
 from fmnist_jax.models.pretrained import Pretrained
+from fmnist_jax.results import arrays, networks
 
 DATASET = small_dataset()
 IMAGES, LABELS = DATASET.train_images, DATASET.train_labels
@@ -87,3 +90,27 @@ def test_objects_that_are_no_pretrained_weights_are_refused_with_how_to_get_them
     text = str(caught.value)
     assert 'pretrained.load(train.model_of(settings), (32, 32, 3))' in text
     assert '\n' not in text
+
+
+@pytest.mark.parametrize('name', ['emnist/balanced', 'cifar100'])
+def test_other_shapes_and_numbers_of_classes(name):
+    """Trained by our convolutions, and the same probabilities as a program with the backend's."""
+    rng, classes = np.random.default_rng(0), len(catalog.CLASS_NAMES[name])
+    shape = catalog.image_shape({'name': name})
+    parts = [
+        (rng.integers(0, 256, (count, *shape)).astype(np.uint8), np.arange(count) % classes)
+        for count in (104, 100)
+    ]
+    dataset = Dataset(*(array for part in parts for array in part))
+    change = {'model__name': 'lenet5', 'model__widths': None, 'augment__flip': True}
+    settings = small_settings(dataset__name=name, num_seeds=2, epochs=1, **change)
+    result = api.fit_seeds(settings, dataset, progress=None)
+    assert result.logits.shape == (2, 100, classes) and np.isfinite(result.logits).all()
+    matrices = np.array(arrays.confusion(result.logits, dataset.test_labels))
+    assert matrices.shape == (2, classes, classes) and (matrices.sum((1, 2)) == 100).all()
+    seed = jax.tree.map(lambda array: array[0], result.variables)
+    program = networks.program(settings, seed)(dataset.test_images)
+    expected = networks.predict_images(settings, result.variables, dataset.test_images)[0]
+    np.testing.assert_allclose(program, expected, atol=1e-5)
+    with pytest.raises(DataError, match=f'expected integers 0 to {classes - 1}'):
+        api.fit_seeds(settings, dataset._replace(test_labels=dataset.test_labels + classes))

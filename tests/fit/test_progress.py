@@ -41,7 +41,7 @@ def test_lines_elsewhere():
     lines = train(io.StringIO()).splitlines()
     assert len(lines) == 2
     assert lines[0].startswith('relu: epoch 1/2 loss 1.000 validation 60.00% ')
-    assert lines[0].endswith(' 0 s, at most 0 s left')
+    assert lines[0].endswith(' 0 s, at most 1 s left')
     assert lines[1] == 'relu: epoch 2/2 loss 1.000 validation 60.00% 0 s'  # nothing is left
 
 

@@ -41,6 +41,18 @@ def test_parameter_count(name):
     assert sum(p.size for p in jax.tree.leaves(variables['params'])) == PARAMETERS[name]
 
 
+@pytest.mark.parametrize('name', MODELS)
+@pytest.mark.parametrize('shape', [(32, 32, 3), (64, 64, 1)])
+def test_any_images_and_any_number_of_classes(name, shape):
+    """A network takes the shape of the images and of the last layer from the data set."""
+    model = make_model(name, classes=7)
+    variables = variable_shapes(model, shape)
+    images = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    logits = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    assert logits.shape == (2, 7)
+    assert 'classes' not in model_fields(name)
+
+
 @pytest.mark.parametrize(
     ('name', 'count'), [('mobilenet', 3_239_114), ('simplified_mobilenet', 139_722)]
 )

@@ -12,7 +12,7 @@ from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.curves import history as arrays
-from fmnist_jax.report.figures.curves import learning_curves
+from fmnist_jax.report.figures.curves import learning_curves, smoothed
 
 NAN = float('nan')
 
@@ -41,6 +41,29 @@ def test_lines_are_means_over_the_seeds_that_have_a_number():
     validation = {x.get_label(): x.get_ydata() for x in figure.plot.axes[0].lines}['validation']
     np.testing.assert_allclose(validation, [0.6, 0.7, NAN])
     assert figure.alt.endswith('a with 70.00 %.')
+
+
+def test_the_reports_numbers_are_diamonds_at_the_last_epoch():
+    also = {'validation_loss': 0.4, 'smoothed_train_loss': 0.3}
+    table = [row(history=history(epochs=3), also_reported=also)]
+    for smoothing, number, colour in ((0.0, 0.4, style.BLUE), (0.6, 0.3, style.ORANGE)):
+        figure, svg = draw(learning_curves, table, 'loss', smoothing)
+        (mark,) = [x for x in figure.plot.axes[0].lines if x.get_marker() == 'D']
+        assert (list(mark.get_xdata()), list(mark.get_ydata())) == ([3], [number])
+        assert mark.get_mec() == colour and 'Diamonds' in figure.caption
+        assert 'report' in texts(svg) and ('smoothed by 0.6' in svg) == bool(smoothing)
+        assert figure.plot.axes[0].get_ylim()[0] < number
+
+
+def test_smoothing_is_tensorboards():
+    values = np.array([[1.0, 2.0], [0.5, NAN], [0.25, 4.0]])
+    got = smoothed(values, 0.6)
+    last, expected = 0.0, []
+    for step, value in enumerate(values[:, 0], 1):  # as in TensorBoard's source
+        last = 0.6 * last + 0.4 * value
+        expected.append(last / (1 - 0.6**step))
+    np.testing.assert_allclose(got[:, 0], expected)
+    np.testing.assert_allclose(got[:, 1], [2, NAN, (0.36 * 2 + 4) / 1.36])
 
 
 def test_losses_that_explode_are_cut_off_and_told():

@@ -159,7 +159,7 @@ def test_command_writes_figures_and_says_so(tmp_path, capsys):
     assert report.main([str(tmp_path), '--figures', '--png']) == 0
     out, said = capsys.readouterr()
     assert out == table
-    stems = ['accuracy', 'curves_accuracy', 'curves_loss']
+    stems = ['accuracy', 'architecture', 'curves_accuracy', 'curves_loss']
     written = sorted(f'{stem}.{ending}' for stem in stems for ending in ('png', 'svg'))
     assert sorted(path.name for path in (tmp_path / 'figures').iterdir()) == written
     assert said.startswith(f'{tmp_path}/figures: a new folder\n')

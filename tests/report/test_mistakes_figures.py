@@ -64,10 +64,12 @@ def test_the_most_accurate_row_with_predictions_is_drawn(tmp_path, small):
     without = line('c', [0.99, 0.98], confusion=counts(right, right), test_images=4)
     fill(tmp_path, low, high, without)
     paths, left_out = figures.write(tmp_path, small.parent)
-    assert [path.stem for path in paths] == ['accuracy', 'confusion', 'class_accuracy', 'mistakes']
+    stems = ['accuracy', 'confusion', 'class_accuracy', 'mistakes', 'architecture']
+    assert [path.stem for path in paths] == stems
     assert [text.partition(':')[0] for text in left_out] == [
         'learning curves, accuracy',
         'learning curves, loss',
+        'response maps',
     ]
     sheet = (tmp_path / 'figures' / 'mistakes.svg').read_text()
     assert sheet.count('<image') == 3

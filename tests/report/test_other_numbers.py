@@ -53,6 +53,13 @@ def test_the_spread_over_batches_is_the_measured_one_where_the_line_has_it():
     assert found['test accuracy as the mean over these batches'] == ('95.00', '90.50')
 
 
+def test_smoothed_losses_are_smoothed_as_the_reports_are():
+    found = shown(also_reported={'smoothed_train_loss': 0.3}, history=history(epochs=2, seeds=1),
+                  test_accuracy=[0.9], seeds=[0], diverged=[False])  # fmt: skip
+    ours = (0.6 * 0.4 / 1.5 + 0.4 / 1.6) / (1 - 0.36)
+    assert found['smoothed train loss'] == ('0.3000', f'{ours:.4f}')
+
+
 def test_histories_are_read_at_the_tested_epoch():
     found = shown(
         also_reported={'train_accuracy': 0.7}, history=history(seeds=3), tested_epoch=[1, 2, 3]

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from report_for_tests import cells, fill, line
+from report_for_tests import cells, fill, history, line
 from small_files import bare_environment
 
 from fmnist_jax import report
@@ -46,6 +46,21 @@ def test_mistakes_get_one_line(tmp_path, capsys):
         told = [line for line in error.splitlines() if not line.endswith('table 1 of 1')]
         assert len(told) == 1 and told[0].startswith('error: ') and message in told[0]
         assert out == ''
+
+
+def test_target_says_when_the_seeds_reach_an_accuracy(tmp_path, capsys):
+    """Report 003's LeNet-5: 416,520 multiply-adds an image, by hand."""
+    results = [line(name, history=history(), train_images=54_000) for name in 'ab']
+    results[1]['history']['validation_accuracy'] = [[0.3, 0.4, None]] * 3
+    fill(tmp_path, *results, line('c'))
+    assert report.main([str(tmp_path), '--target=0.61']) == 0
+    heading, a, b = cells(capsys.readouterr().out)
+    assert heading == ['row', 'best reached', 'seeds', 'epochs', 's / seed', 'TFLOP / seed']
+    tflop = 2 * 6 * 416_520 * 54_000 / 1e12  # two epochs: the first has 0.50, 0.51 and 0.52
+    assert a == ['a', '72.00', '3 of 3', '2', f'{2 * 12.3 / 9:.1f}', f'{tflop:.3g}']
+    assert b == ['b', '40.00', '0 of 3', '', '', '']
+    assert report.main([str(tmp_path), '--target=94']) == 2
+    assert "--target: '94': expected a number, 0 to 1" in capsys.readouterr().err
 
 
 def test_csv(tmp_path):

@@ -91,6 +91,9 @@ def test_a_file_has_metadata(trained):
 def test_settings_come_back_from_json():
     settings = small_settings()
     assert from_plain(plain(settings)).to_dict() == settings.to_dict()
+    older = plain(settings)
+    del older['optimizer']['l2_on'], older['compute']  # fields younger than some file
+    assert from_plain(older).to_dict() == settings.to_dict()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):

@@ -6,7 +6,8 @@ import pytest
 from configs_for_tests import CONFIGS, NAMES, rows_of, settings_of
 
 from fmnist_jax.config.checks import check
-from fmnist_jax.config.settings import resolve, split_static
+from fmnist_jax.config.settings import difference, plain, resolve, split_static
+from fmnist_jax.sweep import study as studies
 from fmnist_jax.train.step import model_of
 
 
@@ -43,7 +44,10 @@ def test_every_row_can_train(name):
     names = [row['name'] for row in CONFIGS[name].rows]
     assert len(set(names)) == len(names)
     for row in CONFIGS[name].rows:
-        check(resolve(CONFIGS[name], row))
+        settings = resolve(CONFIGS[name], row)
+        if settings.dataset.name == 'folder':
+            settings.dataset.classes = ('cat', 'dog')  # the command fills them in
+        check(settings)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +62,20 @@ def test_every_row_can_train(name):
 )
 def test_rows_that_differ_in_numbers_alone_share_a_program(name, rows, programs):
     assert len({split_static(settings_of(name, row))[0] for row in rows}) == programs
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if CONFIGS[name].search])
+def test_every_search_can_set_its_fields(name):
+    studies.check_space(CONFIGS[name])
+
+
+def test_the_search_on_the_simplified_mobilenet_starts_from_the_reports_settings():
+    searched = settings_of('mobilenet_search', 'searched')
+    theirs = settings_of('mobilenet', 'simplified_mobilenet')
+    assert difference(plain(theirs), plain(searched)) == ['num_seeds: 5 -> 1']
+
+
+def test_networks_of_one_size_are_compared():
+    rows = ('cnn_4', 'small_resnet', 'inception_net', 'dense_net')
+    counts = [parameters(settings_of('architectures', row)) for row in rows]
+    assert counts == [65_994, 77_754, 68_826, 64_600]

@@ -9,7 +9,9 @@ import pytest
 from augment_for_tests import KEY, augment_config, draw_images
 
 from fmnist_jax.train.augment import (
+    alternate_flip,
     augment,
+    cutout,
     fixed_copies,
     random_crop,
     random_erasing,
@@ -34,6 +36,35 @@ def test_flip_of_an_image_made_by_hand():
     is_mirrored = (got == mirrored).all((1, 2))
     assert ((got == image).all((1, 2)) | is_mirrored).all()
     assert 160 < is_mirrored.sum() < 240  # 4 standard deviations of Binomial(400, 1/2)
+
+
+def test_alternate_flip_mirrors_each_image_in_every_other_epoch():
+    images = draw_images(64, channels=1)[..., 0]
+    indices = np.arange(100, 164)
+
+    def mirrored(epoch, order):
+        got = np.asarray(alternate_flip(KEY, images[order], indices[order], epoch))
+        same = (got == images[order]).all((1, 2))
+        assert (same | (got == images[order][:, :, ::-1]).all((1, 2))).all()
+        return ~same[np.argsort(order)]
+
+    first, second = mirrored(1, np.arange(64)), mirrored(2, np.arange(64)[::-1])
+    assert (first != second).all() and 16 < first.sum() < 48
+    np.testing.assert_array_equal(mirrored(3, np.arange(64)), first)
+
+
+# --- Cutout ---
+
+
+@pytest.mark.parametrize('size', [3, 4])
+def test_cutout_blackens_a_square(size):
+    images = np.ones((300, 10, 12, 2), np.float32)
+    black = np.asarray(cutout(KEY, images, size)) == 0
+    assert (black[..., 0] == black[..., 1]).all()
+    rows, columns = black[..., 0].any(2).sum(1), black[..., 0].any(1).sum(1)
+    np.testing.assert_array_equal(black[..., 0].sum((1, 2)), rows * columns)
+    assert rows.max() == columns.max() == size and rows.min() < size  # cut at the border
+    assert black[..., 0].any(0).all()  # every pixel is hit
 
 
 # --- Fixed copies ---

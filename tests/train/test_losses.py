@@ -34,6 +34,15 @@ def numpy_sigmoid(logits, label_smoothing):
     return (np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))).mean(1)
 
 
+def numpy_mse(logits, label_smoothing):
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    probs = exponentials / exponentials.sum(1, keepdims=True)
+    return ((probs - target_rows(label_smoothing)) ** 2).mean(1)
+
+
+CROSS_ENTROPIES = ('softmax', 'sigmoid')
+
+
 def numpy_softmax_of_sigmoid(logits, label_smoothing):
     with np.errstate(over='ignore'):
         return numpy_softmax(1 / (1 + np.exp(-logits.astype(np.float64))), label_smoothing)
@@ -43,6 +52,7 @@ REFERENCES = {
     'softmax': numpy_softmax,
     'sigmoid': numpy_sigmoid,
     'softmax_of_sigmoid': numpy_softmax_of_sigmoid,
+    'mse': numpy_mse,
 }
 
 
@@ -55,14 +65,14 @@ class LossesTest(chex.TestCase):
             got = loss(logits, LABELS)
             chex.assert_shape(got, (5,))
             assert got.dtype == jnp.float32
-            np.testing.assert_allclose(got, REFERENCES[name](logits, label_smoothing), rtol=2e-5)
+            np.testing.assert_allclose(got, REFERENCES[name](logits, label_smoothing), 2e-5, 1e-30)
 
 
 def test_every_loss_has_a_reference():
     assert REFERENCES.keys() == LOSSES.keys()
 
 
-@pytest.mark.parametrize('name', ['softmax', 'sigmoid'])
+@pytest.mark.parametrize('name', CROSS_ENTROPIES)
 def test_extreme_logits_give_the_exact_loss_and_gradient(name):
     logits = np.where(np.arange(10) == LABELS[:, None], -1000.0, 1000.0).astype(np.float32)
     wrong = {'softmax': 2000 + np.log(9), 'sigmoid': 1000.0}[name]
@@ -77,7 +87,7 @@ def test_extreme_logits_give_the_exact_loss_and_gradient(name):
     np.testing.assert_allclose(gradient, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize('name', ['softmax', 'sigmoid'])
+@pytest.mark.parametrize('name', CROSS_ENTROPIES)
 def test_gradient_is_probability_minus_target(name):
     logits = draw_logits()
     gradient = jax.grad(lambda x: LOSSES[name](x, LABELS, 0.1).sum())(logits)
@@ -92,6 +102,16 @@ def test_label_smoothing_may_be_traced_and_vmapped(name):
     got = jax.jit(jax.vmap(LOSSES[name], (None, None, 0)))(logits, LABELS, smoothings)
     for row, smoothing in zip(got, smoothings, strict=True):
         np.testing.assert_allclose(row, REFERENCES[name](logits, smoothing), rtol=2e-5)
+
+
+def test_gradient_of_the_squared_error():
+    logits = draw_logits()
+    gradient = jax.grad(lambda x: LOSSES['mse'](x, LABELS, 0.0).sum())(logits)
+    probs = np.asarray(probabilities(logits, 'mse'))
+    np.testing.assert_array_equal(probs, probabilities(logits, 'softmax'))
+    error = 0.2 * (probs - target_rows(0.0))
+    expected = probs * (error - (error * probs).sum(1, keepdims=True))
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
 
 
 def test_probabilities():
@@ -119,9 +139,7 @@ def test_an_image_is_exactly_right_if_the_labels_output_alone_is_on():
 
 
 def test_unknown_loss_is_named_with_the_choices():
-    with pytest.raises(
-        ValueError, match=r"^loss='hinge': expected one of softmax, sigmoid, softmax_of_sigmoid$"
-    ):
+    with pytest.raises(ValueError, match=r"^loss='hinge': expected one of softmax, sigmoid, mse, "):
         probabilities(draw_logits(), 'hinge')
 
 

@@ -394,6 +394,39 @@ def small_resnet(p, x, mask):
     return dense(p['Dense_0'], x.mean((1, 2)))
 
 
+def conv_norm(p, number, x, mask, padding=0):
+    p_layer = p[f'ConvNorm_{number}']
+    return jax.nn.relu(norm(p_layer['norm'], conv(p_layer, x, padding), mask, 1e-5))
+
+
+def inception_net(p, x, mask):
+    x, number = conv_norm(p, 0, x, mask, 1), 1
+    for stage in range(2):
+        x = pool(x) if stage else x
+        # Zeros never win against outputs of relu.
+        around = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        height, width = x.shape[1:3]
+        shifts = [around[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+        branches = [
+            conv_norm(p, number, x, mask),
+            conv_norm(p, number + 2, conv_norm(p, number + 1, x, mask), mask, 1),
+            conv_norm(p, number + 4, conv_norm(p, number + 3, x, mask), mask, 2),
+            conv_norm(p, number + 5, jnp.stack(shifts).max(0), mask),
+        ]
+        x, number = jnp.concatenate(branches, -1), number + 6
+    return dense(p['Dense_0'], x.mean((1, 2)))
+
+
+def dense_net(p, x, mask):
+    x = conv_norm(p, 0, x, mask, 1)
+    for number in (1, 2):
+        x = jnp.concatenate([x, conv_norm(p, number, x, mask, 1)], -1)
+    x = pool(conv_norm(p, 3, x, mask), jnp.mean)
+    for number in (4, 5):
+        x = jnp.concatenate([x, conv_norm(p, number, x, mask, 1)], -1)
+    return dense(p['Dense_0'], x.mean((1, 2)))
+
+
 def tuned_cnn(p, x, mask):
     x = pool(jax.nn.relu(conv(p['Conv_0'], x)))
     x = flat(jax.nn.relu(conv(p['Conv_1'], x)))
@@ -407,6 +440,8 @@ NETWORKS = {  # what is not None here goes into the settings
     cnn_4: {},
     mobilenet: {'blocks': 2, 'width_multiplier': 0.25, 'dropout': 0.0},
     small_resnet: {'widths': (4, 8)},
+    inception_net: {'widths': (8, 16), 'blocks': 1},
+    dense_net: {'widths': (4, 3), 'blocks': 2},
     tuned_cnn: {'widths': (5, 8), 'dense': 17, 'dropout': 0.0},
 }
 

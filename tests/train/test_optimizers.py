@@ -56,7 +56,40 @@ def test_torch_agrees(case):
 
 
 def test_cases_cover_every_optimizer():
-    assert {case['name'] for case in CASES} == OPTIMIZERS.keys()
+    assert {case['name'] for case in CASES} == OPTIMIZERS.keys() - {'muon'}
+
+
+def muon_step(**changes):
+    """One step of rate 0.1 of a kernel, a dense kernel and a bias: (before, after, gradients)."""
+    fields = {'name': 'muon', 'momentum': 0.6, 'nesterov': True}
+    config = optimizer_config(**fields | changes)
+    draw = np.random.default_rng(0).normal
+    shapes = {'conv': (3, 3, 4, 6), 'dense': (5, 3), 'bias': (6,)}
+    params, gradients = (
+        {name: np.float32(draw(size=shape)) for name, shape in shapes.items()} for _ in range(2)
+    )
+    return params, run_optax(config, params, [gradients], lambda step: 0.1), gradients
+
+
+def test_muon_moves_kernels_by_an_orthogonal_matrix():
+    params, after, gradients = muon_step()
+    step = (params['conv'] - after['conv']).reshape(-1, 6) / 0.1
+    singular = np.linalg.svd(step, compute_uv=False)
+    assert singular.min() > 0.5 and singular.max() < 1.3
+    left, _, right = np.linalg.svd(gradients['conv'].reshape(-1, 6), full_matrices=False)
+    assert np.vdot(step, left @ right) > 0.97 * np.linalg.norm(step) * np.sqrt(6)
+
+
+def test_muon_moves_other_parameters_as_sgd_does():
+    params, after, gradients = muon_step(rest_factor=0.5)
+    for name in ('dense', 'bias'):
+        moved = params[name] - after[name]  # Nesterov's first step is 1 + momentum gradients
+        np.testing.assert_allclose(moved, 0.1 * 0.5 * 1.6 * gradients[name], rtol=1e-4)
+
+
+def test_unit_kernels_keep_the_norm():
+    _, after, _ = muon_step(unit_kernels=True)
+    np.testing.assert_allclose(np.linalg.norm(after['conv']), np.sqrt(6), rtol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['rmsprop', 'adam'])
@@ -198,15 +231,15 @@ def test_state_holds_arrays_only():
         ({'framework': 'jax'}, "optimizer.framework='jax': expected one of pytorch, keras, keras2"),
         (
             {'name': 'adam', 'momentum': 0.9},
-            "optimizer.momentum is set with name='adam': only sgd and rmsprop have it",
+            "optimizer.momentum is set with name='adam': only sgd, rmsprop and muon have it",
         ),
         (
             {'nesterov': True},
-            "optimizer.nesterov=True with name='sgd': it needs sgd and momentum",
+            "optimizer.nesterov=True with name='sgd': it needs sgd or muon, and momentum",
         ),
         (
             {'name': 'rmsprop', 'momentum': 0.9, 'nesterov': True},
-            "optimizer.nesterov=True with name='rmsprop': it needs sgd and momentum",
+            "optimizer.nesterov=True with name='rmsprop': it needs sgd or muon, and momentum",
         ),
         (
             {'name': 'adam', 'weight_decay': 0.1},

@@ -147,3 +147,41 @@ def test_bfloat16_computes_less_exactly_with_float32_parameters(model):
     np.testing.assert_allclose(same.loss, metrics.loss, rtol=0.02)
     differences = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), exact.params, rough.params)
     assert 0 < max(jax.tree.leaves(differences)) < 0.05
+
+
+def test_averaged_parameters_are_validated():
+    """The average follows TensorFlow's rule: the decay grows with the steps."""
+    settings = small_settings(average=0.5, optimizer__learning_rate=0.1)
+    state = steps.init(settings, 0, 80)
+    expected = state.params
+    for number in range(20):
+        state, _ = steps.train_step(state, 0, IMAGES[:16], LABELS[:16], None, settings, 80)
+        decay = min(0.5, (1 + number) / (10 + number))
+        expected = jax.tree.map(lambda a, p, d=decay: d * a + (1 - d) * p, expected, state.params)
+    chex.assert_trees_all_close(epoch.selected(state).params, expected, rtol=1e-4, atol=1e-6)
+    indices = jnp.arange(40)
+    _, metrics = epoch.validate(settings, state, indices, (IMAGES, LABELS), 1)
+    logits = epoch.predict(settings, expected, {}, IMAGES, indices)
+    np.testing.assert_allclose(
+        metrics.loss, losses.evaluate(logits, LABELS[:40], 'softmax').loss, rtol=1e-4
+    )
+
+
+def test_views_average_the_mirrored_and_shifted_images():
+    plain, views = small_settings(), small_settings(test_views='mirror_shift')
+    state, indices = steps.init(plain, 0, 80), jnp.arange(8)
+
+    def logits(images, settings=plain):
+        return epoch.predict(settings, state.params, {}, jnp.asarray(images), indices)
+
+    images = np.asarray(IMAGES[:8])
+    down, up = np.zeros_like(images), np.zeros_like(images)
+    down[:, 1:, 1:], up[:, :-1, :-1] = images[:, :-1, :-1], images[:, 1:, 1:]
+    mirrored = images[:, :, ::-1]
+    down_mirrored, up_mirrored = np.zeros_like(images), np.zeros_like(images)
+    down_mirrored[:, 1:, 1:] = mirrored[:, :-1, :-1]
+    up_mirrored[:, :-1, :-1] = mirrored[:, 1:, 1:]
+    once = 0.25 * (logits(images) + logits(mirrored))
+    shifted = [logits(view) for view in (down, up, down_mirrored, up_mirrored)]
+    expected = once + 0.125 * sum(shifted)
+    np.testing.assert_allclose(logits(images, views), expected, rtol=1e-4, atol=1e-5)

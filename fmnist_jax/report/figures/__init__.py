@@ -7,6 +7,7 @@ from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.accuracy import accuracy_by_row
 from fmnist_jax.report.figures.curves import learning_curves
 from fmnist_jax.report.figures.mistakes import class_accuracy, confusion, surest_mistakes
+from fmnist_jax.report.figures.network import architecture, response_maps
 
 
 def draw(rows, workdir, data_dir=None):
@@ -30,6 +31,22 @@ def draw(rows, workdir, data_dir=None):
     return drawn, [reason for reason, figure in figures.items() if figure is None]
 
 
+def draw_network(rows, workdir, data_dir=None):
+    """`draw` of the best row's network: its layers, and its response maps if it was kept."""
+    best = max(
+        (row for row in rows if row.accuracy.count), key=lambda row: row.accuracy.mean, default=None
+    )
+    if best is None:
+        return [], ['architecture: no row is run']
+    with style.look():
+        figures = {
+            'architecture': architecture(best),
+            'response maps': response_maps(rows, workdir, data_dir),
+        }
+    left_out = [f'{name}: {why}' for name, (figure, why) in figures.items() if figure is None]
+    return [figure for figure, _ in figures.values() if figure is not None], left_out
+
+
 def learning_curves_of(result, quantity='accuracy'):
     """Plots the training and validation curves of a fit.fit.FitResult: a matplotlib Figure.
 
@@ -46,7 +63,10 @@ def learning_curves_of(result, quantity='accuracy'):
 
 def write(workdir, data_dir=None, endings=('.svg',)):
     """Writes a workdir's figures to its folder `figures`; (paths, why others are left out)."""
-    figures, left_out = draw(table_rows.read(workdir)[1], workdir, data_dir)
+    rows = table_rows.read(workdir)[1]
+    figures, left_out = draw(rows, workdir, data_dir)
+    of_network, why_not = draw_network(rows, workdir, data_dir)
+    figures, left_out = figures + of_network, left_out + why_not
     folder, paths = workdir / 'figures', []
     for figure, ending in itertools.product(figures, endings):
         folder.mkdir(exist_ok=True)

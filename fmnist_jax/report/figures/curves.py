@@ -11,6 +11,7 @@ from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.style import Figure, best_in_words, wrapped
 from fmnist_jax.report.rows import refuse_damage
 
+TENSORBOARD = 0.6  # the weight of its smoothing, unless the user moves the slider
 NAMES = ('train_loss', 'train_accuracy', 'validation_loss', 'validation_accuracy')
 
 
@@ -118,16 +119,22 @@ def _write(axes, text):
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha='center', color=style.MUTED, bbox=box)
 
 
+_REPORT = {'marker': 'D', 'ls': 'none', 'ms': 5, 'mfc': 'none', 'mew': 1.2, 'clip_on': False}
 _PARTS = (('train', 'training', '--', style.ORANGE), ('validation', 'validation', '-', style.BLUE))
 
 
-def _draw_panel(axes, curves, quantity):
-    """Draws a row's curves; returns their extremes."""
+def _draw_panel(axes, row, curves, quantity, smoothing):
+    """Draws a row's curves and the report's numbers; returns their extremes."""
     seen = []
     for part, label, dashes, colour in _PARTS:
         array = curves.get(f'{part}_{quantity}')
         if array is None or np.isnan(array).all():
             continue
+        reported = row.also_reported.get(f'{"smoothed_" * bool(smoothing)}{part}_{quantity}')
+        if reported is not None:
+            axes.plot(len(array), reported, mec=colour, label='report', **_REPORT)
+            seen.append(reported)
+        array = smoothed(array, smoothing) if smoothing else array
         if quantity == 'accuracy':
             array = np.minimum(array, _BEST)
         with warnings.catch_warnings():
@@ -168,19 +175,38 @@ def _panels(titles, title, gap):
     return plot, grid[:number], columns
 
 
-def learning_curves(rows, quantity):
-    """The Figure of 'accuracy' or 'loss' over epochs; None if no row has a history."""
+def smoothed(values, weight):
+    """TensorBoard's smoothing of a history, float [epochs, seeds].
+
+    The exponential average of a seed's earlier epochs, corrected for its start: the weights
+    `weight ** age` of the epochs with a number sum to 1.
+    """
+    total = count = 0.0
+    lines = []
+    for epoch in values:
+        is_number = np.isfinite(epoch)
+        total = weight * total + np.where(is_number, epoch, 0.0)
+        count = weight * count + is_number
+        lines.append(np.where(is_number, total / np.maximum(count, 1e-12), math.nan))
+    return np.array(lines)
+
+
+def learning_curves(rows, quantity, smoothing=0.0):
+    """The Figure of 'accuracy' or 'loss' over epochs; None if no row has a history.
+
+    `smoothing` is the weight of `smoothed`, as TensorBoard's slider gives it; 0 for none.
+    """
     from matplotlib.ticker import MaxNLocator
 
     curves = [(row, history(row)) for row in rows]
     curves = [(row, arrays) for row, arrays in curves if any(quantity in name for name in arrays)]
     if not curves:
         return None
-    title = f'Learning curves: {quantity}'
+    title = f'Learning curves: {quantity}' + f', smoothed by {smoothing:g}' * bool(smoothing)
     datasets = [row.dataset for row, _ in curves]
     gap = 0.2 if len(set(datasets)) == 1 else 0.4
     plot, grid, columns = _panels([row.name for row, _ in curves], title, gap)
-    seen = [_draw_panel(axes, curves[k][1], quantity) for k, axes in enumerate(grid)]
+    seen = [_draw_panel(axes, *curves[k], quantity, smoothing) for k, axes in enumerate(grid)]
     epochs = max([len(line.get_xdata()) for axes in grid for line in axes.lines], default=1)
     x_ticks = MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]).tick_values(1, epochs)
     x_ticks = [tick for tick in x_ticks if 1 <= tick <= epochs]
@@ -202,9 +228,16 @@ def learning_curves(rows, quantity):
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, line)
     if handles:
-        style.legend(plot, handles.values(), handles.keys(), ncols=2)
+        style.legend(plot, handles.values(), handles.keys(), ncols=3)
     highest = max((max(numbers) for numbers in seen if numbers), default=0)
-    words = _caption(curves, quantity, highest), _alt(curves, quantity)
+    caption = _caption(curves, quantity, highest)
+    if smoothing:
+        caption += (
+            f' Every seed is smoothed as TensorBoard does it, with a weight of {smoothing:g}.'
+        )
+    if 'report' in handles:
+        caption += " Diamonds: the report's numbers, which it gives for its last epoch."
+    words = caption, _alt(curves, quantity)
     return Figure(f'curves_{quantity}', title, *words, plot)
 
 

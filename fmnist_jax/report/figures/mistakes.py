@@ -4,15 +4,26 @@ import pathlib
 
 import numpy as np
 
-from fmnist_jax.data.datasets import CLASS_NAMES
+from fmnist_jax.data import catalog
 from fmnist_jax.errors import DataError
 from fmnist_jax.markdown import percent
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.style import Figure
 from fmnist_jax.report.rows import refuse_damage
-from fmnist_jax.results import arrays
+from fmnist_jax.results import arrays, lines
 
 _LINES, _COLUMNS = 4, 6  # of images, at most
+_MOST_CLASSES = 20  # of a figure: of more classes it shows those with the lowest recall
+
+
+def names_of(row):
+    """The names of a Row's classes."""
+    return catalog.class_names(lines.dataset_of(row.result))
+
+
+def source_of(row):
+    """Where the images of a Row's data set are (data.catalog.source)."""
+    return catalog.source(lines.dataset_of(row.result))
 
 
 def _by_accuracy(rows):
@@ -21,23 +32,48 @@ def _by_accuracy(rows):
     return sorted(run, key=lambda row: -row.accuracy.mean)
 
 
+def counts_of(row):
+    """Test images [seed, true class, predicted class] of a Row's seeds that have counts, or None.
+
+    Raises:
+      ConfigError: counts of another shape.
+    """
+    counts = [count for count in (row.result or {}).get('confusion') or () if count is not None]
+    if not counts:
+        return None
+    with refuse_damage(row.name):
+        array = np.array(counts, int)
+        if array.shape[1:] != (len(names_of(row)),) * 2:
+            raise ValueError(f'confusion has shape {array.shape}')
+    return array
+
+
 def best_counts(rows):
-    """(Row, test images [seed, true class, predicted class]) of the best row; or (None, None)."""
-    for row in _by_accuracy(rows):
-        counts = [count for count in row.result.get('confusion') or () if count is not None]
-        if counts:
-            with refuse_damage(row.name):
-                array = np.array(counts, int)
-                if array.shape[1:] != (10, 10):
-                    raise ValueError(f'confusion has shape {array.shape}')
-            return row, array
-    return None, None
+    """(Row, `counts_of` it) of the best row that has counts; or (None, None)."""
+    pairs = ((row, counts_of(row)) for row in _by_accuracy(rows))
+    return next(((row, counts) for row, counts in pairs if counts is not None), (None, None))
 
 
-def _rates(counts, axis):
-    """Fraction of the diagonal in each sum over `axis`; NaN for an empty sum."""
+def class_rates(counts):
+    """(recall, precision) [..., class] of counts [..., true class, predicted class].
+
+    Recall: of the images of a class, the fraction taken for it. Precision: of the images taken for
+    a class, the fraction that belong to it. NaN without images.
+    """
     with np.errstate(invalid='ignore'):
-        return np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis)
+        right = np.diagonal(counts, axis1=-2, axis2=-1)
+        return right / counts.sum(-1), right / counts.sum(-2)
+
+
+def _shown(recalls):
+    """(numbers of the classes that a figure shows, how a caption says that others are left out)."""
+    if len(recalls) <= _MOST_CLASSES:
+        return list(range(len(recalls))), ''
+    lowest = np.sort(np.argsort(recalls, kind='stable')[:_MOST_CLASSES])
+    return (
+        lowest.tolist(),
+        f', the {_MOST_CLASSES} of {len(recalls)} classes with the lowest recall',
+    )
 
 
 def confusion(rows):
@@ -48,16 +84,18 @@ def confusion(rows):
     total = counts.sum(0)
     with np.errstate(invalid='ignore'):
         fractions = total / total.sum(1, keepdims=True)
-    names = CLASS_NAMES[row.dataset]
-    size = len(names)
+    recall, precision = class_rates(total)
+    shown, of_all = _shown(recall)
+    names, size = [names_of(row)[k] for k in shown], len(shown)
+    fractions = fractions[np.ix_(shown, shown)]
     title = f'Confusion matrix of the best row, {row.name}'
     plot = style.new(5.9, title, left=1.1, bottom=0.95)
     axes = plot.add_subplot(aspect='equal', anchor='NW')
     for (true, predicted), fraction in np.ndenumerate(fractions):
         _square(axes, true, predicted, fraction)
-    for k, (recall, precision) in enumerate(zip(_rates(total, 1), _rates(total, 0), strict=True)):
-        _number(axes, size + 0.1, k, percent(recall))
-        _number(axes, k, size + 0.1, percent(precision))
+    for place, k in enumerate(shown):
+        _number(axes, size + 0.1, place, percent(recall[k]))
+        _number(axes, place, size + 0.1, percent(precision[k]))
     axes.set_xlim(-0.5, size + 0.7)
     axes.set_ylim(size + 0.5, -0.5)
     ticks = [*range(size), size + 0.1]
@@ -73,7 +111,7 @@ def confusion(rows):
     )
     seeds = f'{len(counts)} seeds together' if len(counts) > 1 else 'one seed'
     caption = (
-        f'Row {row.name}, {seeds}: of the test images of each true class, the per cent '
+        f'Row {row.name}, {seeds}{of_all}: of the test images of each true class, the per cent '
         'taken for each class. Below 0.05 left blank. Shades grow with the square root. Recall: '
         'of the images of a class, the per cent taken for it. Precision: of the images taken for '
         'a class, the per cent that belong to it.'
@@ -103,10 +141,12 @@ def class_accuracy(rows):
     row, counts = best_counts(rows)
     if row is None:
         return None
-    seeds = 100 * _rates(counts, 2)  # [S, 10]
+    seeds = 100 * class_rates(counts)[0]  # [S, classes]
     means = seeds.mean(0)
     order = [k for k in np.argsort(-means, kind='stable') if not np.isnan(means[k])]
-    names = [CLASS_NAMES[row.dataset][k] for k in order]
+    of_all = _shown(means[order])[1]
+    order = order[-_MOST_CLASSES:]
+    names = [names_of(row)[k] for k in order]
     title = f'Accuracy by class of the best row, {row.name}'
     plot = style.new(0.9 + 0.29 * len(order), title, style.width_of(names), right=0.6, top=0.32)
     axes = plot.add_subplot()
@@ -123,26 +163,27 @@ def class_accuracy(rows):
         f'with {worst:.2f} %.'
     )
     caption = (
-        f'Row {row.name}. Dots: mean over seeds, given at the right, with a line from the '
+        f'Row {row.name}{of_all}. Dots: mean over seeds, given at the right, with a line from the '
         'lowest to the highest seed. Rings: the single seeds.'
     )
     return Figure('class_accuracy', title, caption, alt, plot)
 
 
 def _best_predictions(rows, workdir, data_dir):
-    """(Row, probabilities float32 [S, N, 10], labels [N]) of the best row; or (None, why, None)."""
+    """(Row, probabilities [S, N, classes], labels [N]) of the best row; or (None, why, None)."""
     for row in _by_accuracy(rows):
         paths = [pathlib.Path(workdir) / file for file in row.result.get('predictions') or ()]
         if not paths or not all(path.is_file() for path in paths):
             continue
-        labels = arrays.labels_at_hand(row.dataset, data_dir)
+        labels = arrays.labels_at_hand(source_of(row), data_dir)
         if labels is None:
             return None, f'the test labels of {row.dataset} are not at hand (see --data_dir)', None
         probs = np.concatenate([arrays.load(path) for path in paths]).astype(np.float32)
-        if probs.shape[1:] != (len(labels), 10):
+        classes = len(names_of(row))
+        if probs.shape[1:] != (len(labels), classes):
             raise DataError(
                 f'{paths[0]}: predictions of shape {list(probs.shape)}, expected '
-                f'[seeds, {len(labels)}, 10]; delete it, tables do without'
+                f'[seeds, {len(labels)}, {classes}]; delete it, tables do without'
             )
         finite = np.isfinite(probs).all((1, 2))
         if finite.any():
@@ -151,7 +192,7 @@ def _best_predictions(rows, workdir, data_dir):
 
 
 def surest(probs, labels, number):
-    """[(image, predicted class, probability)] of mistakes of the mean of `probs` [S, N, 10]."""
+    """[(image, predicted class, probability)] of mistakes of the mean of `probs` [S, N, K]."""
     mean = probs.mean(0, dtype=np.float64)
     predicted, confidence = mean.argmax(-1), mean.max(-1)
     wrong = np.flatnonzero(predicted != labels)
@@ -164,7 +205,7 @@ def surest_mistakes(rows, workdir, data_dir=None):
     row, probs, labels = _best_predictions(rows, workdir, data_dir)
     if row is None:
         return None, probs
-    images = arrays.images_at_hand(row.dataset, data_dir)
+    images = arrays.images_at_hand(source_of(row), data_dir)
     if images is None:
         return None, f'the test images of {row.dataset} are not at hand'
     if len(images) != len(labels):
@@ -172,7 +213,7 @@ def surest_mistakes(rows, workdir, data_dir=None):
     wrong = surest(probs, labels, _LINES * _COLUMNS)
     if not wrong:
         return None, f'row {row.name} makes none'
-    names = CLASS_NAMES[row.dataset]
+    names = names_of(row)
     title = f'Wrong with most confidence: the best row, {row.name}'
     plot = _sheet(title, images, [(i, names[k], p, names[labels[i]]) for i, k, p in wrong])
     mean = f'mean probability of {len(probs)} seeds' if len(probs) > 1 else 'one seed'

@@ -1,0 +1,73 @@
+"""How long each row's seeds train until their validation accuracy reaches a target."""
+
+import statistics
+
+from fmnist_jax.config.settings import from_plain
+from fmnist_jax.markdown import grid, notes, number, percent, significant
+from fmnist_jax.report import rows as report_rows
+
+_NOTE = (
+    'Epochs, seconds and TFLOP until the end of the first epoch whose validation accuracy reaches '
+    'the target: the median over the seeds that reach it, of one seed. Seconds are those of '
+    'training with validation, without compiling, on the machine that the result line names. TFLOP '
+    'are six times the multiply-adds of one image times the training images: two for each '
+    'multiply-add, and twice the forward pass again for the backward pass.'
+)
+
+
+def first_epochs(history, target):
+    """The first epoch, from 1, whose validation accuracy reaches the target: one for each seed.
+
+    Args:
+      history: of a result line: {'validation_accuracy': [epochs][seeds]}.
+      target: accuracy as a fraction.
+
+    Returns:
+      List of int, None for a seed that does not reach it.
+    """
+    seeds = zip(*history.get('validation_accuracy', ()), strict=True)
+    return [
+        next((e for e, value in enumerate(seed, 1) if value is not None and value >= target), None)
+        for seed in seeds
+    ]
+
+
+def _epoch_tflop(result):
+    """TFLOP of one seed's epoch; None for a result without a network."""
+    from fmnist_jax.models.operations import multiply_adds  # imports JAX
+    from fmnist_jax.train.step import model_of
+
+    if 'model' not in result['config']:
+        return None
+    settings = from_plain(result['config'])
+    side = settings.dataset.image_size
+    count = multiply_adds(model_of(settings), (side, side, settings.dataset.channels))
+    return 6 * count * result['train_images'] / 1e12
+
+
+def target_text(workdir, target):
+    """The table of a workdir's rows that are run, with its note.
+
+    Raises:
+      ConfigError: no result lines, or a damaged file.
+    """
+    config, rows = report_rows.read(workdir)
+    lines = [('row', 'best reached', 'seeds', 'epochs', 's / seed', 'TFLOP / seed')]
+    for row in rows:
+        history = (row.result or {}).get('history', {})
+        if not history.get('validation_accuracy'):
+            continue
+        epochs = [epoch for epoch in first_epochs(history, target) if epoch]
+        middle = statistics.median(epochs) if epochs else None
+        best = max(v for epoch in history['validation_accuracy'] for v in epoch if v is not None)
+        tflop = _epoch_tflop(row.result)
+        lines.append((
+            row.name,
+            percent(best),
+            f'{len(epochs)} of {len(row.accuracies)}',
+            '' if middle is None else f'{middle:g}',
+            number(middle and middle * row.seconds_per_epoch, 1),
+            significant(middle and tflop and middle * tflop),
+        ))  # fmt: skip
+    title = f'{config["title"]}: to {percent(target)} % of validation accuracy'
+    return f'{title}\n\n{grid(lines)}\n{notes([_NOTE])}'

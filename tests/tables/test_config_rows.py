@@ -72,7 +72,7 @@ def test_every_search_can_set_its_fields(name):
 def test_the_search_on_the_simplified_mobilenet_starts_from_the_reports_settings():
     searched = settings_of('mobilenet_search', 'searched')
     theirs = settings_of('mobilenet', 'simplified_mobilenet')
-    assert difference(plain(theirs), plain(searched)) == ['num_seeds: 5 -> 1']
+    assert difference(plain(theirs), plain(searched)) == ['num_seeds: 3 -> 1']
 
 
 def test_networks_of_one_size_are_compared():

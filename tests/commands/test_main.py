@@ -91,6 +91,8 @@ def test_a_table_from_start_to_end(tmp_path, config):
     assert probs.shape == (2, 2000, 10) and slow['test_images'] == 2000
     seeds = [(seed.argmax(-1) == labels).mean() for seed in probs]
     np.testing.assert_allclose(seeds, slow['test_accuracy'], atol=0.002)  # float16
+    batches, _ = arrays.batch_accuracy(probs, labels)
+    np.testing.assert_allclose(batches, slow['batch_accuracy_mean'], atol=0.002)
     ensemble = arrays.ensemble_accuracy(probs, labels)
     np.testing.assert_allclose(ensemble, slow['ensemble_accuracy'], atol=0.002)
     assert '| ensemble (seeds) |' in done.stdout

@@ -199,8 +199,8 @@ def test_other_places_are_refused(tmp_path):
 
 def test_a_stratified_split_has_each_class_share():
     labels = np.repeat([0, 1, 2], [100, 50, 10])
-    train, validation = datasets.split(160, 32, 0, labels)
+    train, validation = datasets.split(160, 32, 0, labels=labels)
     assert sorted([*train, *validation]) == list(range(160))
     assert np.bincount(labels[validation]).tolist() == [20, 10, 2]
-    assert not np.array_equal(validation, datasets.split(160, 32, 1, labels)[1])
-    np.testing.assert_array_equal(validation, datasets.split(160, 32, 0, labels)[1])
+    assert not np.array_equal(validation, datasets.split(160, 32, 1, labels=labels)[1])
+    np.testing.assert_array_equal(validation, datasets.split(160, 32, 0, labels=labels)[1])

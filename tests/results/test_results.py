@@ -229,7 +229,9 @@ def test_committed_results_go_on_with_todays_config(folder, tmp_path):
     rows = {row['name']: row for row in config.rows}
     for text in (folder / 'results.jsonl').read_text().splitlines():
         result = json.loads(text)
-        assert lines.completed(result).keys() == result.keys()  # migrated: no field is missing
+        missing = lines.completed(result).keys() - result.keys()
+        # Migrated but for what is known only while the predictions exist.
+        assert missing <= {'batch_accuracy_mean', 'batch_accuracy_std'}
         settings = resolve(config, rows[result['row']])
         workdirs.check_row(folder, result, settings, settings_hash(settings))
     config.compute = 'bfloat16'

@@ -10,7 +10,7 @@ KEY = jax.random.key(0)
 
 def augment_config(**changes):
     fields = {'flip': False, 'rotation': 0.0, 'erase': 0.0, 'crop_padding': 0, 'cutout': 0}
-    fields |= {'copies': 0, 'shear': 0.0, 'zoom': 0.0, 'shift': 0.0}
+    fields |= {'copies': 0, 'shear': 0.0, 'zoom': 0.0, 'shift': 0.0, 'fill': 'black'}
     return types.SimpleNamespace(**fields | changes)
 
 

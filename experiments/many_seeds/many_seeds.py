@@ -74,8 +74,8 @@ def only(source):
     def own_key(seed, purpose):
         return seed_key(seed if purpose in SOURCES[source] else 0, purpose)
 
-    def own_split(total, held_out, seed, *kind):
-        return split(total, held_out, seed if source == 'split' else 0, *kind)
+    def own_split(total, held_out, seed, *options):
+        return split(total, held_out, seed if source == 'split' else 0, *options)
 
     keys = mock.patch.object(step, 'seed_key', own_key)
     with keys, mock.patch.object(datasets, 'split', own_split):

@@ -154,21 +154,26 @@ def _sources_table(runs):
     return markdown(heading, lines)
 
 
+def _share(probability):
+    return f'{100 * probability:.{0 if probability > 0.1 else 2}f} %'
+
+
 def _lucky_table(experiments):
     lines = []
     for file in sorted(experiments.glob('*/results.jsonl')):
         for row in table_rows.read(file.parent)[1]:
             enough = row.accuracy.count >= ENOUGH_SEEDS and row.accuracy.trained == 1
-            if row.reported is not None and not row.repeats and enough:
+            is_own = not row.repeats and not row.calibrated_on
+            if row.reported is not None and is_own and enough:
                 chance = chance_to_reach(row.reported, row.accuracy)
                 lines.append(
                     [
                         f'{file.parent.name}: {row.name}',
-                        percent(row.reported),
+                        row.reported_text,
                         f'{percent(row.accuracy.mean)} ± {percent(row.accuracy.std)}',
                         str(row.accuracy.count),
-                        f'{100 * chance:.2g} %',
-                        f'{100 * (1 - (1 - chance) ** 10):.2g} %',
+                        _share(chance),
+                        _share(1 - (1 - chance) ** 10),
                     ]
                 )
     heading = ('row', 'report', 'ours: mean ± sd', 'seeds', 'one seed', 'best of ten seeds')
@@ -257,13 +262,19 @@ def histogram(runs):
         return style.svg(plot)
 
 
-_TEXT = """# Many seeds: how far chance moves a test accuracy
+_HEADING = """# Many seeds: how far chance moves a test accuracy
 
 `python experiments/many_seeds/many_seeds.py` trains the seeds and writes this page. Accuracies and
 standard deviations are in per cent and points, on Fashion-MNIST. The plan is 1,000 seeds of each
 network; the tables say how many there are.
+"""
+_NOTHING = """
+No seed is trained yet: `--minutes=20` trains the first ones.
+"""
+_SEEDS = """
+![Histograms of the test accuracy of each seed](histogram.svg)
 
-{histogram}{spread}
+{spread}
 ## The part of the test images
 
 Standard deviation of the accuracy of one seed. *Training*: of the seeds' true accuracies, on
@@ -279,11 +290,13 @@ Each row varies one of the four and takes the rest from seed 0. The shares need 
 because the sources interact: different seeds end in different places, whatever the cause. LeNet-5
 has no dropout here.
 
-{sources}
+{sources}"""
+_TABLES = """
 ## How likely a lucky seed is
 
 The chance that one more seed of our row, and the best of ten, has at least the reported accuracy
-(Student's t over our seeds). A report that prints its best run of several has the second one.
+(Student's t over our seeds, rows with five seeds or more, without those by whose numbers we chose a
+setting). A report that prints its best run of several has the second one.
 
 {lucky}
 ## The winner's curse of report 004's grids
@@ -305,29 +318,29 @@ as low as the report's number.
 
 
 def write(folder, path, experiments):
-    """Writes table.md and histogram.svg to a folder.
+    """Writes table.md, and histogram.svg if there are seeds, to a folder.
 
     Args:
       path: runs.jsonl.
       experiments: the folder of the committed tables.
 
     Raises:
-      ConfigError: no seeds yet, or a damaged file.
+      ConfigError: a damaged file.
     """
-    runs = read(path)
-    if not any(len(seeds.accuracy) > 2 for (_, source), seeds in runs.items() if source == 'all'):
-        raise ConfigError(f'{path}: too few seeds for a page; train some: --minutes=5')
-    noise = _noise(experiments)
-    files.write(folder / 'histogram.svg', histogram(runs).encode())
-    text = _TEXT.format(
-        histogram='![Histograms of the test accuracy of each seed](histogram.svg)\n\n',
-        spread=_spread_table(runs),
-        parts=_parts_table(runs),
-        sources=_sources_table(runs),
+    runs, noise, text = read(path), _noise(experiments), _HEADING + _NOTHING
+    if any(source == 'all' for _, source in runs):
+        files.write(folder / 'histogram.svg', histogram(runs))
+        tables = {
+            'spread': _spread_table(runs),
+            'parts': _parts_table(runs),
+            'sources': _sources_table(runs),
+        }
+        text = _HEADING + _SEEDS.format(**tables)
+    text += _TABLES.format(
         lucky=_lucky_table(experiments),
         std=percent(noise.std),
         dof=noise.dof,
         curse=_curse_table(experiments, noise.std),
         late=_late_table(experiments),
     )
-    files.write(folder / 'table.md', text.encode())
+    files.write(folder / 'table.md', text)

@@ -190,6 +190,7 @@ FIELDS = (
     _whole('augment.copies', 0, 'fixed augmented copies; 0: new random ones in every step', 0, 10),
     _switch('augment.flip', False, 'mirror a training image with probability 1/2'),
     _number('augment.rotation', 0.0, 'standard deviation of a normal angle, radians', '0 or more'),
+    _choice('augment.fill', 'black', 'pixels outside a moved image', 'train.augment:FILLS'),
     _number('augment.shear', 0.0, 'largest angle, uniform on both sides, radians', '0 to 1'),
     _number('augment.zoom', 0.0, 'largest relative change of height and width', '0 to below 1'),
     _number('augment.shift', 0.0, 'largest shift, as a fraction of the side', '0 to 1'),

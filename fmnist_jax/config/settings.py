@@ -211,7 +211,7 @@ def experiment_key(settings):
 
 # Results that are older than a field were made with its feature off (0, no, empty) or like this.
 _BEFORE = {'compute': 'float32', 'optimizer.l2_on': 'all', 'test_views': 'one'}
-_BEFORE |= {'accuracy': 'argmax', 'dataset.split': 'random'}
+_BEFORE |= {'accuracy': 'argmax', 'dataset.split': 'random', 'augment.fill': 'black'}
 
 
 def flatten(tree, prefix=''):

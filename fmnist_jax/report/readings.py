@@ -7,19 +7,22 @@ likely the printed number is under each.
 import collections
 import math
 
-from fmnist_jax.markdown import grid, notes
-from fmnist_jax.results.statistics import predictive_fit
+from fmnist_jax.markdown import grid, notes, without_empty_columns
+from fmnist_jax.report.other_numbers import seed_values
+from fmnist_jax.results.statistics import predictive_fit, summarize
 
 TITLE = 'Which row gives the reported number'
-_HEADING = ('row', 'report', 'seeds', 'distance', 'likelihood', 'seeds below')
+_HEADING = ('row', 'report', 'seeds', 'distance', 'likelihood', 'seeds below', 'other numbers')
 _LEAST = 0.01  # two-sided p below which a row does not give the number
-NOTES = (
+_NOTES = (
     "distance: the report's number minus our mean, in standard deviations of one more seed.",
     "likelihood: density of the report's number for one more seed (Student's t), relative to the "
     'best row of that number. Rows marked * take the pooled standard deviation. No fit: the number '
     'lies outside the 99 % prediction interval.',
     "seeds below: how many of our seeds lie below the report's number. Where some seeds fail, "
     'trust this more than a distribution of mean and deviation.',
+    'other numbers: the distance of the other accuracies and losses that the report prints for the '
+    "model, with our seeds' own standard deviation. A row that gives the model gives all of them.",
 )
 
 
@@ -34,6 +37,21 @@ def _groups(rows):
 
 def _values(row):
     return [value for value in row.accuracies if value is not None]
+
+
+def _others(row):
+    """'train accuracy +1.2, ...': distances of the row's other accuracies and losses."""
+    distances = []
+    for name, value in row.also_reported.items():
+        if name.endswith(('accuracy', 'loss')):
+            distance = predictive_fit(value, summarize(seed_values(name, row))).distance
+            if not math.isnan(distance):
+                distances.append(f'{name.replace("_", " ")} {_signed(distance)}')
+    return ', '.join(distances)
+
+
+def _signed(distance):
+    return f'{round(distance, 1) + 0.0:+.1f}'
 
 
 def _lines(group):
@@ -51,9 +69,10 @@ def _lines(group):
             row.name,
             row.reported_text,
             str(row.accuracy.count),
-            f'{round(fit.distance, 1) + 0.0:+.1f}',
+            _signed(fit.distance),
             'no fit' if fit.p < _LEAST else f'{fit.density / best:.2g}',
             f'{sum(value < row.reported for value in _values(row))}',
+            _others(row),
         )
         for fit, row in fits
     ]
@@ -62,10 +81,15 @@ def _lines(group):
 def readings_grid(rows):
     """Cells of the rows that repeat one reported number, the heading first; [] without any."""
     lines = [line for group in _groups(rows) for line in _lines(group)]
-    return [_HEADING, *lines] if lines else []
+    return without_empty_columns([_HEADING, *lines]) if lines else []
+
+
+def explanations(heading):
+    """What the columns of `heading` mean."""
+    return [note for note in _NOTES if note.partition(':')[0] in heading]
 
 
 def readings_text(rows):
     """`readings_grid` in Markdown, with what its columns mean; '' without any."""
     cells = readings_grid(rows)
-    return f'\n{TITLE}\n\n{grid(cells)}\n{notes(NOTES)}' if cells else ''
+    return f'\n{TITLE}\n\n{grid(cells)}\n{notes(explanations(cells[0]))}' if cells else ''

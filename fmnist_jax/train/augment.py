@@ -15,6 +15,8 @@ from fmnist_jax.models.layers import is_off
 
 # Each operation has its own stream of random numbers: the others do not change if it is off.
 _CROP, _FLIP, _ROTATION, _ERASE, _SHEAR, _ZOOM, _SHIFT, _CUTOUT = range(8)
+# Pixels outside a moved image: jnp.pad's mode. Keras' ImageDataGenerator repeats the border.
+FILLS = {'black': 'constant', 'edge': 'edge'}
 _COPIES_AT_ONCE = 10_000  # images
 
 
@@ -27,7 +29,8 @@ def augment(key, images, config):
     if not all(map(is_off, (config.shear, config.zoom, config.shift))):
         images = random_affine(key, images, config)
     elif not is_off(config.rotation):
-        images = random_rotation(jax.random.fold_in(key, _ROTATION), images, config.rotation)
+        rotation_key = jax.random.fold_in(key, _ROTATION)
+        images = random_rotation(rotation_key, images, config.rotation, config.fill)
     if not is_off(config.erase):
         images = random_erasing(jax.random.fold_in(key, _ERASE), images, config.erase)
     if config.cutout:
@@ -97,9 +100,9 @@ def random_flip(key, images):
     return jnp.where(flip, images[:, :, ::-1], images)
 
 
-def random_rotation(key, images, spread):
+def random_rotation(key, images, spread, fill='black'):
     """Rotates each image by an angle from Normal(0, spread) in radians, see report 000."""
-    return rotate(images, spread * jax.random.normal(key, images.shape[:1]))
+    return rotate(images, spread * jax.random.normal(key, images.shape[:1]), fill)
 
 
 def random_affine(key, images, config):
@@ -109,7 +112,7 @@ def random_affine(key, images, config):
       key: of `augment`; each of the four draws from its own stream.
       config: rotation as in `random_rotation`. The others are uniform, with these largest values:
         shear (radians), zoom (relative change, of height and width on their own) and shift
-        (fraction of the side).
+        (fraction of the side). `fill` is a key of FILLS.
     """
     n, height, width, _ = images.shape
 
@@ -128,12 +131,12 @@ def random_affine(key, images, config):
         angles = config.rotation * jax.random.normal(jax.random.fold_in(key, _ROTATION), (n,))
     y, x = _centred(images.shape)
     y, x = _turned(y - height * shift[0], x - width * shift[1], angles)
-    return _resample(images, y / zoom[0], (x - jnp.tan(shear) * y) / zoom[1])
+    return _resample(images, y / zoom[0], (x - jnp.tan(shear) * y) / zoom[1], config.fill)
 
 
-def rotate(images, angles):
+def rotate(images, angles, fill='black'):
     """Rotates images about their centres, bilinear; angles: [N] radians, counter-clockwise."""
-    return _resample(images, *_turned(*_centred(images.shape), angles))
+    return _resample(images, *_turned(*_centred(images.shape), angles), fill)
 
 
 def _centred(shape):
@@ -150,16 +153,16 @@ def _turned(y, x, angles):
     return cos * y + sin * x, cos * x - sin * y
 
 
-def _resample(images, y, x):
+def _resample(images, y, x, fill):
     """Images [N, H, W, C] at positions (y, x) [N, H, W * C], counted from the centre; bilinear."""
     n, height, width, channels = images.shape
     # The batch is one flat array, because gathering by a single index is fastest on a CPU.
     channel = jnp.arange(width * channels) % channels
-    # Source position of each value, in an image padded with black: one pixel before and two
-    # behind, so that positions outside are clipped to black and have four neighbours.
+    # Source position of each value, in an image padded with `fill`: one pixel before and two
+    # behind, so that positions outside are clipped to the padding and have four neighbours.
     source_y = 1 + jnp.clip(y + (height - 1) / 2, -1, height)
     source_x = 1 + jnp.clip(x + (width - 1) / 2, -1, width)
-    padded = jnp.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0))).reshape(-1)
+    padded = jnp.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0)), FILLS[fill]).reshape(-1)
     top, left = jnp.floor(source_y), jnp.floor(source_x)
     down, right = source_y - top, source_x - left
 

@@ -107,7 +107,19 @@ def test_the_interval_of_a_deviation_covers_it():
     assert 0.8 < np.mean(covered) <= 1
 
 
-def test_the_page_says_how_many_seeds_there_are(tmp_path, monkeypatch):
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """A folder with one table of two rows, in the place of report 004's grids."""
+    monkeypatch.setattr(page, '_GRIDS', ('grid',))
+    monkeypatch.setattr(page, '_NOISE', ('grid',))
+    curve = [[0.9] * 5] * 8 + [[0.85] * 5] + [[0.9] * 5] * 3
+    more = {'model': 'tuned_cnn', 'history': {'validation_accuracy': curve}}
+    rows = [line(name, [0.90, 0.91, 0.92, 0.93, 0.94], **more) for name in 'ab']
+    fill(tmp_path / 'tables' / 'grid', *rows)
+    return tmp_path / 'tables'
+
+
+def test_the_page_says_how_many_seeds_there_are(tmp_path, tables):
     rng, path = np.random.default_rng(0), tmp_path / 'runs.jsonl'
     for source in ('all', 'split'):
         right = rng.random((12, 50)) < 0.9
@@ -117,13 +129,7 @@ def test_the_page_says_how_many_seeds_there_are(tmp_path, monkeypatch):
         whole = {'accuracy': right.mean(1).tolist(), 'correct': packed.decode(), 'first': 0}
         text = json.dumps({'network': 'fcn', 'source': source, **whole})
         path.write_text((path.read_text() if path.exists() else '') + text + '\n')
-    monkeypatch.setattr(page, '_GRIDS', ('grid',))
-    monkeypatch.setattr(page, '_NOISE', ('grid',))
-    curve = [[0.9] * 5] * 8 + [[0.85] * 5] + [[0.9] * 5] * 3
-    more = {'model': 'tuned_cnn', 'history': {'validation_accuracy': curve}}
-    rows = [line(name, [0.90, 0.91, 0.92, 0.93, 0.94], **more) for name in 'ab']
-    fill(tmp_path / 'tables' / 'grid', *rows)
-    page.write(tmp_path, path, tmp_path / 'tables')
+    page.write(tmp_path, path, tables)
     text = (tmp_path / 'table.md').read_text()
     assert "| report 002's network, 3 epochs | 12 " in text
     assert '| grid: a | 95.00 ' in text and '1.58 points (8 degrees of freedom' in text
@@ -135,6 +141,8 @@ def test_the_page_says_how_many_seeds_there_are(tmp_path, monkeypatch):
     assert (tmp_path / 'histogram.svg').read_text().startswith('<?xml')
 
 
-def test_without_seeds_there_is_no_page(tmp_path):
-    with pytest.raises(ConfigError, match='too few seeds'):
-        page.write(tmp_path, tmp_path / 'runs.jsonl', tmp_path)
+def test_without_seeds_the_page_has_the_other_tables(tmp_path, tables):
+    page.write(tmp_path, tmp_path / 'runs.jsonl', tables)
+    text = (tmp_path / 'table.md').read_text()
+    assert 'No seed is trained yet' in text and '| grid: a | 95.00 ' in text
+    assert not (tmp_path / 'histogram.svg').exists()

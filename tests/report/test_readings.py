@@ -23,8 +23,8 @@ NEAR = row('near', [0.89, 0.90, 0.91, 0.92, 0.89])
 
 def test_the_likeliest_row_is_first_with_likelihood_1():
     heading, first, second = readings_grid([FAR, NEAR])
-    assert heading == ('row', 'report', 'seeds', 'distance', 'likelihood', 'seeds below')
-    assert first[:3] == ('near', '90.00', '5') and first[4:] == ('1', '2')
+    assert heading == ['row', 'report', 'seeds', 'distance', 'likelihood', 'seeds below']
+    assert first[:3] == ['near', '90.00', '5'] and first[4:] == ['1', '2']
     densities = []
     for one in (FAR, NEAR):
         std = np.std(one.accuracies, ddof=1) * np.sqrt(1.2)
@@ -47,6 +47,17 @@ def test_rows_that_share_a_number_by_chance_are_not_compared():
     assert readings_grid([FAR, NEAR._replace(repeats=False)]) == []
     assert readings_grid([FAR, row('b', NEAR.accuracies, reported=0.91)]) == []
     assert readings_text([FAR]) == ''
+
+
+def test_the_models_other_numbers_have_distances_too():
+    curve = [[0.80, 0.81, 0.82, 0.83, 0.84]]
+    near = from_result(line('near', NEAR.accuracies, history={'train_accuracy': curve}))
+    reported = {'train_accuracy': 0.90, 'validation_loss': 0.5, 'parameters': 7}
+    near = near._replace(reported=0.90, repeats=True, also_reported=reported)
+    heading, (*_, others), _ = readings_grid([near, FAR])
+    distance = (0.90 - 0.82) / (np.std(curve, ddof=1) * np.sqrt(1.2))
+    assert heading[-1] == 'other numbers' and others == f'train accuracy {distance:+.1f}'
+    assert '- other numbers:' in readings_text([near, FAR])
 
 
 def test_the_text_explains_its_columns():

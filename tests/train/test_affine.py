@@ -17,9 +17,9 @@ def drawn(monkeypatch, **largest):
     """(images augmented with these ranges, the positions (y, x) that they were sampled at)."""
     positions, resample = [], module._resample
 
-    def record(images, y, x):
+    def record(images, y, x, fill):
         positions.append((np.broadcast_to(y, x.shape), x))
-        return resample(images, y, x)
+        return resample(images, y, x, fill)
 
     monkeypatch.setattr(module, '_resample', record)
     images = draw_images(n=400, height=9, width=9, channels=1)

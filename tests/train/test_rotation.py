@@ -12,7 +12,7 @@ from fmnist_jax.train.augment import augment, random_rotation, rotate
 jitted_rotate = jax.jit(rotate)
 
 
-def scipy_rotate(image, angle):
+def scipy_rotate(image, angle, mode='grid-constant'):
     """Bilinear with zeros outside, by scipy.ndimage; image [H, W, C], angle counter-clockwise."""
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     centre = (np.array(image.shape[:2]) - 1) / 2
@@ -22,7 +22,7 @@ def scipy_rotate(image, angle):
             turn,
             centre - turn @ centre,
             order=1,
-            mode='grid-constant',
+            mode=mode,
         )
         for c in range(image.shape[2])
     ]
@@ -42,6 +42,16 @@ def test_rotation_equals_scipy():
     angles = np.array([0.05, -0.05, 0.4, -0.4, 1.0, -2.0, 3.0, 40.0], np.float32)
     expected = [scipy_rotate(*pair) for pair in zip(images, angles, strict=True)]
     np.testing.assert_allclose(jitted_rotate(images, angles), expected, atol=2e-5)
+
+
+def test_rotation_with_the_border_repeated_equals_scipy():
+    images = draw_images(height=11, width=8)
+    angles = np.array([0.05, -0.05, 0.4, -0.4, 1.0, -2.0, 3.0, 40.0], np.float32)
+    expected = [scipy_rotate(*pair, mode='nearest') for pair in zip(images, angles, strict=True)]
+    got = jax.jit(rotate, static_argnames='fill')(images, angles, fill='edge')
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+    config = augment_config(rotation=0.4, fill='edge')
+    assert augment(KEY, images, config).min() > images.min() - 1e-6  # nothing black comes in
 
 
 def test_rotation_of_nothing_and_of_not_a_number():

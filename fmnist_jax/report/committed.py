@@ -1,37 +1,23 @@
 """A run's seeds beside the project's own, committed seeds of the same settings."""
 
-import pathlib
-
 from fmnist_jax.config.settings import experiment_key
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import percent
-from fmnist_jax.report.rows import seed_accuracies
-from fmnist_jax.results import lines as result_lines
+from fmnist_jax.report.rows import committed_rows, seed_accuracies
 from fmnist_jax.results.statistics import summarize
 
 _FEWEST = 3  # committed seeds that say how far seeds lie apart
 _ROUNDING = 0.5e-4  # half of the last digit of an accuracy on 10,000 images
 
 
-def _rows(folder):
-    """{settings.experiment_key: result line} of the workdirs in a folder."""
-    rows = {}
-    for workdir in sorted(pathlib.Path(folder).glob('*/results.jsonl')):
-        for result in result_lines.read(workdir.parent):
-            key = experiment_key(result['config'])
-            if key not in rows or len(rows[key]['seeds']) < len(result['seeds']):
-                rows[key] = result
-    return rows
-
-
 def comparison(results, folder='experiments'):
     """One line for each result line whose settings have committed seeds; '' without any."""
     try:
-        rows = _rows(folder)
+        rows = committed_rows(folder)
     except ConfigError:
         return ''  # the user's own changes in there are no matter of this run
     pairs = [(result, rows.get(experiment_key(result['config']))) for result in results]
-    return '\n'.join(filter(None, (_line(*pair) for pair in pairs if pair[1])))
+    return '\n'.join(filter(None, (_line(one, found[1]) for one, found in pairs if found)))
 
 
 def _line(result, committed):

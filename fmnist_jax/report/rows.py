@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fmnist_jax.config.settings import experiment_key
 from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import lines as result_lines
@@ -158,6 +159,34 @@ def beside(workdir):
     return found
 
 
+def committed_rows(folder):
+    """{settings.experiment_key: (table, result line)} of a folder's workdirs.
+
+    Of several lines with the same settings, the one with the most seeds.
+
+    Raises:
+      ConfigError: a damaged line.
+    """
+    rows = {}
+    for path in sorted(pathlib.Path(folder).glob('*/results.jsonl')):
+        for result in result_lines.read(path.parent):
+            key = experiment_key(result['config'])
+            if key not in rows or len(rows[key][1]['seeds']) < len(result['seeds']):
+                rows[key] = path.parent.name, result
+    return rows
+
+
+def _same_settings(result, committed):
+    """The Pool of the project's own seeds of the same settings; None without enough of them."""
+    table, line = committed.get(experiment_key(result['config']), (None, None))
+    values = seed_accuracies(line) if line else []
+    is_same = line and line['dataset'] == result['dataset']
+    if not is_same or len(values) < ENOUGH_SEEDS or trained_share(values) < 1:
+        return None
+    family = ('the same settings', result['dataset'])
+    return Pool(family, pooled_std([values]), {table: [line['row']]})
+
+
 def _family(result):
     """(file of its network, data set): networks of one file of `models` are a family."""
     from fmnist_jax.models import MODELS  # imports JAX
@@ -187,11 +216,12 @@ def _pool(family, tables):
     return Pool(family, pooled_std([values for values, _, _ in runs.values()]), rows)
 
 
-def _pools(results, workdir):
+def _pools(results, workdir, folder='experiments'):
     """A function from a result line to its Pool.
 
-    The rows of its own table are enough if they have as many degrees of freedom as a row that needs
-    no pool. Otherwise the tables beside it count, too.
+    A run outside of `folder`, the project's own results, takes their seeds of the same settings.
+    Otherwise the rows of its own table are enough if they have as many degrees of freedom as a row
+    that needs no pool; if not, the tables beside it count, too.
     """
     own = {pathlib.Path(workdir).resolve().name: results}
 
@@ -202,7 +232,11 @@ def _pools(results, workdir):
             return pool
         return _pool(family, own | {name: lines for name, (_, lines) in beside(workdir).items()})
 
-    return lambda result: pool_of(_family(result))
+    committed = {}
+    if pathlib.Path(workdir).resolve().parent != pathlib.Path(folder).resolve():
+        with contextlib.suppress(ConfigError):  # damaged files there are no matter of this run
+            committed = committed_rows(folder)
+    return lambda result: _same_settings(result, committed) or pool_of(_family(result))
 
 
 # Result lines -> rows.

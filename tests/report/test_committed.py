@@ -43,7 +43,7 @@ def test_few_seeds_take_the_deviation_of_the_projects_seeds_of_the_same_settings
     assert row.verdict == 'consistent' and row.pool.pooled.dof == 4
     text = report.workdir_table(tmp_path / 'runs')
     assert 'rows of the same settings on fashion_mnist' in ' '.join(text.split())
-    assert ['b', 'consistent'] == [cells(text)[1][k] for k in (0, 2)]
+    assert [cells(text)[1][k] for k in (0, 2)] == ['b', 'consistent']
     (tmp_path / 'experiments' / 'table' / 'results.jsonl').write_text('{}\n')  # damaged
     _, (row,) = rows.read(tmp_path / 'runs')
     assert row.verdict == 'cannot_tell'  # two seeds alone

@@ -316,9 +316,7 @@ def exit_code(command, arguments):
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):
-            stream.reconfigure(
-                errors='replace'
-            )  # a terminal that cannot show ± still shows the table
+            stream.reconfigure(errors='replace')  # a terminal without ± still shows the table
     try:
         command(arguments)
         sys.stdout.flush()

@@ -13,7 +13,7 @@ from absl import logging
 
 from fmnist_jax.data import archives, catalog, download, synthetic
 from fmnist_jax.data.catalog import CLASS_NAMES
-from fmnist_jax.data.idx import UNSIGNED_BYTES, read_idx  # noqa: F401 (photos.py uses both)
+from fmnist_jax.data.idx import read_idx
 from fmnist_jax.errors import DataError, one_line, show
 from fmnist_jax.files import local_path
 

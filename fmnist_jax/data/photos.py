@@ -7,7 +7,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from scipy import ndimage
 
-from fmnist_jax.data import datasets, items
+from fmnist_jax.data import items
+from fmnist_jax.data.idx import UNSIGNED_BYTES, read_idx
 from fmnist_jax.errors import DataError
 from fmnist_jax.files import local_path
 
@@ -64,9 +65,9 @@ def view(path, invert='auto', centre=False, dataset='fashion_mnist'):
             start = file.read(12)
     except OSError as error:
         raise DataError(f'{path}: cannot be read ({error.strerror})') from error
-    if not start.startswith((b'\x1f\x8b', datasets.UNSIGNED_BYTES)):
+    if not start.startswith((b'\x1f\x8b', UNSIGNED_BYTES)):
         return _view_of_photo(path, start, invert, centre, dataset)
-    images = datasets.read_idx(path)
+    images = read_idx(path)
     if images.ndim != 3 or 0 in images.shape:
         raise DataError(
             f'{path} holds an array of shape {images.shape}, expected images [N, rows, columns]'

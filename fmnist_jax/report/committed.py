@@ -3,7 +3,8 @@
 from fmnist_jax.config.settings import experiment_key
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.markdown import percent
-from fmnist_jax.report.rows import committed_rows, seed_accuracies
+from fmnist_jax.report.rows import committed_rows
+from fmnist_jax.results.measures import test_accuracy
 from fmnist_jax.results.statistics import summarize
 
 _FEWEST = 3  # committed seeds that say how far seeds lie apart
@@ -16,13 +17,13 @@ def comparison(results, folder='experiments'):
         rows = committed_rows(folder)
     except ConfigError:
         return ''  # the user's own changes in there are no matter of this run
-    pairs = [(result, rows.get(experiment_key(result['config']))) for result in results]
+    pairs = ((result, rows.get(experiment_key(result['config']))) for result in results)
     return '\n'.join(filter(None, (_line(one, found[1]) for one, found in pairs if found)))
 
 
 def _line(result, committed):
     """What the committed seeds say about this run's; '' if too few."""
-    ours, yours = seed_accuracies(committed), seed_accuracies(result)
+    ours, yours = test_accuracy(committed), test_accuracy(result)
     if len(ours) < _FEWEST or not yours:
         return ''
     summary = summarize(ours)

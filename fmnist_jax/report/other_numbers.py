@@ -170,12 +170,10 @@ def _compared(name, value, row, known):
     known: {name: Row} of the table.
     """
     if name.startswith(_MINUS):
-        other = name.removeprefix(_MINUS)
-        ours_and_theirs = (row.accuracies, known[other].accuracies if other in known else ())
-        samples = [[value for value in part if value is not None] for part in ours_and_theirs]
-        ours = ''
-        if all(samples):
-            tested = contrast([1.0, -1.0], samples)
+        other, ours = name.removeprefix(_MINUS), ''
+        theirs = known[other].known_accuracies if other in known else []
+        if row.known_accuracies and theirs:
+            tested = contrast([1.0, -1.0], [row.known_accuracies, theirs])
             bounds = interval(tested.interval)
             ours = f'{100 * tested.difference:+.2f}' + f' ({bounds})' * bool(bounds)
         return f'test accuracy minus that of {other} (95 % interval)', f'{100 * value:+.2f}', ours

@@ -35,10 +35,6 @@ def _groups(rows):
     return [g for g in groups.values() if len(g) > 1 and any(row.repeats for row in g)]
 
 
-def _values(row):
-    return [value for value in row.accuracies if value is not None]
-
-
 def _others(row):
     """'train accuracy +1.2, ...': distances of the row's other accuracies and losses."""
     distances = []
@@ -58,8 +54,7 @@ def _lines(group):
     """The cells of a group's rows, the most likely row first; [] without any spread."""
     fits = []
     for row in group:
-        pooled = row.pool and row.pool.pooled
-        fit = predictive_fit(row.reported, row.accuracy, pooled)
+        fit = predictive_fit(row.reported, row.accuracy, row.pool and row.pool.pooled)
         if not math.isnan(fit.p):
             fits.append((fit, row))
     fits.sort(key=lambda item: (item[0].p < _LEAST, -item[0].density))
@@ -71,7 +66,7 @@ def _lines(group):
             str(row.accuracy.count),
             _signed(fit.distance),
             'no fit' if fit.p < _LEAST else f'{fit.density / best:.2g}',
-            f'{sum(value < row.reported for value in _values(row))}',
+            f'{sum(value < row.reported for value in row.known_accuracies)}',
             _others(row),
         )
         for fit, row in fits

@@ -16,6 +16,7 @@ from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
+from fmnist_jax.results.measures import test_accuracy
 from fmnist_jax.results.statistics import (
     ENOUGH_SEEDS,
     Pooled,
@@ -91,6 +92,11 @@ class Row(NamedTuple):
     def is_run(self):
         """Whether the row has a result line."""
         return self.dataset is not None
+
+    @property
+    def known_accuracies(self):
+        """The seeds' test accuracies, without None."""
+        return [value for value in self.accuracies if value is not None]
 
     @property
     def reported_text(self):
@@ -179,12 +185,12 @@ def committed_rows(folder):
 def _same_settings(result, committed):
     """The Pool of the project's own seeds of the same settings; None without enough of them."""
     table, line = committed.get(experiment_key(result['config']), (None, None))
-    values = seed_accuracies(line) if line else []
-    is_same = line and line['dataset'] == result['dataset']
-    if not is_same or len(values) < ENOUGH_SEEDS or trained_share(values) < 1:
+    values = test_accuracy(line) if line else []
+    if len(values) < ENOUGH_SEEDS or line['dataset'] != result['dataset']:
         return None
     family = ('the same settings', result['dataset'])
-    return Pool(family, pooled_std([values]), {table: [line['row']]})
+    pool = Pool(family, pooled_std([values]), {table: [line['row']]})
+    return pool if pool.pooled.dof else None  # of two clusters
 
 
 def _family(result):
@@ -204,7 +210,7 @@ def _pool(family, tables):
     runs = {}
     for table, results in tables.items():
         for result in results:
-            values = tuple(seed_accuracies(result))
+            values = tuple(test_accuracy(result))
             usable = trained_share(values) == 1 and not result.get('changed')
             if len(values) > 1 and usable and _family(result) == family:
                 known = runs.get(values[:2])
@@ -279,29 +285,26 @@ def _from_result(result):
     dataset, accuracies = result['dataset'], tuple(result['test_accuracy'])
     if dataset not in catalog.NAMES:
         raise ValueError(f'dataset {dataset!r}')
-    accuracy = summarize(seed_accuracies(result))
+    accuracy = summarize(test_accuracy(result))
     images = result.get('test_images', 10_000)
-    reported = None if dataset == 'synthetic' else result['reported']
-    changed = {field: (old, new) for field, (old, new) in (result.get('changed') or {}).items()}
     is_selected = result['config'].get('selection', 'last') != 'last'
-    last = [value for value in result.get('last_test_accuracy', []) if value is not None]
     temperature = result.get('temperature')
     temperatures = temperature if isinstance(temperature, list) else [temperature]
     return Row(
         name=result['row'],
-        reported=reported,
+        reported=None if dataset == 'synthetic' else result['reported'],
         also_reported=result.get('also_reported') or {},
         dataset=dataset,
         seeds=tuple(result.get('seeds') or range(len(accuracies))),
         accuracies=accuracies,
         diverged=sum(result.get('diverged', [])),
         accuracy=accuracy,
-        changed=changed,
+        changed={f: (old, new) for f, (old, new) in (result.get('changed') or {}).items()},
         test_images=images,
         test_interval=wilson_interval(accuracy.mean, images),
         tested_epoch=mean(result['tested_epoch']) if is_selected else None,
         epochs_trained=_epochs_trained(result),
-        last_epoch=summarize(last),
+        last_epoch=summarize([v for v in result.get('last_test_accuracy', []) if v is not None]),
         ensemble=result.get('ensemble_accuracy'),
         ensemble_seeds=result.get('ensemble_seeds'),
         temperatures=tuple(value for value in temperatures if value is not None),
@@ -312,11 +315,6 @@ def _from_result(result):
         seconds_per_epoch=_seconds_per_epoch(result),
         result=result,
     )
-
-
-def seed_accuracies(result):
-    """The test accuracies of a result line's seeds, without None."""
-    return [value for value in result['test_accuracy'] if value is not None]
 
 
 def _epochs_trained(result):

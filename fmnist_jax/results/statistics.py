@@ -97,15 +97,22 @@ def pooled_std(groups):
     return Pooled(math.sqrt(squares / dof) if dof else math.nan, dof)
 
 
+def _spread(summary, pooled):
+    """The Pooled that judges a row: `pooled` for fewer than `ENOUGH_SEEDS` seeds, else its own."""
+    if pooled and pooled.dof and 0 < summary.count < ENOUGH_SEEDS:
+        return pooled
+    return Pooled(summary.std, summary.count - 1)
+
+
 def prediction_interval(summary, pooled=None):
     """The 95 % prediction interval for one more seed: mean ± t·s·√(1+1/n); NaN if unknown.
 
     `pooled`, of the row's family, replaces s for fewer than `ENOUGH_SEEDS` seeds.
     """
-    if pooled is None or not pooled.dof or not 0 < summary.count < ENOUGH_SEEDS:
-        return summary.prediction
-    t = stdtrit(pooled.dof, (1 + CONFIDENCE) / 2)
-    half = t * pooled.std * math.sqrt(1 + 1 / summary.count)
+    std, dof = _spread(summary, pooled)
+    if math.isnan(std):
+        return math.nan, math.nan
+    half = stdtrit(dof, (1 + CONFIDENCE) / 2) * std * math.sqrt(1 + 1 / summary.count)
     return summary.mean - half, summary.mean + half
 
 
@@ -286,12 +293,10 @@ def predictive_fit(reported, summary, pooled=None):
     degrees of freedom of s, as in `prediction_interval`. Densities of one number under several rows
     compare these rows; the best of them need not fit, which `distance` and `p` show.
     """
-    low, high = prediction_interval(summary, pooled)
-    is_own = high - low == summary.prediction[1] - summary.prediction[0]
-    dof = summary.count - 1 if is_own or pooled is None else pooled.dof
-    scale = (high - low) / 2 / stdtrit(dof, (1 + CONFIDENCE) / 2)
-    if math.isnan(scale) or scale < _NO_SPREAD:
+    std, dof = _spread(summary, pooled)
+    if not std >= _NO_SPREAD:  # or NaN
         return Fit(math.nan, math.nan, math.nan)
+    scale = std * math.sqrt(1 + 1 / summary.count)
     z = (reported - summary.mean) / scale
     log_density = gammaln((dof + 1) / 2) - gammaln(dof / 2) - math.log(dof * math.pi) / 2
     log_density -= (dof + 1) / 2 * math.log1p(z * z / dof)

@@ -3,10 +3,9 @@
 import itertools
 
 from fmnist_jax.report import rows as table_rows
-from fmnist_jax.report.figures import style
+from fmnist_jax.report.figures import mistakes, style
 from fmnist_jax.report.figures.accuracy import accuracy_by_row
 from fmnist_jax.report.figures.curves import learning_curves
-from fmnist_jax.report.figures.mistakes import class_accuracy, confusion, surest_mistakes
 from fmnist_jax.report.figures.network import architecture, response_maps
 
 
@@ -17,15 +16,16 @@ def draw(rows, workdir, data_dir=None):
       ConfigError: a damaged result line.
       DataError: damaged predictions, labels or images, which `arrays.labels_at_hand` looks for.
     """
+    no_counts = 'no row has its counts (older result lines)'
     with style.look():
-        mistakes, why_not = surest_mistakes(rows, workdir, data_dir)
+        surest, why_not = mistakes.surest_mistakes(rows, workdir, data_dir)
         figures = {
             'accuracy by row: no row has an accuracy': accuracy_by_row(rows),
             'learning curves, accuracy: no row has a history': learning_curves(rows, 'accuracy'),
             'learning curves, loss: no row has a history': learning_curves(rows, 'loss'),
-            'confusion matrix: no row has its counts (older result lines)': confusion(rows),
-            'accuracy by class: no row has its counts (older result lines)': class_accuracy(rows),
-            f'mistakes: {why_not}': mistakes,
+            f'confusion matrix: {no_counts}': mistakes.confusion(rows),
+            f'accuracy by class: {no_counts}': mistakes.class_accuracy(rows),
+            f'mistakes: {why_not}': surest,
         }
     drawn = [figure for figure in figures.values() if figure is not None]
     return drawn, [reason for reason, figure in figures.items() if figure is None]
@@ -33,14 +33,12 @@ def draw(rows, workdir, data_dir=None):
 
 def draw_network(rows, workdir, data_dir=None):
     """`draw` of the best row's network: its layers, and its response maps if it was kept."""
-    best = max(
-        (row for row in rows if row.accuracy.count), key=lambda row: row.accuracy.mean, default=None
-    )
-    if best is None:
+    ranked = mistakes.by_accuracy(rows)
+    if not ranked:
         return [], ['architecture: no row is run']
     with style.look():
         figures = {
-            'architecture': architecture(best),
+            'architecture': architecture(ranked[0]),
             'response maps': response_maps(rows, workdir, data_dir),
         }
     left_out = [f'{name}: {why}' for name, (figure, why) in figures.items() if figure is None]

@@ -32,7 +32,7 @@ def _prediction(row):
 
 def _limits(rows):
     """(lowest, highest) accuracy drawn, in %."""
-    seen = [100 * a for row in rows for a in row.accuracies if a is not None]
+    seen = [100 * a for row in rows for a in row.known_accuracies]
     seen += [100 * row.reported for row in rows if row.reported is not None]
     best, lowest = max(seen), min(seen)
     near = [row for row in rows if 100 * row.accuracy.mean >= best - _WINDOW]
@@ -47,7 +47,7 @@ def _limits(rows):
 def _draw_row(axes, y, row, low, high):
     """Draws one row at height y; numbers below `low` become text at the edge."""
     below = []
-    seeds = [100 * a for a in row.accuracies if a is not None]
+    seeds = [100 * a for a in row.known_accuracies]
     axes.plot(seeds, [y + _SEEDS_BELOW] * len(seeds), 'o', **style.RING)
     mean, reported = 100 * row.accuracy.mean, row.reported
     if row.accuracy.count and mean < low:

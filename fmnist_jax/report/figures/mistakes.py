@@ -26,7 +26,7 @@ def source_of(row):
     return catalog.source(lines.dataset_of(row.result))
 
 
-def _by_accuracy(rows):
+def by_accuracy(rows):
     """The rows with an accuracy, the best first."""
     run = [row for row in rows if row.accuracy.count]
     return sorted(run, key=lambda row: -row.accuracy.mean)
@@ -50,7 +50,7 @@ def counts_of(row):
 
 def best_counts(rows):
     """(Row, `counts_of` it) of the best row that has counts; or (None, None)."""
-    pairs = ((row, counts_of(row)) for row in _by_accuracy(rows))
+    pairs = ((row, counts_of(row)) for row in by_accuracy(rows))
     return next(((row, counts) for row, counts in pairs if counts is not None), (None, None))
 
 
@@ -169,7 +169,7 @@ def class_accuracy(rows):
 
 def _best_predictions(rows, workdir, data_dir):
     """(Row, probabilities [S, N, classes], labels [N]) of the best row; or (None, why, None)."""
-    for row in _by_accuracy(rows):
+    for row in by_accuracy(rows):
         paths = [pathlib.Path(workdir) / file for file in row.result.get('predictions') or ()]
         if not paths or not all(path.is_file() for path in paths):
             continue

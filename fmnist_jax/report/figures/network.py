@@ -8,7 +8,7 @@ import numpy as np
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.data import catalog
 from fmnist_jax.report.figures import style
-from fmnist_jax.report.figures.mistakes import names_of, source_of
+from fmnist_jax.report.figures.mistakes import by_accuracy, names_of, source_of
 from fmnist_jax.report.figures.style import Figure
 from fmnist_jax.results import arrays
 
@@ -144,8 +144,7 @@ def response_maps(rows, workdir, data_dir=None, image=0):
       data_dir: see `arrays.labels_at_hand`.
       image: index of a test image.
     """
-    ranked = sorted((r for r in rows if r.accuracy.count), key=lambda r: -r.accuracy.mean)
-    kept = ((row, _kept(row, workdir)) for row in ranked)
+    kept = ((row, _kept(row, workdir)) for row in by_accuracy(rows))
     row, network = next((pair for pair in kept if pair[1]), (None, None))
     if network is None:
         return None, "no row's parameters are at hand (parameters/ is left out of git)"

@@ -7,6 +7,7 @@ in experiments/FIELDS.md all come from `FIELDS`. A new field is one new line her
 import ast
 import difflib
 import importlib
+import math
 import sys
 from typing import Any, NamedTuple
 
@@ -73,18 +74,18 @@ class Field(NamedTuple):
         elif self.kind == 'switch':
             right = isinstance(value, bool)
         elif self.kind == 'whole':
-            right = _is_whole(value)
+            right = is_whole(value)
             if right and not self.values[0] <= value <= self.values[1]:
                 return f'{self.values[0]} to {self.values[1]}'
         elif self.kind == 'widths':
             right = isinstance(value, (tuple, list)) and len(value) <= _MOST_LAYERS
-            right = right and all(_is_whole(width) and 1 <= width <= _WIDEST for width in value)
+            right = right and all(is_whole(width) and 1 <= width <= _WIDEST for width in value)
         elif self.kind == 'names':
             right = isinstance(value, (tuple, list))
             right = right and all(isinstance(name, str) and name for name in value)
             right = right and len(set(value)) == len(value)
         else:
-            right = (_is_whole(value) or isinstance(value, float)) and value == value
+            right = (is_whole(value) or isinstance(value, float)) and value == value
             if right and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
                 return f'{self.values}, within float32 ({_SMALLEST:.2g} to {_LARGEST:.2g})'
             right = right and _INTERVALS[self.values](value)
@@ -302,8 +303,15 @@ def check_fields(flat):
             raise ConfigError(f'config.{field.path}={show(value)}: expected {expected}')
 
 
-def _is_whole(value):
+def is_whole(value):
+    """Whether a value is a whole number; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value, low=-math.inf, high=math.inf):
+    """Whether a value is a finite number, `low` to `high`."""
+    is_finite = (is_whole(value) or isinstance(value, float)) and abs(value) < math.inf
+    return is_finite and low <= value <= high
 
 
 def fields_help():

@@ -11,14 +11,13 @@ def get_config():
 """
 
 import json
-import math
 import pathlib
 import runpy
 import sys
 
 from ml_collections import ConfigDict
 
-from fmnist_jax.config.schema import default_config
+from fmnist_jax.config.schema import default_config, is_number
 from fmnist_jax.config.settings import TABLE_ONLY, resolve
 from fmnist_jax.errors import ConfigError, one_line, show
 from fmnist_jax.files import file_name
@@ -212,10 +211,6 @@ def _check_row(row, number):
             raise ConfigError(f'row {name!r}: {field}={show(row[field])}; expected {expected}')
 
 
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
-
-
 def _is_dict(value, is_right):
     return isinstance(value, dict) and all(
         isinstance(name, str) and is_right(one) for name, one in value.items()
@@ -224,12 +219,8 @@ def _is_dict(value, is_right):
 
 _ROW_CHECKS = (
     ('change', lambda v: _is_dict(v, lambda _: True), "a dict {'section.field': value}"),
-    (
-        'reported',
-        lambda v: v is None or (_is_number(v) and 0 <= v <= 1),
-        'a fraction, 0 to 1, or None',
-    ),
-    ('also_reported', lambda v: _is_dict(v, _is_number), 'a dict of numbers'),
+    ('reported', lambda v: v is None or is_number(v, 0, 1), 'a fraction, 0 to 1, or None'),
+    ('also_reported', lambda v: _is_dict(v, is_number), 'a dict of numbers'),
     ('repeats', lambda v: isinstance(v, bool), 'True or False'),
     ('calibrated_on', lambda v: isinstance(v, str), 'a text'),
 )

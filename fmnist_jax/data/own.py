@@ -20,8 +20,8 @@ from fmnist_jax.files import local_path
 
 ENDINGS = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.gif', '.tif', '.tiff')
 TEST_SHARE = 5  # every fifth image is a test image where the user gives none
-_FEWEST = {True: 5, False: 2}  # images of a class: where test images are drawn from them, else
 _KEYS = ('x_train', 'y_train', 'x_test', 'y_test')
+_UNREADABLE = (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 class OwnImages(NamedTuple):
@@ -69,10 +69,9 @@ def read(path, image_size=28, channels=1, test_seed=0):
             f'with {", ".join(_KEYS)}'
         )
     _check_counts(path, names, train, test)
-    draws = test is None
     train = _Part(np.stack(train.images), np.int32(train.labels), train.names)
     order = stratified_order(train.labels, test_seed)
-    if draws:
+    if test is None:
         count = round(len(order) / TEST_SHARE)
         train, test = _select(train, order[count:]), _select(train, order[:count])
         notes.append(
@@ -92,7 +91,7 @@ def read_photo(path, image_size, channels):
     path = local_path(path)
     try:
         return _picture(path.read_bytes(), image_size, channels)
-    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise DataError(f'{path}: not a picture that can be read ({one_line(error)})') from error
 
 
@@ -162,7 +161,7 @@ def _read_classes(root, names, image_size, channels, digest, notes):
         try:
             content = file.read_bytes()
             part.images.append(_picture(content, image_size, channels))
-        except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except _UNREADABLE as error:
             broken.append(f'{file} ({one_line(error, 100)})')
             continue
         part.labels.append(label)
@@ -233,19 +232,19 @@ def _check_arrays(images_name, images, labels_name, labels):
 
 def _check_counts(path, names, train, test):
     """Refuses classes with too few images."""
-    draws = test is None
+    least, why = 2, ' for training'
+    if test is None:
+        least, why = TEST_SHARE, ', because a fifth of them are test images'
     counts = np.bincount(train.labels, minlength=len(names))
-    tested = None if draws else np.bincount(test.labels, minlength=len(names))
-    least = _FEWEST[draws]
     few = [f'{name} {n}' for name, n in zip(names, counts, strict=True) if n < least]
     if few:
-        why = ', because a fifth of them are test images' if draws else ' for training'
         raise DataError(
             f'{path}: too few images of a class: {one_line(", ".join(few), 200)}; expected '
             f'{least} or more{why}'
         )
-    if not draws and not tested.all():
-        none = [name for name, n in zip(names, tested, strict=True) if not n]
+    tested = range(len(names)) if test is None else set(test.labels)
+    none = [name for label, name in enumerate(names) if label not in tested]
+    if none:
         raise DataError(f'{path}: no test images of {one_line(", ".join(none), 200)}')
 
 

@@ -13,7 +13,7 @@ from fmnist_jax.report.figures.curves import TENSORBOARD, history, smoothed
 from fmnist_jax.report.provenance import devices
 from fmnist_jax.report.rows import mean, refuse_damage
 from fmnist_jax.results.arrays import BATCH
-from fmnist_jax.results.measures import falling_loss
+from fmnist_jax.results.measures import at_tested_epoch, falling_loss, known
 from fmnist_jax.results.statistics import contrast
 
 _NAMED_ROWS = 3  # rows of a network that are named; of more, their number
@@ -29,19 +29,10 @@ _NAMES = {
 }
 
 
-def _at_tested_epoch(result, name):
-    """The seeds' values of a history at the tested epoch; [] without one."""
-    epochs = result.get('history', {}).get(name)
-    if not epochs:
-        return []
-    tested = result.get('tested_epoch') or [None] * len(epochs[0])
-    return [epochs[(e or len(epochs)) - 1][seed] for seed, e in enumerate(tested)]
-
-
 def _keras_losses(result):
     """The seeds' validation loss plus L2 penalty, as Keras prints it; [] if unknown."""
     has_l2 = result.get('config', {}).get('optimizer', {}).get('l2', 0)
-    losses = _at_tested_epoch(result, 'validation_loss')
+    losses = at_tested_epoch(result, 'validation_loss')
     penalties = (result.get('l2_penalty') or []) if has_l2 else [0.0] * len(losses)
     if len(penalties) < len(losses):
         return []
@@ -74,8 +65,8 @@ def seed_values(name, row):
             curve = history(row).get(name.removeprefix('smoothed_'))
             values = [] if curve is None else smoothed(curve, TENSORBOARD)[-1].tolist()
         case _:
-            values = _at_tested_epoch(result, name)
-    return [value for value in values if value is not None]
+            values = at_tested_epoch(result, name)
+    return known(values)
 
 
 def _aim(value, row):
@@ -99,7 +90,8 @@ def _binomial_std(row):
 
 def _over_batches(name, row):
     """Mean or sd of the accuracy over test batches; binomial where the line does not have them."""
-    measured = mean(row.result.get('batch_accuracy_' + {'batch_mean': 'mean'}.get(name, 'std')))
+    field = 'batch_accuracy_mean' if name == 'batch_mean' else 'batch_accuracy_std'
+    measured = mean(row.result.get(field))
     if measured is not None:
         return percent(measured)
     if name == 'plus_minus':
@@ -164,14 +156,11 @@ def _shown(name, value):
     return '' if value is None else f'{value:,.0f}'
 
 
-def _compared(name, value, row, known):
-    """(what, report, ours) of a number `name` that compares a Row with another; None for others.
-
-    known: {name: Row} of the table.
-    """
+def _compared(name, value, row, rows):
+    """(what, report, ours) of a number that compares a Row with another of {name: Row}, or None."""
     if name.startswith(_MINUS):
         other, ours = name.removeprefix(_MINUS), ''
-        theirs = known[other].known_accuracies if other in known else []
+        theirs = rows[other].known_accuracies if other in rows else []
         if row.known_accuracies and theirs:
             tested = contrast([1.0, -1.0], [row.known_accuracies, theirs])
             bounds = interval(tested.interval)
@@ -179,8 +168,8 @@ def _compared(name, value, row, known):
         return f'test accuracy minus that of {other} (95 % interval)', f'{100 * value:+.2f}', ours
     if name.startswith(_FEWER):
         other, ours = name.removeprefix(_FEWER), ''
-        if other in known and known[other].result:
-            ours = f'{_counts(known[other].result)[1] / _counts(row.result)[1]:.1f}'
+        if other in rows and rows[other].result:
+            ours = f'{_counts(rows[other].result)[1] / _counts(row.result)[1]:.1f}'
         return f'factor to the parameters of {other}', f'{value:g}', ours
     return None
 
@@ -190,12 +179,12 @@ def other_numbers_grid(rows):
 
     Histories are read at the tested epoch; our numbers are means over seeds.
     """
-    lines, known = [], {row.name: row for row in rows}
+    lines, by_name = [], {row.name: row for row in rows}
     for row in (row for row in rows if row.result and row.dataset != 'synthetic'):
         over_batches = 'plus_minus' in row.also_reported and row.reported is not None
         numbers = row.also_reported | ({'batch_mean': row.reported} if over_batches else {})
         for name, value in numbers.items():
-            if compared := _compared(name, value, row, known):
+            if compared := _compared(name, value, row, by_name):
                 lines.append([row.name, *compared])
             elif name != 'seconds_per_epoch':  # a column of the table of rows
                 shown_name = _NAMES.get(name, name.replace('_', ' '))

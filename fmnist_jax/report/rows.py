@@ -16,7 +16,7 @@ from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.results import lines as result_lines
 from fmnist_jax.results import workdirs
-from fmnist_jax.results.measures import test_accuracy
+from fmnist_jax.results.measures import known, test_accuracy
 from fmnist_jax.results.statistics import (
     ENOUGH_SEEDS,
     Pooled,
@@ -96,7 +96,7 @@ class Row(NamedTuple):
     @property
     def known_accuracies(self):
         """The seeds' test accuracies, without None."""
-        return [value for value in self.accuracies if value is not None]
+        return known(self.accuracies)
 
     @property
     def reported_text(self):
@@ -136,7 +136,7 @@ def verdict_counts(rows, repeats=False):
 
 def mean(values):
     """The mean of the finite numbers among `values`, which may hold None; None without any."""
-    numbers = [] if values is None else [v for v in values if v is not None and np.isfinite(v)]
+    numbers = [value for value in known(values) if np.isfinite(value)]
     return float(np.mean(numbers)) if numbers else None
 
 
@@ -213,8 +213,8 @@ def _pool(family, tables):
             values = tuple(test_accuracy(result))
             usable = trained_share(values) == 1 and not result.get('changed')
             if len(values) > 1 and usable and _family(result) == family:
-                known = runs.get(values[:2])
-                if not known or len(values) > len(known[0]):
+                longest = runs.get(values[:2])
+                if not longest or len(values) > len(longest[0]):
                     runs[values[:2]] = values, table, result['row']
     rows = {}
     for _, table, row in runs.values():
@@ -304,10 +304,10 @@ def _from_result(result):
         test_interval=wilson_interval(accuracy.mean, images),
         tested_epoch=mean(result['tested_epoch']) if is_selected else None,
         epochs_trained=_epochs_trained(result),
-        last_epoch=summarize([v for v in result.get('last_test_accuracy', []) if v is not None]),
+        last_epoch=summarize(known(result.get('last_test_accuracy'))),
         ensemble=result.get('ensemble_accuracy'),
         ensemble_seeds=result.get('ensemble_seeds'),
-        temperatures=tuple(value for value in temperatures if value is not None),
+        temperatures=tuple(known(temperatures)),
         calibration_error=mean(result.get('calibration_error')),
         calibration_error_tempered=mean(result.get('calibration_error_tempered')),
         ensemble_calibration_error=result.get('ensemble_calibration_error'),

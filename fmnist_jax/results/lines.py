@@ -5,10 +5,10 @@ A field with a number for each seed is a list of them, with null for a seed with
 
 import itertools
 import json
-import math
 import pathlib
 
 from fmnist_jax import files
+from fmnist_jax.config.schema import is_number, is_whole
 from fmnist_jax.config.settings import difference
 from fmnist_jax.data.catalog import NAMES
 from fmnist_jax.errors import ConfigError, one_line
@@ -29,13 +29,8 @@ def parse(text):
     return value
 
 
-def _is_number(value, low=-math.inf, high=math.inf):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and abs(value) < math.inf and low <= value <= high
-
-
 def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return is_whole(value) and value >= 0
 
 
 def _is_list(values, length, is_right):
@@ -54,15 +49,15 @@ def _instance(kind):
     return lambda value: isinstance(value, kind)
 
 
-is_fraction = _optional(lambda value: _is_number(value, 0, 1))
+is_fraction = _optional(lambda value: is_number(value, 0, 1))
 _PER_SEED = {
     'seeds': _is_count,
     'test_accuracy': is_fraction,
-    'test_loss': _optional(_is_number),
+    'test_loss': _optional(is_number),
     'diverged': _instance(bool),
     'tested_epoch': _optional(_is_count),
     'last_test_accuracy': is_fraction,
-    'l2_penalty': _optional(_is_number),
+    'l2_penalty': _optional(is_number),
     'calibration_error': is_fraction,
     'calibration_error_tempered': is_fraction,
     'batch_accuracy_mean': is_fraction,
@@ -74,12 +69,12 @@ _PER_LINE = {
     **dict.fromkeys(('row', 'config_hash'), _instance(str)),
     **dict.fromkeys(('config', 'history', 'device', 'replicas', 'versions'), _instance(dict)),
     'dataset': lambda value: isinstance(value, str) and value in NAMES,
-    'also_reported': lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
+    'also_reported': lambda v: isinstance(v, dict) and all(map(is_number, v.values())),
     'test_images': lambda value: _is_count(value) and value > 0,
     'train_images': _optional(lambda value: _is_count(value) and value > 0),
-    'train_seconds': lambda value: _is_number(value, 0),
-    'compile_seconds': _optional(lambda value: _is_number(value, 0)),
-    'temperature': _optional(_is_number),
+    'train_seconds': lambda value: is_number(value, 0),
+    'compile_seconds': _optional(lambda value: is_number(value, 0)),
+    'temperature': _optional(is_number),
     'pretrained': _optional(_instance(dict)),
     'resumed': _instance(list),
     **dict.fromkeys(('parameters', 'ensemble_seeds'), _optional(_is_count)),
@@ -110,7 +105,7 @@ def completed(line):
             raise ValueError(f'{"wrong" if name in line else "no"} {name}')
     for name, epochs in result['history'].items():
         if not isinstance(epochs, list) or not all(
-            _is_list(epoch, count, _optional(_is_number)) for epoch in epochs
+            _is_list(epoch, count, _optional(is_number)) for epoch in epochs
         ):
             raise ValueError(f'wrong history of {name}')
     # All seeds are tested on the same images: the rows of every confusion matrix sum alike.

@@ -1,36 +1,43 @@
-"""What a claim compares: a number of each seed, from a joined result line (results.lines.read).
-
-All are accuracies as fractions. A seed without the number is left out.
-"""
+"""The seeds' numbers in a joined result line (results.lines.read); accuracies are fractions."""
 
 import numpy as np
 
 
+def known(values):
+    """The values without None; [] for None."""
+    return [value for value in (() if values is None else values) if value is not None]
+
+
+def at_tested_epoch(result, name):
+    """The seeds' values of a history, such as 'train_loss', at the tested epoch, else the last.
+
+    None for a seed without a number; [] without such a history.
+    """
+    epochs = result.get('history', {}).get(name)
+    if not epochs:
+        return []
+    tested = result.get('tested_epoch') or [None] * len(epochs[0])
+    return [epochs[(epoch or len(epochs)) - 1][k] for k, epoch in enumerate(tested)]
+
+
 def test_accuracy(result):
     """Test accuracy of the tested epoch."""
-    return [value for value in result['test_accuracy'] if value is not None]
+    return known(result['test_accuracy'])
 
 
 def validation_accuracy(result):
     """Validation accuracy of the tested epoch."""
-    last = len(result['history'].get('validation_accuracy', ()))
-    return _after(result, [epoch or last for epoch in result['tested_epoch']])
+    return known(at_tested_epoch(result, 'validation_accuracy'))
 
 
 def early_validation_accuracy(result):
     """Validation accuracy after a tenth of the epochs, at least one: which row learns faster."""
     early = max(1, result['config'].get('epochs', 1) // 10)
-    return _after(result, [early] * len(result['seeds']))
-
-
-def _after(result, epochs):
-    """Validation accuracy of each seed after its epoch of `epochs`, counted from 1."""
     history = result['history'].get('validation_accuracy')
-    values = [history[epoch - 1][k] for k, epoch in enumerate(epochs)] if history else []
-    return [value for value in values if value is not None]
+    return known(history[early - 1]) if history else []
 
 
-MEASURES = {
+MEASURES = {  # what a claim can compare; a seed without the number is left out
     'test_accuracy': test_accuracy,
     'validation_accuracy': validation_accuracy,
     'early_validation_accuracy': early_validation_accuracy,

@@ -82,5 +82,5 @@ def input_shape(dataset):
 
 
 def is_light_on_black(dataset):
-    """Whether an image is one light grey item on black, as photos.read makes it from a photo."""
+    """Whether an image is one light grey item on black, as photos.view makes it from a photo."""
     return dataset['name'] != OWN and len(image_shape(dataset)) == 2

@@ -34,11 +34,6 @@ class View(NamedTuple):
     box: tuple | None = None  # (top, bottom, left, right) of the item in `photo`
 
 
-def read(path, invert='auto', centre=False, dataset='fashion_mnist'):
-    """The images of a file, uint8 [N, 28, 28]: `view(...).images`."""
-    return view(path, invert, centre, dataset).images
-
-
 def view(path, invert='auto', centre=False, dataset='fashion_mnist'):
     """The View of a file: its images as the networks know them, and how they were made.
 

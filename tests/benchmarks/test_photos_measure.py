@@ -35,7 +35,7 @@ def test_predict_sees_a_drawn_photo_as_the_image_that_it_was_made_from(kind, tmp
         top, left = (28 - size[1]) // 2, (28 - size[0]) // 2
         resized = Image.fromarray(item).resize(size, Image.Resampling.BILINEAR)
         expected[top : top + size[1], left : left + size[0]] = resized
-        for similar, image in ((found, view.images[0]), (whole, photos.read(path)[0])):
+        for similar, image in ((found, view.images[0]), (whole, photos.view(path).images[0])):
             similar.append(np.corrcoef(image.ravel(), expected.ravel())[0, 1])
     assert np.median(found) > 0.65 and np.median(found) > np.median(whole)
 

@@ -26,6 +26,11 @@ def saved(folder, picture, name='a.png', **options):
     return path
 
 
+def images_of(path, *how, **options):
+    """What the networks see of a file: uint8 [N, 28, 28]."""
+    return photos.view(path, *how, **options).images
+
+
 def extent(image, background=0):
     """(first row, last row, first column, last column) that differ from the background."""
     differs = np.abs(image.astype(int) - background) > 80  # edges are soft
@@ -37,12 +42,12 @@ def test_an_image_of_the_data_set_is_not_changed(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     picture[[0, -1]] = picture[:, [0, -1]] = 0
     for name in ('a.png', 'a.bmp'):
-        np.testing.assert_array_equal(photos.read(saved(tmp_path, picture, name)), picture[None])
+        np.testing.assert_array_equal(images_of(saved(tmp_path, picture, name)), picture[None])
 
 
 def test_a_photo_is_made_square_without_being_squashed(tmp_path):
     wide = item((56, 112), (16, 32, 40, 56), background=30, tone=210)
-    (image,) = photos.read(saved(tmp_path, wide))
+    (image,) = images_of(saved(tmp_path, wide))
     assert image.shape == (28, 28) and image.dtype == np.uint8
     # 14x28 pixels, seven rows from the top: the item is still square
     assert extent(image, 30) == (7 + 4, 7 + 7, 10, 13)
@@ -52,10 +57,10 @@ def test_a_photo_is_made_square_without_being_squashed(tmp_path):
 def test_light_backgrounds_are_inverted_by_default(tmp_path):
     light = saved(tmp_path, item((28, 28), (10, 20, 10, 20), 250, 40))
     dark = saved(tmp_path, item((28, 28), (10, 20, 10, 20), 5, 215), 'b.png')
-    np.testing.assert_array_equal(photos.read(light), photos.read(dark))
-    np.testing.assert_array_equal(photos.read(light, 'no'), 255 - photos.read(light, 'yes'))
-    np.testing.assert_array_equal(photos.read(light, 'auto'), photos.read(light, 'yes'))
-    np.testing.assert_array_equal(photos.read(dark, 'auto'), photos.read(dark, 'no'))
+    np.testing.assert_array_equal(images_of(light), images_of(dark))
+    np.testing.assert_array_equal(images_of(light, 'no'), 255 - images_of(light, 'yes'))
+    np.testing.assert_array_equal(images_of(light, 'auto'), images_of(light, 'yes'))
+    np.testing.assert_array_equal(images_of(dark, 'auto'), images_of(dark, 'no'))
 
 
 @pytest.mark.parametrize(('dataset', 'side'), [('fashion_mnist', 28), ('mnist', 20)])
@@ -95,10 +100,10 @@ def test_an_item_is_inverted_where_the_data_set_would(
     tmp_path, background, tone, dataset, expected
 ):
     picture = item((120, 100), (30, 90, 30, 70), background, tone)
-    (image,) = photos.read(saved(tmp_path, picture), centre=True, dataset=dataset)
+    (image,) = images_of(saved(tmp_path, picture), centre=True, dataset=dataset)
     assert image[14, 14] == expected and image[0, 0] == 0
     for how, asked in (('yes', 255 - tone), ('no', tone)):
-        (image,) = photos.read(saved(tmp_path, picture), how, centre=True, dataset=dataset)
+        (image,) = images_of(saved(tmp_path, picture), how, centre=True, dataset=dataset)
         assert image[14, 14] == asked
 
 
@@ -111,19 +116,19 @@ def test_a_photo_of_28_by_28_pixels_is_not_cut(tmp_path):
 
 def test_colours_transparency_turns_and_16_bits(tmp_path):
     grey = item((28, 28), (10, 20, 10, 20), 0, 200)
-    expected = photos.read(saved(tmp_path, grey))
+    expected = images_of(saved(tmp_path, grey))
     colour = saved(tmp_path, np.stack([grey] * 3, -1), 'b.jpg', quality=100, subsampling=0)
-    np.testing.assert_allclose(photos.read(colour).astype(int), expected.astype(int), atol=8)
+    np.testing.assert_allclose(images_of(colour).astype(int), expected.astype(int), atol=8)
     wide = saved(tmp_path, Image.fromarray(grey.astype(np.uint16) * 257), 'c.png')
-    np.testing.assert_array_equal(photos.read(wide), expected)
+    np.testing.assert_array_equal(images_of(wide), expected)
     # A dark item on a transparent background.
     alpha = np.stack([255 - grey] * 3 + [np.where(grey > 0, 255, 0).astype(np.uint8)], -1)
-    np.testing.assert_array_equal(photos.read(saved(tmp_path, alpha, 'd.png')), expected)
+    np.testing.assert_array_equal(images_of(saved(tmp_path, alpha, 'd.png')), expected)
     corner = item((28, 28), (0, 8, 0, 8), 0, 200)
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     turned = saved(tmp_path, Image.fromarray(corner), 'e.png', exif=exif)
-    np.testing.assert_array_equal(photos.read(turned)[0], corner[::-1, ::-1])
+    np.testing.assert_array_equal(images_of(turned)[0], corner[::-1, ::-1])
     assert photos.view(turned).note == 'turned upright, already 28x28: taken whole'
 
 
@@ -138,14 +143,14 @@ def transparent(item_tone, around=0, opacity=255):
 def test_what_is_opaque_is_the_item_and_the_rest_is_background(tmp_path, around):
     expected = item((28, 28), (10, 20, 6, 16), 0, 200)
     light = saved(tmp_path, transparent(200, around))
-    white = photos.read(saved(tmp_path, transparent(230, around), 'd.png'))
+    white = images_of(saved(tmp_path, transparent(230, around), 'd.png'))
     np.testing.assert_array_equal(white[0][10:20, 6:16], 230)  # not inverted
     dark = saved(tmp_path, transparent(55, around), 'b.png')
-    for read in (photos.read(light, 'no'), photos.read(dark), photos.read(light, 'yes') + 145):
+    for read in (images_of(light, 'no'), images_of(dark), images_of(light, 'yes') + 145):
         np.testing.assert_array_equal(read[0][10:20, 6:16], 200)
-    np.testing.assert_array_equal(photos.read(dark)[0], expected)
-    np.testing.assert_allclose(photos.read(dark, 'no')[0] * (200 / 55), expected)
-    half = photos.read(saved(tmp_path, transparent(200, around, 51), 'c.png'), 'no')
+    np.testing.assert_array_equal(images_of(dark)[0], expected)
+    np.testing.assert_allclose(images_of(dark, 'no')[0] * (200 / 55), expected)
+    half = images_of(saved(tmp_path, transparent(200, around, 51), 'c.png'), 'no')
     np.testing.assert_array_equal(half[0], expected // 5)
 
 
@@ -166,8 +171,8 @@ def test_transparent_spots_within_an_opaque_border_are_white(tmp_path):
     dark = item((28, 28), (10, 20, 10, 20), 255, 40)
     opacity = item((28, 28), (0, 2, 0, 2), 255, 0)  # a corner
     picture = np.stack([dark * (opacity > 0)] * 3 + [opacity], -1)
-    expected = photos.read(saved(tmp_path, dark))
-    np.testing.assert_array_equal(photos.read(saved(tmp_path, picture, 'b.png')), expected)
+    expected = images_of(saved(tmp_path, dark))
+    np.testing.assert_array_equal(images_of(saved(tmp_path, picture, 'b.png')), expected)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +184,7 @@ def test_numbers_of_more_than_8_bits_are_scaled_by_their_range(tmp_path, dtype, 
     grey[10, 10] = 255
     picture = (grey.astype(float) * scale).astype(dtype)
     path = saved(tmp_path, Image.fromarray(picture), 'a.tiff')
-    np.testing.assert_array_equal(photos.read(path)[0], grey)
+    np.testing.assert_array_equal(images_of(path)[0], grey)
 
 
 @pytest.mark.parametrize(
@@ -189,31 +194,31 @@ def test_numbers_of_more_than_8_bits_are_scaled_by_their_range(tmp_path, dtype, 
 def test_numbers_of_another_range_are_refused(tmp_path, dtype, values):
     picture = np.resize(np.array(values, dtype), (28, 28))
     with pytest.raises(DataError, match='a.tiff: its values are .*; expected 0 to 255'):
-        photos.read(saved(tmp_path, Image.fromarray(picture), 'a.tiff'))
+        images_of(saved(tmp_path, Image.fromarray(picture), 'a.tiff'))
 
 
 def test_a_large_photo_gives_no_warning_and_a_huge_one_is_refused(tmp_path, monkeypatch):
     path = saved(tmp_path, item())
-    expected = photos.read(path)
+    expected = images_of(path)
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 4000)  # Pillow warns beyond this
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        np.testing.assert_array_equal(photos.read(path), expected)
+        np.testing.assert_array_equal(images_of(path), expected)
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 2000)  # and refuses twice as many
     with pytest.raises(DataError, match=r'a.png: too many pixels \(.*6000 pixels.*; scale it'):
-        photos.read(path)
+        images_of(path)
 
 
 def test_a_heic_photo_is_named(tmp_path):
     path = tmp_path / 'a.heic'
     path.write_bytes(b'\0\0\0\x18ftypheic' + bytes(100))
     with pytest.raises(DataError, match='a.heic: a HEIC photo; convert it to PNG or JPEG'):
-        photos.read(path)
+        images_of(path)
 
 
 def test_a_url_is_no_photo():
     with pytest.raises(DataError, match='https://host/a.png: a URL is not a file; download it'):
-        photos.read('https://host/a.png')
+        images_of('https://host/a.png')
 
 
 @pytest.mark.parametrize('pack', [gzip.compress, bytes], ids=['gz', 'plain'])
@@ -221,10 +226,10 @@ def test_idx_files_are_not_inverted_by_default(tmp_path, pack):
     images = np.random.default_rng(0).integers(200, 256, (3, 28, 28))  # all light
     path = tmp_path / 'images'
     path.write_bytes(pack(idx(images)))
-    np.testing.assert_array_equal(photos.read(path), images)
-    np.testing.assert_array_equal(photos.read(path, 'yes'), 255 - images)
+    np.testing.assert_array_equal(images_of(path), images)
+    np.testing.assert_array_equal(images_of(path, 'yes'), 255 - images)
     path.write_bytes(pack(idx(np.zeros((2, 56, 40)))))
-    assert photos.read(path).shape == (2, 28, 28)
+    assert images_of(path).shape == (2, 28, 28)
 
 
 @pytest.mark.parametrize(
@@ -247,13 +252,13 @@ def test_files_that_are_no_images_are_named(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=message) as error:
-        photos.read(path)
+        images_of(path)
     assert '\n' not in str(error.value)
 
 
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(DataError, match='cannot be read'):
-        photos.read(tmp_path)
+        images_of(tmp_path)
 
 
 @pytest.mark.parametrize('name', ['fashion_mnist', 'mnist'])

@@ -69,9 +69,5 @@ def write(workdir, data_dir=None, endings=('.svg',)):
     for figure, ending in itertools.product(figures, endings):
         folder.mkdir(exist_ok=True)
         paths.append(folder / f'{figure.name}{ending}')
-        if ending == '.svg':
-            paths[-1].write_text(style.svg(figure.plot), encoding='utf-8')
-        else:
-            with style.look():
-                figure.plot.savefig(paths[-1], dpi=200, metadata={'Software': None})
+        style.save(figure.plot, paths[-1])
     return paths, left_out

@@ -24,11 +24,7 @@ class Seen(NamedTuple):
 def write(path, pictures):
     """Draws [Seen] and writes them to a PNG or SVG file."""
     with style.look():
-        plot = _draw(pictures)
-        if path.suffix == '.svg':
-            path.write_text(style.svg(plot), encoding='utf-8')
-        else:
-            plot.savefig(path, dpi=150, metadata={'Software': None})
+        style.save(_draw(pictures), path, dpi=150)
 
 
 def _draw(pictures):

@@ -141,6 +141,15 @@ def svg(plot):
     return _smaller(file.getvalue())
 
 
+def save(plot, path, dpi=200):
+    """Writes a plot to an SVG file, or a PNG file of this resolution."""
+    if path.suffix == '.svg':
+        path.write_text(svg(plot), encoding='utf-8')
+    else:
+        with look():
+            plot.savefig(path, dpi=dpi, metadata={'Software': None})
+
+
 def inline(svg, prefix, label, classes):
     """The <svg> element for a page, with the page's colours, of the text of an SVG file.
 

@@ -187,7 +187,7 @@ def _noise(experiments):
         for row in table_rows.read(experiments / name)[1]:
             model = row.result and row.result.get('model')
             if model in ('tuned_cnn', 'base_cnn') and row.dataset == 'fashion_mnist':
-                groups.append([value for value in row.accuracies if value is not None])
+                groups.append(row.known_accuracies)
     return pooled_std(groups)
 
 

@@ -254,11 +254,8 @@ def default_config():
                 section[part] = ConfigDict()
             section = section[part]
         section[name] = placeholder(field.type) if field.default is None else field.default
-    # name, change, reported, ...: see fmnist_jax.config.table.row
-    config.rows = (
-        {'name': 'run', 'change': {}, 'reported': None, 'also_reported': {}, 'repeats': False}
-        | {'calibrated_on': ''},
-    )
+    row = {'name': 'run', 'change': {}, 'reported': None, 'also_reported': {}}
+    config.rows = (row | {'repeats': False, 'calibrated_on': ''},)  # see config.table.row
     config.claims = ()  # the report's conclusions about the rows
     config.grid = False  # the rows are a grid: print their mean and standard deviation, too
     config.search = ()  # what fmnist_jax.search may choose: uniform(...) and choice(...)

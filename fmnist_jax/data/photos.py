@@ -91,7 +91,7 @@ def _view_of_photo(path, start, invert, centre, dataset):
         is_negative = _background(grey) > 127.5
     else:
         tones = grey[opacity == opacity.max()]
-        is_negative = _is_negative(items.Item(tones, tones < 256), is_garment)
+        is_negative = _is_negative(items.Item(tones, np.ones_like(tones)), is_garment)
     is_negative = invert == 'yes' or (invert == 'auto' and is_negative)
     notes += ['inverted'] if is_negative else []
     notes += ['transparent background left out'] if opacity is not None else []

@@ -1,9 +1,6 @@
-"""A report's claims: contrasts of rows' means, tested over seeds.
+"""A report's claims (config.table.claim): contrasts of rows' means, tested over seeds.
 
-A claim is a sentence with comparisons [higher, lower] of test accuracies, [higher, lower, margin]
-if the first side may be lower by a margin, or [a, b, margin, 'same'] if they differ by less. A side
-is a row's name or a glob (the mean of its rows), or a list [a, b], the gain of a over b.
-'folder:pattern' names rows of the workdir `folder` beside this one.
+A comparison is [higher, lower], [higher, lower, margin] for `not_worse` or [a, b, margin, 'same'].
 """
 
 import fnmatch
@@ -32,7 +29,7 @@ def _is_comparison(comparison):
 
 
 def _comparisons(claim):
-    """The comparisons of a claim of the form that this module's docstring describes."""
+    """The comparisons of a claim of the right form."""
     match claim:
         case {'text': str(), 'comparisons': [_, *_] as comparisons}:
             if all(map(_is_comparison, comparisons)) and _measure(claim) in MEASURES:

@@ -8,6 +8,7 @@ import jinja2
 from fmnist_jax.config.settings import flatten, plain
 from fmnist_jax.data import catalog
 from fmnist_jax.markdown import percent
+from fmnist_jax.results.measures import test_accuracy
 from fmnist_jax.results.statistics import wilson_interval
 
 
@@ -58,7 +59,7 @@ def card(networks, seed, formats):
         image_text=f'{shape[1]}x{shape[0]} pixels, {"in colour" if shape[2:] else "grey"}',
         of_seed=of_seed,
         wilson_interval=wilson_interval,
-        accuracies=[value for value in result['test_accuracy'] if value is not None],
+        accuracies=test_accuracy(result),
         temperature=networks.temperatures[networks.seeds.index(seed)],
         pretrained=(result.get('pretrained') or {}).get('file', 'no'),
         versions={name: v for name, v in (result.get('versions') or {}).items() if v},

@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 
+from fmnist_jax.results.measures import known
+
 HEADING = ('report', 'numbers', 'within 0.5', 'within 1', 'within 2', 'bias', 'RMSE', 'claims')
 EXPLANATION = (
     'Within: reported test accuracies that are at most so many points from our mean over seeds. '
@@ -35,7 +37,7 @@ def difference(row):
 
 def _distances(rows):
     """The cells 'numbers' to 'RMSE'."""
-    differences = [d for d in map(difference, rows) if d is not None]
+    differences = known(map(difference, rows))
     run = f'{len(differences)} of ' if len(differences) < len(rows) else ''
     if not differences:
         return [f'{run}{len(rows)}', '', '', '', '', '']

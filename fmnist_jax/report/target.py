@@ -3,8 +3,10 @@
 import statistics
 
 from fmnist_jax.config.settings import from_plain
+from fmnist_jax.data import catalog
 from fmnist_jax.markdown import grid, notes, number, percent, significant
 from fmnist_jax.report import rows as report_rows
+from fmnist_jax.results.measures import known
 
 _NOTE = (
     'Epochs, seconds and TFLOP until the end of the first epoch whose validation accuracy reaches '
@@ -40,8 +42,7 @@ def _epoch_tflop(result):
     if 'model' not in result['config']:
         return None
     settings = from_plain(result['config'])
-    side = settings.dataset.image_size
-    count = multiply_adds(model_of(settings), (side, side, settings.dataset.channels))
+    count = multiply_adds(model_of(settings), catalog.input_shape(settings.dataset))
     return 6 * count * result['train_images'] / 1e12
 
 
@@ -59,7 +60,7 @@ def target_text(workdir, target):
             continue
         epochs = [epoch for epoch in first_epochs(history, target) if epoch]
         middle = statistics.median(epochs) if epochs else None
-        best = max(v for epoch in history['validation_accuracy'] for v in epoch if v is not None)
+        best = max(value for epoch in history['validation_accuracy'] for value in known(epoch))
         tflop = _epoch_tflop(row.result)
         lines.append((
             row.name,

@@ -45,7 +45,7 @@ def _limits(rows):
 
 
 def _draw_row(axes, y, row, low, high):
-    """Draws one row at height y; numbers below `low` become text at the edge."""
+    """Draws one row at height y; whether a number below `low` became text at the edge."""
     below = []
     seeds = [100 * a for a in row.known_accuracies]
     axes.plot(seeds, [y + _SEEDS_BELOW] * len(seeds), 'o', **style.RING)

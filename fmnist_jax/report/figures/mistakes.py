@@ -11,6 +11,7 @@ from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.style import Figure
 from fmnist_jax.report.rows import refuse_damage
 from fmnist_jax.results import arrays, lines
+from fmnist_jax.results.measures import known
 
 _LINES, _COLUMNS = 4, 6  # of images, at most
 _MOST_CLASSES = 20  # of a figure: of more classes it shows those with the lowest recall
@@ -38,7 +39,7 @@ def counts_of(row):
     Raises:
       ConfigError: counts of another shape.
     """
-    counts = [count for count in (row.result or {}).get('confusion') or () if count is not None]
+    counts = known((row.result or {}).get('confusion'))
     if not counts:
         return None
     with refuse_damage(row.name):

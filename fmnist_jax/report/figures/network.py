@@ -11,6 +11,7 @@ from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.mistakes import by_accuracy, names_of, source_of
 from fmnist_jax.report.figures.style import Figure
 from fmnist_jax.results import arrays
+from fmnist_jax.results.measures import known
 
 _MOST_BLOCKS = 16  # more do not fit beside each other
 _SHEETS = 4  # drawn of a feature map's channels, at most
@@ -108,9 +109,8 @@ def _kept(row, workdir):
     """The networks.Networks of the first file of a row's parameters that is there, or None."""
     from fmnist_jax.results import networks  # imports JAX
 
-    files = (row.result or {}).get('parameters_file') or ()
-    paths = [pathlib.Path(workdir) / file for file in files if file]
-    path = next((path for path in paths if path.is_file()), None)
+    paths = [pathlib.Path(workdir) / file for file in known(row.result.get('parameters_file'))]
+    path = next(filter(pathlib.Path.is_file, paths), None)
     return path and networks.load(path)
 
 

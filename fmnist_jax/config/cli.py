@@ -276,10 +276,10 @@ def loaders(options, config, rows):
 
 
 def with_own_images(config, rows, load):
-    """(config, lines for the user) with what only own images tell; as it is without such images.
+    """Fills in what own images tell: (config, lines for the user). Other data sets change nothing.
 
-    Fills in the names of the classes and the fingerprint, and holds out a fifth of the training
-    images where dataset.num_validation is more.
+    Own images give the names of the classes and the fingerprint. dataset.num_validation becomes at
+    most a fifth of the training images.
 
     Args:
       config, rows: the table's config and the selected rows.

@@ -62,7 +62,7 @@ def class_names(dataset):
 
 
 def image_shape(dataset):
-    """The shape of one image as it is loaded: (height, width), with a 3 behind if in colour."""
+    """The shape of one image as it is loaded: (height, width), or (height, width, 3)."""
     if dataset['name'] != OWN:
         return _SHAPES.get(dataset['name'], (28, 28))
     side, channels = dataset['image_size'], dataset['channels']

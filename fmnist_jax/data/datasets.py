@@ -201,10 +201,7 @@ def split(num_train_total, num_validation, seed, kind='random', bootstrap=False,
 
 
 def stratified_order(labels, seed):
-    """A random order of images with labels [N]: int32 [N]. Each beginning has all classes' shares.
-
-    An image comes as early as the share of its class that lies before it.
-    """
+    """A random order of images with labels [N], int32 [N]; each prefix is stratified by class."""
     permutation = np.random.default_rng(seed).permutation(len(labels)).astype(np.int32)
     shuffled, places = np.asarray(labels)[permutation], np.empty(len(labels))
     for label, count in zip(*np.unique(shuffled, return_counts=True), strict=True):

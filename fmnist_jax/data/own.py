@@ -27,7 +27,7 @@ _UNREADABLE = (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBo
 class OwnImages(NamedTuple):
     """What `read` finds."""
 
-    dataset: Dataset  # in random order, each beginning with all classes' shares
+    dataset: Dataset  # in the order of `stratified_order`
     class_names: tuple
     fingerprint: int  # of the files' names and contents, 48 bits
     notes: tuple  # lines for the user

@@ -16,7 +16,7 @@ def comparison(results, folder='experiments'):
     try:
         rows = committed_rows(folder)
     except ConfigError:
-        return ''  # the user's own changes in there are no matter of this run
+        return ''  # a damaged file there does not concern this run
     pairs = ((result, rows.get(experiment_key(result['config']))) for result in results)
     return '\n'.join(filter(None, (_line(one, found[1]) for one, found in pairs if found)))
 

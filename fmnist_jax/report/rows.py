@@ -240,7 +240,7 @@ def _pools(results, workdir, folder='experiments'):
 
     committed = {}
     if pathlib.Path(workdir).resolve().parent != pathlib.Path(folder).resolve():
-        with contextlib.suppress(ConfigError):  # damaged files there are no matter of this run
+        with contextlib.suppress(ConfigError):  # a damaged file there does not concern this run
             committed = committed_rows(folder)
     return lambda result: _same_settings(result, committed) or pool_of(_family(result))
 

@@ -118,7 +118,9 @@ def images_at_hand(source, data_dir=None):
 def _at_hand(field, source, data_dir):
     """A field of datasets.Dataset, or None if it is not in the cache and no folder is named."""
     if isinstance(source, catalog.Own):
-        return getattr(_own(data_dir, source), field, None)
+        with contextlib.suppress(DataError):
+            return getattr(own.read(data_dir, *source).dataset, field) if data_dir else None
+        return None
     if source == 'synthetic':
         return getattr(datasets.load('synthetic'), field)
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
@@ -133,9 +135,3 @@ def _at_hand(field, source, data_dir):
     if named or path.is_file():
         return datasets.read_idx(path, datasets.MD5[source][path.name])
     return None
-
-
-def _own(data_dir, source):
-    """The Dataset of own images; None if they are not in `data_dir`."""
-    with contextlib.suppress(DataError):
-        return own.read(data_dir, *source).dataset if data_dir else None

@@ -18,8 +18,9 @@ _KINDS = {'title': str, 'report': str, 'decimals': int, 'rows': list, 'claims': 
 
 
 def _is_row(row):
-    has_name = isinstance(row, dict) and isinstance(row.get('name'), str)
-    has_texts = isinstance(row.get('calibrated_on', ''), str) if has_name else False
+    has_texts = isinstance(row, dict) and all(
+        isinstance(text, str) for text in (row.get('name'), row.get('calibrated_on', ''))
+    )
     return has_texts and is_fraction(row.get('reported', ''))
 
 

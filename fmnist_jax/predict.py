@@ -31,38 +31,25 @@ def _parser():
     parser = Parser(prog='python -m fmnist_jax.predict', description=__doc__)
     add = parser.add_argument
     add('files', nargs='+', type=path, metavar='FILE', help='PNG, JPEG, WebP, TIFF, GIF, BMP, IDX')
-    add(
-        '--workdir', type=path, help="where the row was trained: runs/lenet; default: the package's"
-    )
+    text = "where the row was trained: runs/lenet; default: the package's"
+    add('--workdir', type=path, help=text)
     add('--row', help='name of the row; default: the only one of the workdir')
-    add(
-        '--invert',
-        choices=('auto', 'yes', 'no'),
-        default='auto',
-        help='the networks know light items on black; auto inverts a photo, unless its item is '
-        'lighter than a dark background or nearly white; no IDX file',
+    text = (
+        'the networks know light items on black; auto inverts a photo, unless its item is lighter '
+        'than a dark background or nearly white; no IDX file'
     )
-    add(
-        '--whole',
-        action='store_true',
-        help='scale the whole photo. Default: find the item, cut it out and scale it to fill the '
-        'image, as the data set was made',
+    add('--invert', choices=('auto', 'yes', 'no'), default='auto', help=text)
+    text = (
+        'scale the whole photo. Default: find the item, cut it out and scale it to fill the image, '
+        'as the data set was made'
     )
+    add('--whole', action='store_true', help=text)
     add('--centre', action='store_true', help='the default; kept for older scripts')
     add('--format', choices=('text', 'json'), default='text')
-    add(
-        '--unsure_below',
-        type=fraction,
-        default=UNSURE_BELOW,
-        metavar='P',
-        help='mark images whose most probable class has less than this (default %(default)s)',
-    )
-    add(
-        '--show',
-        type=path,
-        metavar='FILE',
-        help='draw each photo, what the networks see of it, and the most probable classes: out.png',
-    )
+    text = 'mark images whose most probable class has less than this (default %(default)s)'
+    add('--unsure_below', type=fraction, default=UNSURE_BELOW, metavar='P', help=text)
+    text = 'draw each photo, what the networks see of it, and the most probable classes: out.png'
+    add('--show', type=path, metavar='FILE', help=text)
     return parser
 
 

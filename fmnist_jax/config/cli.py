@@ -126,26 +126,16 @@ def table_parser(command, description):
     add = parser.add_argument
     add('--config', metavar='FILE', help="a table's file, or its name in configs/: lenet")
     add('--workdir', type=path, help='folder of the results; default: runs/<name of the config>')
-    add(
-        '--data_dir',
-        type=path,
-        help='folder with fashion_mnist/, mnist/ and so on, each with its published files; default:'
-        ' FMNIST_DATA_DIR. Without either, the files are downloaded once. With dataset.name=folder:'
-        ' your own images, a folder for each class, or an .npz file',
+    text = (
+        'folder with fashion_mnist/, mnist/ and so on, each with its published files; default: '
+        'FMNIST_DATA_DIR. Without either, the files are downloaded once. With dataset.name=folder: '
+        'your own images, a folder for each class, or an .npz file'
     )
-    add(
-        '--pretrained',
-        type=path,
-        metavar='FILE',
-        help="Keras file of MobileNet's ImageNet weights; default: downloaded once",
-    )
-    add(
-        '--fresh',
-        type=names,
-        default=[],
-        metavar='LAYER,...',
-        help='Keras layers that start from random weights all the same: conv_pw_13,...',
-    )
+    add('--data_dir', type=path, help=text)
+    text = "Keras file of MobileNet's ImageNet weights; default: downloaded once"
+    add('--pretrained', type=path, metavar='FILE', help=text)
+    text = 'Keras layers that start from random weights all the same: conv_pw_13,...'
+    add('--fresh', type=names, default=[], metavar='LAYER,...', help=text)
     add('--cpu_devices', type=whole(1), help='devices to make of the CPU; default: one a core')
     add('--debug', action='store_true', help='show the traceback of an error')
     return parser

@@ -205,7 +205,7 @@ def stratified_order(labels, seed):
     permutation = np.random.default_rng(seed).permutation(len(labels)).astype(np.int32)
     shuffled, places = np.asarray(labels)[permutation], np.empty(len(labels))
     for label, count in zip(*np.unique(shuffled, return_counts=True), strict=True):
-        places[shuffled == label] = (np.arange(count) + 0.5) / count
+        places[shuffled == label] = (np.arange(count) + 0.5) / count  # share of the class before it
     return permutation[np.argsort(places, kind='stable')]
 
 

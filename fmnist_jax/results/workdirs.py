@@ -18,9 +18,8 @@ _KINDS = {'title': str, 'report': str, 'decimals': int, 'rows': list, 'claims': 
 
 
 def _is_row(row):
-    has_texts = isinstance(row, dict) and all(
-        isinstance(text, str) for text in (row.get('name'), row.get('calibrated_on', ''))
-    )
+    has_name = isinstance(row, dict) and isinstance(row.get('name'), str)
+    has_texts = has_name and isinstance(row.get('calibrated_on', ''), str)
     return has_texts and is_fraction(row.get('reported', ''))
 
 

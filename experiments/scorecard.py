@@ -20,6 +20,7 @@ from fmnist_jax.markdown import markdown  # noqa: E402
 from fmnist_jax.report import rows as table_rows  # noqa: E402
 from fmnist_jax.report.claims import evaluate  # noqa: E402
 from fmnist_jax.report.rows import VERDICTS, verdict_counts  # noqa: E402
+from fmnist_jax.report.scorecard import words  # noqa: E402
 from fmnist_jax.report.tables import (  # noqa: E402
     best_reported,
     ours,
@@ -36,11 +37,6 @@ _BEGIN, _END = '<!-- scorecard.py begins -->\n', '<!-- scorecard.py ends -->\n'
 
 def _workdirs():
     return sorted(path.parent for path in EXPERIMENTS.glob('*/results.jsonl'))
-
-
-def _words(counts):
-    """{'consistent': 2, 'higher': 1} -> 'consistent 2, higher 1'."""
-    return ', '.join(f'{name} {count}' for name, count in counts.items())
 
 
 def scorecard():
@@ -64,8 +60,8 @@ def scorecard():
             f'{sum(row.is_run for row in rows)} of {len(rows)}',
             best.reported_text,
             ours(best),
-            _words({VERDICTS[key][1]: count for key, count in verdict_counts(rows).items()}),
-            _words(dict(outcomes.most_common())),
+            words({VERDICTS[key][1]: count for key, count in verdict_counts(rows).items()}),
+            words(dict(outcomes.most_common())),
         ])  # fmt: skip
     return markdown(_HEADING, lines)
 

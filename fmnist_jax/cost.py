@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from fmnist_jax.config.cli import Parser, exit_code
 from fmnist_jax.config.schema import BY_PATH
 from fmnist_jax.data import catalog
-from fmnist_jax.markdown import markdown, number
+from fmnist_jax.markdown import markdown, number, sides
 from fmnist_jax.models import MODELS, make_model
 from fmnist_jax.models.mobilenet import SMALLEST, MobileNet
 from fmnist_jax.models.operations import layers, of_kernels, size
@@ -70,18 +70,14 @@ def network_cost(name, image_size=IMAGE_SIZE, dataset='fashion_mnist'):
     }
 
 
-def _sides(shape):
-    return '×'.join(map(str, shape))
-
-
 def network_table(cost):
     """A `network_cost` layer by layer: report 000's Table 1, with parameters and names."""
     rows, previous = [], cost['input']
     for layer in cost['layers']:
         if len(previous) == 3 and len(layer['input']) == 1:
-            rows.append(('Flatten', '', _sides(previous), '', '', ''))
+            rows.append(('Flatten', '', sides(previous), '', '', ''))
         stride = f' / s{layer["stride"]}' if layer['stride'] else ''
-        shapes = _sides(layer['shape']), _sides(layer['input'])
+        shapes = sides(layer['shape']), sides(layer['input'])
         counts = str(layer['operations'] or ''), str(layer['parameters'] or '')
         rows.append((layer['kind'] + stride, *shapes, *counts, layer['name']))
         previous = layer['output']
@@ -106,7 +102,7 @@ def all_networks(costs):
         flops, reported = cost['flops'], cost['reported'] or {}
         rows.append({
             'network': cost['model'],
-            'input': _sides(cost['input']),
+            'input': sides(cost['input']),
             'parameters': f'{cost["parameters"]:,}',
             'trainable': f'{cost["trainable"]:,}',
             'operations': f'{cost["operations"]:,}',

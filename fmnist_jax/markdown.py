@@ -39,6 +39,11 @@ def percent(fraction):
     return '' if fraction is None or math.isnan(fraction) else f'{100 * fraction:.2f}'
 
 
+def sides(shape):
+    """(28, 28, 1) -> 28×28×1."""
+    return '×'.join(map(str, shape))
+
+
 def interval(bounds):
     """(0.88, 0.9) -> 88.00 to 90.00; nothing where they are NaN."""
     low, high = bounds

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from experiments.many_seeds import page  # noqa: E402
 from fmnist_jax import files, make_settings  # noqa: E402
-from fmnist_jax.config.cli import Parser  # noqa: E402
+from fmnist_jax.config.cli import Parser, say  # noqa: E402
 from fmnist_jax.config.settings import settings_hash  # noqa: E402
 from fmnist_jax.data import datasets  # noqa: E402
 from fmnist_jax.errors import ConfigError, DataError  # noqa: E402
@@ -140,9 +140,6 @@ def _options(argv):
 def main(argv=None):
     """Runs the command; returns the exit code (0 done, 2 user error, 130 Ctrl-C)."""
     options = _options(argv)
-
-    def say(line):
-        print(line, file=sys.stderr, flush=True)
 
     path = options.folder / 'runs.jsonl'
     try:

@@ -23,7 +23,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from fmnist_jax import report
-from fmnist_jax.config.cli import Parser
+from fmnist_jax.config.cli import Parser, say
 from fmnist_jax.config.settings import plain, settings_hash
 from fmnist_jax.config.table import claim
 from fmnist_jax.data import datasets
@@ -200,9 +200,6 @@ def _options(argv):
 def main(argv=None):
     """Runs the command; returns the exit code (0 done, 2 user error, 130 Ctrl-C)."""
     options = _options(argv)
-
-    def say(line):
-        print(line, file=sys.stderr, flush=True)
 
     try:
         make = classifiers()

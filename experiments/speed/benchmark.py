@@ -23,13 +23,9 @@ from experiments.speed.measure import measure_modes, measure_network
 from experiments.speed.networks import DEFAULT, NETWORKS
 from experiments.speed.page import page
 from experiments.speed.processes import WorkerError
-from fmnist_jax.config.cli import Parser
+from fmnist_jax.config.cli import Parser, say
 
 _MODES = ('vmap', 'map')
-
-
-def _say(line):
-    print(line, file=sys.stderr, flush=True)
 
 
 def _words(known):
@@ -123,16 +119,16 @@ def _measure(options):
     failed = False
     for name in options.networks:
         try:
-            with Bench(name, options, _say) as bench:
+            with Bench(name, options, say) as bench:
                 entry = measure(bench, options)
         except WorkerError as error:
             failed = True
-            _say(f'error: {error}')
+            say(f'error: {error}')
             continue
         contents = _read(options.out)
         contents[part][name] = entry
         _write(options.out, contents)
-        _say(f'{name}: written to {options.out / "speed.json"}')
+        say(f'{name}: written to {options.out / "speed.json"}')
     return 2 if failed else 0
 
 
@@ -143,11 +139,11 @@ def main(argv=None):
         _write(options.out, _read(options.out))
         return 0
     if not options.torch:
-        _say("error: PyTorch is not installed: pip install -e '.[bench]'. Timing our side only.")
+        say("error: PyTorch is not installed: pip install -e '.[bench]'. Timing our side only.")
     try:
         code = _measure(options)
     except KeyboardInterrupt:
-        _say('\nStopped. The finished networks are kept.')
+        say('\nStopped. The finished networks are kept.')
         return 130
     if (options.out / 'table.md').exists():
         print((options.out / 'table.md').read_text())

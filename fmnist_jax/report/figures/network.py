@@ -7,6 +7,7 @@ import numpy as np
 
 from fmnist_jax.config.settings import from_plain
 from fmnist_jax.data import catalog
+from fmnist_jax.markdown import sides
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.mistakes import by_accuracy, names_of, source_of
 from fmnist_jax.report.figures.style import Figure
@@ -19,10 +20,6 @@ _MAPS = 12  # response maps of a convolution, at most
 _SHOWN = {'Conv2D': 'conv', 'MaxPool2D': 'max pool', 'AveragePool2D': 'average pool'}
 
 
-def _sides(shape):
-    return '×'.join(map(str, shape))
-
-
 def _label(layer):
     """'conv 5×5' of a models.operations.Layer."""
     name = _SHOWN.get(layer.kind, layer.kind.lower())
@@ -30,7 +27,7 @@ def _label(layer):
         return name
     # A convolution with batch norm holds its parameters, too.
     has_norm = layer.parameters > math.prod(layer.shape) + layer.output[-1]
-    return f'{name}\n{_sides(layer.shape[:2])}' + '\nbatch norm' * has_norm
+    return f'{name}\n{sides(layer.shape[:2])}' + '\nbatch norm' * has_norm
 
 
 def _blocks(layers, image_shape):
@@ -71,11 +68,11 @@ def architecture(row):
     axes.set_ylim(-1.25, 0.8)
     for x, (what, output, parameters) in enumerate(blocks):
         top = _draw_block(axes, x, output)
-        _write(axes, x, top + 0.06, _sides(output), va='bottom')
+        _write(axes, x, top + 0.06, sides(output), va='bottom')
         _write(axes, x, -0.62, what, va='top')
         if parameters:
             _write(axes, x, -1.22, f'{parameters:,}', va='bottom', color=style.MUTED)
-    sizes = ', '.join(_sides(output) for _, output, _ in blocks)
+    sizes = ', '.join(sides(output) for _, output, _ in blocks)
     caption = (
         "Above each block: height × width × channels of a layer's output; below: the layer, and "
         "its number of parameters, with batch norm's averages. A block is as high as its images; "
@@ -160,7 +157,7 @@ def response_maps(rows, workdir, data_dir=None, image=0):
     plot = style.new(0.4 + 0.62 * (1 + len(responses)), title, left=1.3, right=0.1, bottom=0.1)
     grid = plot.subplots(1 + len(responses), 1, gridspec_kw={'hspace': 0.12})
     names = [f'test image {image}'] + [
-        f'convolution {k}\n{_sides(maps.shape)}' for k, maps in enumerate(responses, 1)
+        f'convolution {k}\n{sides(maps.shape)}' for k, maps in enumerate(responses, 1)
     ]
     height, width = images.shape[1:3]
     shown = [images[image].reshape(height, width, -1), *responses]

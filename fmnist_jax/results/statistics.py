@@ -185,7 +185,7 @@ def contrast(weights, samples, null=0.0):
     return Contrast(difference, (difference - half, difference + half), dof, p)
 
 
-def not_worse(weights, samples, margin):
+def not_worse(weights, samples, margin=0.0):
     """The Contrast Σ w·mean; `p` < 0.05 exactly if its 90 % interval lies above -margin (Welch)."""
     difference, error, dof = _welch(weights, samples)
     half = stdtrit(dof, CONFIDENCE) * error

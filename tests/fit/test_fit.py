@@ -102,7 +102,7 @@ def test_the_same_seeds_give_the_same_bytes_of_parameters():
         data = compile.place(settings, DATASET, layout)
         compiled = compile.compile_programs(settings, hparams, layout, data)
         seeds = mesh.shard(layout, np.arange(2, dtype=np.int32))
-        state = compiled.init(hparams, seeds, data.pretrained)
+        state = compiled.init(hparams, *compile.init_args(seeds, data))
         metrics, numbers = compile.epoch_metrics(layout), np.int32([1, 0, 5])
         state, _ = compiled.train_steps(
             hparams, state, metrics, seeds, data.train_indices, data.train, *numbers

@@ -53,7 +53,8 @@ class Contestant:
         self.programs = compile.compile_programs(settings, self.hparams, self.layout, self.arrays)
         seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
         self.seeds = mesh.shard(self.layout, seeds)
-        self.state = self.programs.init(self.hparams, self.seeds, self.arrays.pretrained)
+        args = compile.init_args(self.seeds, self.arrays)
+        self.state = self.programs.init(self.hparams, *args)
         self.num_train = self.arrays.train_indices.shape[-1]
         self.epoch, self.step = 1, 0  # of the next step
         self._single = None

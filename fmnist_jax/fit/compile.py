@@ -105,6 +105,11 @@ def epoch_metrics(layout, measured=None):
     return mesh.shard(layout, Metrics(np.float32(loss), np.int32(correct), np.int32(count)))
 
 
+def init_args(seeds, data):
+    """The arguments of Programs.init after the hyper-parameters; seeds: int32 on the devices."""
+    return seeds, data.pretrained, data.train_indices, data.train[0]
+
+
 def compile_programs(settings, hparams, layout, data):
     """Compiles the Programs; raises memory.TooLarge if one does not fit."""
     seconds = 0.0
@@ -129,7 +134,7 @@ def compile_programs(settings, hparams, layout, data):
         return step.init(config, seed, indices.shape[-1], pretrained, images)
 
     seeds, epoch = mesh.shard(layout, np.zeros(layout.count, np.int32)), np.int32(1)
-    args = (seeds, data.pretrained, data.train_indices, data.train[0])
+    args = init_args(seeds, data)
     init = build(init, (0, None, 0, None), *args, runs_once=True)
     state = init(hparams, *args)
     axes = (0, 0, 0, 0, None, 'same', 'same', 'same')

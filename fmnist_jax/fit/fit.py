@@ -10,7 +10,7 @@ import numpy as np
 from fmnist_jax.config.settings import split_static
 from fmnist_jax.fit import checkpoint, debug_nans, memory, mesh
 from fmnist_jax.fit.checkpoint import Checkpoint
-from fmnist_jax.fit.compile import epoch_metrics, prepare
+from fmnist_jax.fit.compile import epoch_metrics, init_args, prepare
 from fmnist_jax.train.epoch import selected
 from fmnist_jax.train.step import evaluated
 
@@ -103,8 +103,7 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
 
 def _start(run, progress, checkpoints):
     """(State, Checkpoint without it) before the first step, or where an earlier run ended."""
-    args = (run.seeds, run.data.pretrained, run.data.train_indices, run.data.train[0])
-    state = run.programs.init(run.hparams, *args)
+    state = run.programs.init(run.hparams, *init_args(run.seeds, run.data))
     like = mesh.gather(run.layout, state)
     restored = mesh.broadcast(run.layout, checkpoints and checkpoints.restore(like))
     if not restored:

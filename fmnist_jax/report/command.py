@@ -33,7 +33,7 @@ def _flags(argv):
     add('--figures', action='store_true', help='write figures/*.svg of each workdir')
     add('--png', action='store_true', help='with --figures: write *.png, too')
     text = f'write one page of all tables, claims and figures (FOLDER/{_PAGE})'
-    add('--html', nargs='?', type=path, const='', metavar='FILE', help=text)
+    add('--html', nargs='?', type=path, const=False, metavar='FILE', help=text)
     text = 'write event files: WORKDIR/ROW/seed_K and .../mean'
     add('--tensorboard', type=path, metavar='DIR', help=text)
     text = 'print when the seeds reach this validation accuracy, a fraction such as 0.94'

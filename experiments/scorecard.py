@@ -20,7 +20,7 @@ from fmnist_jax.markdown import markdown  # noqa: E402
 from fmnist_jax.report import rows as table_rows  # noqa: E402
 from fmnist_jax.report.claims import evaluate  # noqa: E402
 from fmnist_jax.report.rows import VERDICTS, verdict_counts  # noqa: E402
-from fmnist_jax.report.scorecard import words  # noqa: E402
+from fmnist_jax.report.scorecard import of_report, words  # noqa: E402
 from fmnist_jax.report.tables import (  # noqa: E402
     best_reported,
     ours,
@@ -53,7 +53,7 @@ def scorecard():
             if config['title'].startswith(f'Report {report}'):
                 rows += rows_of_table
                 claims = evaluate(config['claims'], workdir)
-                outcomes.update(c.outcome for c in claims if not c.text.startswith('Ours:'))
+                outcomes.update(c.outcome for c in of_report(config, claims))
         best = best_reported([row for row in rows if row.dataset == 'fashion_mnist'])
         lines.append([
             report,

@@ -33,7 +33,7 @@ _DONE = {'figure': 'drawn', 'setting': 'used', 'statement': 'measured', 'wish': 
 class Results(NamedTuple):
     """All tables: committed ones, and config files that are not run at all."""
 
-    tables: list  # [(title, [Row], [Claim])]
+    tables: list  # [(title, [Row], [Claim] of the report)]
     rows: dict  # {'lenet:base': Row}
     reports: dict  # {'lenet:base': '003'}, None for a table without a report
     claims: dict  # {'lenet: the text of a claim': outcome}
@@ -42,10 +42,12 @@ class Results(NamedTuple):
 @functools.cache
 def results():
     """The Results of experiments/ and configs/."""
-    tables = {}
+    tables, every_claim = {}, {}
     for path in sorted((ROOT / 'experiments').glob('*/results.jsonl')):
-        config, rows = table_rows.read(path.parent)
-        tables[path.parent.name] = config['title'], rows, evaluate(config['claims'], path.parent)
+        (config, rows), name = table_rows.read(path.parent), path.parent.name
+        claims = evaluate(config['claims'], path.parent)
+        tables[name] = config['title'], rows, scorecard.of_report(config, claims)
+        every_claim |= {f'{name}: {claim.text}': claim.outcome for claim in claims}
     for path in sorted((ROOT / 'configs').glob('*.py')):
         if path.stem not in {*tables, 'base', 'quickstart'}:
             config = plain(load_config(path))
@@ -55,8 +57,7 @@ def results():
         list(tables.values()),
         {f'{name}:{row.name}': row for name, _, row in every},
         {f'{name}:{row.name}': scorecard.report_of(title) for name, title, row in every},
-        {f'{name}: {claim.text}': claim.outcome for name, (*_, group) in tables.items()
-         for claim in group},
+        every_claim,
     )  # fmt: skip
 
 

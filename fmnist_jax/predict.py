@@ -17,10 +17,11 @@ experiments/photos/table.md has measurements with photos.
 """
 
 import json
+import pathlib
 import sys
 
 from fmnist_jax.config.cli import Parser, exit_code, fraction, path, say
-from fmnist_jax.errors import ConfigError, DataError
+from fmnist_jax.errors import ConfigError, DataError, one_line
 
 _SHOWN = 3  # most probable classes of an image, as text
 _PICTURES = ('.png', '.svg')  # the endings of --show
@@ -74,6 +75,8 @@ def look(files, dataset, invert='auto', centre=True):
     views, unreadable = [], []
     for file in files:
         try:
+            if pathlib.Path(file).is_dir():
+                raise DataError(f'{file}: a folder; name its files, such as {file}/*.jpg')
             if catalog.is_light_on_black(dataset):
                 view = photos.view(file, invert, centre, dataset.name)
             else:  # as the network's own images were read
@@ -82,7 +85,7 @@ def look(files, dataset, invert='auto', centre=True):
         except DataError as error:
             unreadable.append(str(error))
     if not views:
-        raise DataError('; '.join(unreadable))
+        raise DataError(one_line('; '.join(unreadable)))
     return views, unreadable
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -72,3 +73,11 @@ def star_arguments(path):
 def test_calls_are_written_out(folder):
     for path in (PACKAGE.parent / folder).rglob('*.py'):
         assert not list(star_arguments(path)), f'{path}: {list(star_arguments(path))}'
+
+
+def test_scripts_refuse_flags_that_they_do_not_have():
+    """A script without a parser ignores a misspelt flag, and works for minutes."""
+    for path in (PACKAGE.parent / 'experiments').rglob('*.py'):
+        source = path.read_text()
+        if "__name__ == '__main__'" in source and path.name != 'worker.py':  # a child process
+            assert re.search(r'parse_(known_)?args', source), path

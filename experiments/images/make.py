@@ -4,6 +4,7 @@ script -c 'python -m fmnist_jax.main --config=configs/quickstart.py' run.txt
 python experiments/images/make.py run.txt
 """
 
+import argparse
 import html
 import pathlib
 import re
@@ -72,6 +73,9 @@ def terminal(capture):
 
 
 if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('run', nargs='?', type=pathlib.Path, help='what `script` wrote: run.txt')
+    recorded = parser.parse_args().run
     plot()
-    if len(sys.argv) > 1:
-        terminal(pathlib.Path(sys.argv[1]).read_bytes().decode())
+    if recorded:
+        terminal(recorded.read_bytes().decode())

@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 from configs import base  # noqa: E402
 from fmnist_jax.config import machine  # noqa: E402
+from fmnist_jax.config.cli import Parser  # noqa: E402
 from fmnist_jax.config.settings import resolve, split_static  # noqa: E402
 from fmnist_jax.data import datasets  # noqa: E402
 from fmnist_jax.fit.api import fit_trials  # noqa: E402
@@ -64,8 +65,9 @@ def measure(model, dataset):
     return per_minute
 
 
-def main():
+def main(argv=None):
     """Measures all ways and writes the table."""
+    Parser(description=__doc__).parse_args(argv)  # no flags: refuses what it would ignore
     machine.set_up()  # no compilation cache on disk, so every compilation counts
     dataset = datasets.load('fashion_mnist')
     rows = []

@@ -10,7 +10,7 @@ from fmnist_jax.config.settings import flatten
 from fmnist_jax.data import catalog
 from fmnist_jax.errors import ConfigError, one_line, show
 from fmnist_jax.models import frozen, model_fields, variable_shapes
-from fmnist_jax.train.optimizers import make_optimizer
+from fmnist_jax.train.optimizers import has_convolution, make_optimizer
 from fmnist_jax.train.schedules import make_schedule
 from fmnist_jax.train.step import model_of
 
@@ -106,11 +106,45 @@ def _check_network(settings):
             f'{cause}: no network {settings.model.name!r} can be made of these; expected smaller '
             'kernels, fewer layers or larger images'
         ) from error
+    if settings.optimizer.name == 'muon' and not has_convolution(shapes['params']):
+        raise ValueError(
+            f"optimizer.name='muon' with model.name={settings.model.name!r}: it is for kernels of "
+            'convolutions and trains everything else as sgd does; set optimizer.name=sgd'
+        )
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
     if count >= _MOST_PARAMETERS:
         raise ValueError(
             f'{cause}: the network would have {count:,} parameters; expected fewer than '
             f'{_MOST_PARAMETERS:,}'
+        )
+
+
+_MOVES = ('rotation', 'shear', 'zoom', 'shift')
+_DRAWN = ('flip', 'crop_padding', 'erase', 'cutout', *_MOVES)  # what a copy may differ in
+
+
+def _check_augment(settings):
+    """Refuses augmentations that have no effect, or that leave nothing of an image."""
+    augment, (side, *_) = settings.augment, catalog.image_shape(settings.dataset)
+    if augment.copies and not any(augment[name] for name in _DRAWN):
+        raise ConfigError(
+            f'config.augment.copies={augment.copies}: the copies would equal the images; set one '
+            f'of config.augment.{", ".join(_DRAWN)}, or no copies'
+        )
+    if augment.alternate_flip and augment.flip:
+        raise ConfigError(
+            'config.augment.alternate_flip and config.augment.flip: the random flips would undo '
+            'the alternating ones; set one of them'
+        )
+    if augment.fill != 'black' and not any(augment[name] for name in _MOVES):
+        raise ConfigError(
+            f'config.augment.fill={augment.fill!r}: no image is moved; set one of '
+            f'config.augment.{", ".join(_MOVES)}, or fill=black (crop_padding is always black)'
+        )
+    if augment.cutout >= 2 * side:
+        raise ConfigError(
+            f'config.augment.cutout={augment.cutout} would blacken all images of {side} pixels a '
+            f'side; expected less than {2 * side}'
         )
 
 
@@ -167,6 +201,7 @@ def _check_together(settings):
         make_optimizer(settings.optimizer, schedule)
     except ValueError as error:
         raise ConfigError(f'config.{error}') from error
+    _check_augment(settings)
     _check_transfer(settings)
     _check_counts(settings)
     warmup = settings.schedule.warmup_epochs

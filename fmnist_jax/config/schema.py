@@ -31,6 +31,7 @@ _INTERVALS = {  # what a message calls the interval -> the test for it
     'more than 0': lambda value: value > 0,
     '0 to below 1': lambda value: value >= 0 and np.float32(value) < 1,
     '0.1 to 4': lambda value: 0.1 <= value <= 4,
+    '0 to 3.2': lambda value: 0 <= value <= 3.2,  # radians; more are likely degrees
 }
 
 
@@ -190,7 +191,7 @@ FIELDS = (
     _switch('augment.alternate_flip', False, 'mirror a half of the images, then the other half'),
     _whole('augment.copies', 0, 'fixed augmented copies; 0: new random ones in every step', 0, 10),
     _switch('augment.flip', False, 'mirror a training image with probability 1/2'),
-    _number('augment.rotation', 0.0, 'standard deviation of a normal angle, radians', '0 or more'),
+    _number('augment.rotation', 0.0, 'standard deviation of a normal angle, radians', '0 to 3.2'),
     _choice('augment.fill', 'black', 'pixels outside a moved image', 'train.augment:FILLS'),
     _number('augment.shear', 0.0, 'largest angle, uniform on both sides, radians', '0 to 1'),
     _number('augment.zoom', 0.0, 'largest relative change of height and width', '0 to below 1'),

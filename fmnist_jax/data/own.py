@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from fmnist_jax.data.datasets import Dataset, stratified_order
+from fmnist_jax.data.photos import why_unreadable
 from fmnist_jax.errors import DataError, one_line
 from fmnist_jax.files import local_path
 
@@ -68,7 +69,7 @@ def read(path, image_size=28, channels=1, test_seed=0):
             f'{path}: expected a folder with a folder of images for each class, or an .npz file '
             f'with {", ".join(_KEYS)}'
         )
-    _check_counts(path, names, train, test)
+    _check_counts(path, names, train, test, notes)
     train = _Part(np.stack(train.images), np.int32(train.labels), train.names)
     order = stratified_order(train.labels, test_seed)
     if test is None:
@@ -89,10 +90,13 @@ def read(path, image_size=28, channels=1, test_seed=0):
 def read_photo(path, image_size, channels):
     """One picture as `read` makes it: uint8 [side, side] or [side, side, 3]. Raises DataError."""
     path = local_path(path)
+    content = b''
     try:
-        return _picture(path.read_bytes(), image_size, channels)
+        content = path.read_bytes()
+        return _picture(content, image_size, channels)
     except _UNREADABLE as error:
-        raise DataError(f'{path}: not a picture that can be read ({one_line(error)})') from error
+        why = why_unreadable(content[:12], error)
+        raise DataError(f'{path}: not a picture that can be read ({why})') from error
 
 
 def _picture(content, image_size, channels):
@@ -158,11 +162,12 @@ def _read_classes(root, names, image_size, channels, digest, notes):
                 (files if is_picture else others).append((file, label))
     part, broken = _Part([], [], []), []
     for file, label in tqdm(files, desc=f'Reading {root}', unit=' images', delay=1):
+        content = b''
         try:
             content = file.read_bytes()
             part.images.append(_picture(content, image_size, channels))
         except _UNREADABLE as error:
-            broken.append(f'{file} ({one_line(error, 100)})')
+            broken.append(f'{file} ({why_unreadable(content[:12], error)})')
             continue
         part.labels.append(label)
         part.names.append(str(file))
@@ -184,7 +189,10 @@ def _read_npz(path, image_size, channels, digest):
     """As `_read_folder`, from a file."""
     try:
         digest.update(path.read_bytes())
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError('it is a single array, as numpy.save writes it')
+        with file:
             arrays = {name: file[name] for name in (*_KEYS, 'class_names') if name in file}
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged files
         raise DataError(f'{path}: not an .npz file of arrays ({one_line(error)})') from error
@@ -200,15 +208,29 @@ def _read_npz(path, image_size, channels, digest):
         scaled = [_square(Image.fromarray(image), image_size, channels) for image in squeezed]
         parts.append(_Part(scaled, labels, [f'x_{kind}[{k}]' for k in range(len(labels))]))
     count = max(max(part.labels) for part in parts) + 1
-    names = tuple(str(name) for name in arrays.get('class_names', range(count)))
-    if len(names) < count or len(set(names)) < len(names) or '' in names:
-        raise DataError(f'{path}: {len(names)} class_names for labels 0 to {count - 1}')
+    names = _names(path, arrays.get('class_names', np.arange(count)), count)
     notes = []
     shape = arrays['x_train'].shape[1:]
     if shape[:2] != (image_size, image_size):
         sides = f'{shape[0]}x{shape[1]} to {image_size}x{image_size}'
         notes.append(f'{path}: images are scaled from {sides} (dataset.image_size)')
     return names, parts[0], parts[1] if len(parts) == 2 else None, notes
+
+
+def _names(path, array, count):
+    """The names of `count` classes or more, as texts."""
+    if array.ndim != 1:
+        raise DataError(
+            f'{path}: class_names has the shape {array.shape}; expected ({count},), a name for '
+            'each label'
+        )
+    array = np.char.decode(array) if array.dtype.kind == 'S' else array
+    names = tuple(map(str, array))
+    if len(names) < count or len(set(names)) < len(names) or '' in names:
+        raise DataError(
+            f'{path}: {len(set(names) - {""})} different class_names for labels 0 to {count - 1}'
+        )
+    return names
 
 
 def _check_arrays(images_name, images, labels_name, labels):
@@ -230,17 +252,20 @@ def _check_arrays(images_name, images, labels_name, labels):
         )
 
 
-def _check_counts(path, names, train, test):
-    """Refuses classes with too few images."""
+def _check_counts(path, names, train, test, notes):
+    """Refuses fewer than two classes, and classes with too few images."""
+    if len(names) < 2:
+        raise DataError(f'{path}: all images are of one class; expected two classes or more')
     least, why = 2, ' for training'
     if test is None:
         least, why = TEST_SHARE, ', because a fifth of them are test images'
     counts = np.bincount(train.labels, minlength=len(names))
     few = [f'{name} {n}' for name, n in zip(names, counts, strict=True) if n < least]
     if few:
+        shown = ', '.join(few[:5]) + (f' and {len(few) - 5} more classes' if few[5:] else '')
         raise DataError(
-            f'{path}: too few images of a class: {one_line(", ".join(few), 200)}; expected '
-            f'{least} or more{why}'
+            f'{path}: too few images of a class: {shown}; expected '
+            f'{least} or more{why}{"".join(f"; {note}" for note in notes)}'
         )
     tested = range(len(names)) if test is None else set(test.labels)
     none = [name for label, name in enumerate(names) if label not in tested]

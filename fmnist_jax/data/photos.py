@@ -4,12 +4,12 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from fmnist_jax.data import items
 from fmnist_jax.data.idx import UNSIGNED_BYTES, read_idx
-from fmnist_jax.errors import DataError
+from fmnist_jax.errors import DataError, one_line
 from fmnist_jax.files import local_path
 
 SIDE = 28  # pixels
@@ -22,6 +22,7 @@ _WHITE = 215  # levels of 255: lighter garments are not in the data set, which l
 _SHARPEN = 1.0  # times the details that a Gaussian of radius 1 blurs
 _PREVIEW = 320  # pixels of the longer side
 _HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')  # bytes 8 to 12
+_IS_HEIC = 'a HEIC photo; convert it to PNG or JPEG'
 
 
 class View(NamedTuple):
@@ -152,11 +153,21 @@ def _open(path, start):
     except Image.DecompressionBombError as error:
         raise DataError(f'{path}: too many pixels ({error}); scale it down') from error
     except (OSError, EOFError, ValueError, SyntaxError) as error:
-        if start[4:8] == b'ftyp' and start[8:] in _HEIC:
-            raise DataError(f'{path}: a HEIC photo; convert it to PNG or JPEG') from error
+        why = why_unreadable(start, error)
+        if why == _IS_HEIC:
+            raise DataError(f'{path}: {why}') from error
         raise DataError(
-            f'{path}: neither a photo that can be read (PNG, JPEG) nor an IDX file ({error})'
+            f'{path}: neither a photo that can be read (PNG, JPEG) nor an IDX file ({why})'
         ) from error
+
+
+def why_unreadable(start, error):
+    """Why Pillow cannot read a photo; start: the first 12 bytes of its file; error: Pillow's."""
+    if start[4:8] == b'ftyp' and start[8:12] in _HEIC:
+        return _IS_HEIC
+    if isinstance(error, UnidentifiedImageError):  # its text names the file, or bytes in memory
+        return 'it is no image by its content' if start else 'it is empty'
+    return one_line(error, 100)
 
 
 def _colours(path, photo):

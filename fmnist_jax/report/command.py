@@ -10,11 +10,10 @@ python -m fmnist_jax.report experiments --tensorboard=tb  and event files for Te
 python -m fmnist_jax.report runs/speedrun --target=0.94   epochs, seconds, TFLOP to an accuracy
 """
 
-import pathlib
 import sys
 
 from fmnist_jax import files
-from fmnist_jax.config.cli import Parser, exit_code, fraction, say
+from fmnist_jax.config.cli import Parser, exit_code, fraction, path, say
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.report import csv, figures, page, tensorboard
 from fmnist_jax.report.tables import commands, overview, read_tables, tables_not_run, workdir_table
@@ -26,17 +25,17 @@ _PAGE = 'report.html'
 def _flags(argv):
     parser = Parser(prog='python -m fmnist_jax.report', description=__doc__)
     add = parser.add_argument
-    add('folder', help='a workdir, such as runs/lenet, or a folder of workdirs')
+    add('folder', type=path, help='a workdir, such as runs/lenet, or a folder of workdirs')
     text = 'write every number of the rows, and of the claims to FILE_claims.csv'
-    add('--csv', metavar='FILE', help=text)
+    add('--csv', type=path, metavar='FILE', help=text)
     text = 'with a folder of workdirs: show the tables of these config files that are not run'
-    add('--configs', metavar='DIR', help=text)
+    add('--configs', type=path, metavar='DIR', help=text)
     add('--figures', action='store_true', help='write figures/*.svg of each workdir')
     add('--png', action='store_true', help='with --figures: write *.png, too')
     text = f'write one page of all tables, claims and figures (FOLDER/{_PAGE})'
-    add('--html', nargs='?', const='', metavar='FILE', help=text)
+    add('--html', nargs='?', type=path, const=False, metavar='FILE', help=text)
     text = 'write event files: WORKDIR/ROW/seed_K and .../mean'
-    add('--tensorboard', metavar='DIR', help=text)
+    add('--tensorboard', type=path, metavar='DIR', help=text)
     text = 'print when the seeds reach this validation accuracy, a fraction such as 0.94'
     add('--target', type=fraction, metavar='P', help=text)
     text = (
@@ -47,7 +46,7 @@ def _flags(argv):
     flags = parser.parse_args(argv)
     if flags.png and not flags.figures:
         parser.error('--png says how to write --figures: give both')
-    if flags.configs and (pathlib.Path(flags.folder) / 'results.jsonl').exists():
+    if flags.configs and (flags.folder / 'results.jsonl').exists():
         parser.error(f'--configs: {flags.folder} is one table; give the folder of all of them')
     return flags
 
@@ -64,9 +63,16 @@ def _workdirs(folder):
     return inside, False
 
 
+def _check_parent(flag, file):
+    """Refuses a file in a folder that does not exist."""
+    if not file.parent.is_dir():
+        raise ConfigError(f'{flag}={file}: no folder {file.parent}')
+
+
 def _write(flags, folder, folders, not_run):
     """Writes the files that the flags ask for."""
     if flags.csv:
+        _check_parent('--csv', flags.csv)
         csv.write(flags.csv, folders)
     if flags.figures:
         endings = ('.svg', '.png') if flags.png else ('.svg',)
@@ -80,9 +86,8 @@ def _write(flags, folder, folders, not_run):
             for reason in left_out:
                 say(f'{workdir}: left out {reason}')
     if flags.html is not None:
-        file = pathlib.Path(flags.html or folder / _PAGE)
-        if not file.parent.is_dir():
-            raise ConfigError(f'--html={file}: no folder {file.parent}')
+        file = flags.html or folder / _PAGE
+        _check_parent('--html', file)
         files.write(file, page.page(folders, flags.data_dir, not_run, say))
         say(f'{file}: written')
     if flags.tensorboard:
@@ -92,7 +97,7 @@ def _write(flags, folder, folders, not_run):
 
 def _main(argv):
     flags = _flags(argv)
-    folder = pathlib.Path(flags.folder)
+    folder = flags.folder
     folders, is_workdir = _workdirs(folder)
     not_run = tables_not_run(flags.configs, folder, folders) if flags.configs else []
     if flags.target is not None:

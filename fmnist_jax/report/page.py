@@ -54,7 +54,9 @@ def page(folders, data_dir=None, not_run=(), say=lambda line: None):
         sections.append(_section(number, workdir, data_dir, is_single, classes))
     sections.sort(key=lambda section: section['title'])
     missing = [(table, verdict_counts(table.rows)) for table in not_run]
-    scored = [(s['title'], s['rows'], s['claims']) for s in sections]
+    scored = [
+        (s['title'], s['rows'], scorecard.of_report(s['config'], s['claims'])) for s in sections
+    ]
     scored += [(table.title, table.rows, []) for table in not_run]
     total = collections.Counter()
     for counts in [s['counts'] for s in sections] + [counts for _, counts in missing]:

@@ -28,6 +28,11 @@ def has_own_number(row):
     return row.reported is not None and not row.repeats and row.dataset != 'synthetic'
 
 
+def of_report(config, claims):
+    """The claims that are the report's: not 'Ours: ...', nor of a table without config.report."""
+    return [c for c in claims if config['report'] and not c.text.startswith('Ours:')]
+
+
 def difference(row):
     """Our mean minus the reported number, a fraction; None without ours or with other settings."""
     if not row.accuracy.count or row.changed:
@@ -58,13 +63,13 @@ def scores(tables):
     Numbers by which we chose a setting (`calibrated_on`) have a line of their own.
 
     Args:
-      tables: [(title, [Row], [claims.Claim])].
+      tables: [(title, [Row], [claims.Claim] of `of_report`)].
     """
     reports = collections.defaultdict(lambda: ([], []))
     for title, rows, claims in tables:
         numbers, tested = reports[report_of(title)]
         numbers += filter(has_own_number, rows)
-        tested += [claim for claim in claims if not claim.text.startswith('Ours:')]
+        tested += claims
     reports.pop(None, None)
     lines = []
     for report, (numbers, claims) in sorted(reports.items()):

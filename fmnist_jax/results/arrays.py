@@ -96,31 +96,30 @@ def batch_accuracy(scores, labels):
     return batches.mean(0), batches.std(0, ddof=min(1, len(batches) - 1))
 
 
-def labels_at_hand(source, data_dir=None):
+def labels_at_hand(source, data_dir=None, fingerprint=0):
     """The test labels of a data set, int32 [N], without a download; None if not in the cache.
 
     Args:
       source: data.catalog.source of a row's settings.
       data_dir: folder of the data sets; default: FMNIST_DATA_DIR. Own images are there or nowhere.
+      fingerprint: of own images, if known (dataset.fingerprint): others are not at hand.
 
     Raises:
       DataError: a named folder lacks the data set, or it is damaged.
     """
-    labels = _at_hand('test_labels', source, data_dir)
+    labels = _at_hand('test_labels', source, data_dir, fingerprint)
     return None if labels is None else labels.astype(np.int32)
 
 
-def images_at_hand(source, data_dir=None):
+def images_at_hand(source, data_dir=None, fingerprint=0):
     """The test images of a data set, uint8 [N, H, W] or [N, H, W, 3]: see `labels_at_hand`."""
-    return _at_hand('test_images', source, data_dir)
+    return _at_hand('test_images', source, data_dir, fingerprint)
 
 
-def _at_hand(field, source, data_dir):
+def _at_hand(field, source, data_dir, fingerprint):
     """A field of datasets.Dataset, or None if it is not in the cache and no folder is named."""
     if isinstance(source, catalog.Own):
-        with contextlib.suppress(DataError):
-            return getattr(own.read(data_dir, *source).dataset, field) if data_dir else None
-        return None
+        return getattr(_own(data_dir, source, fingerprint), field, None)
     if source == 'synthetic':
         return getattr(datasets.load('synthetic'), field)
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
@@ -134,4 +133,12 @@ def _at_hand(field, source, data_dir):
     path = datasets.find_file(folder, file)
     if named or path.is_file():
         return datasets.read_idx(path, datasets.MD5[source][path.name])
+    return None
+
+
+def _own(data_dir, source, fingerprint):
+    """The Dataset of own images; None if they are not in `data_dir`."""
+    with contextlib.suppress(DataError):
+        images = own.read(data_dir, *source) if data_dir else None
+        return images.dataset if images and fingerprint in (0, images.fingerprint) else None
     return None

@@ -54,6 +54,11 @@ def _is_convolution(params):
     return jax.tree.map(lambda leaf: 'convolution' if leaf.ndim == 4 else 'rest', params)
 
 
+def has_convolution(params):
+    """Whether a network has kernels that Muon acts on; params: arrays, or their shapes."""
+    return 'convolution' in jax.tree.leaves(_is_convolution(params))
+
+
 def _muon(config, rate):
     """Muon (Jordan et al. 2024) for convolution kernels, SGD for all other parameters.
 

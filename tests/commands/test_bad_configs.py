@@ -124,8 +124,8 @@ def test_rows_that_are_none_or_cannot_be_told_apart(rows, message):
     ('argument', 'name'),
     [
         ('--config.optimizer.learning_rate=nan', 'learning_rate=nan: expected 0 or more'),
-        ('--config.augment.rotation=nan', 'config.augment.rotation=nan: expected 0 or more'),
-        ('--config.augment.rotation=1e400', 'config.augment.rotation=inf: expected 0 or more'),
+        ('--config.augment.rotation=nan', 'config.augment.rotation=nan: expected 0 to 3.2'),
+        ('--config.augment.rotation=1e400', 'config.augment.rotation=inf: expected 0 to 3.2'),
         ('--config.epochs=\n', '--config.epochs=: expected a whole number'),
         ('--config.batch_size=99999999999999999999', 'expected 1 to 60000'),
         ('--config.model.widths=(1', '--config.model.widths=(1: expected whole numbers'),

@@ -72,6 +72,17 @@ def test_figures_show_the_classes_and_the_images(trained):
     assert any('the test labels of folder are not at hand' in reason for reason in left_out)
 
 
+def test_figures_show_no_other_images(trained, tmp_path):
+    """As many images of the same classes, but not those that the results are of."""
+    table = report.rows.read(trained[1])[1]
+    other = draw_folder(tmp_path / 'photos', 10, seed=1)
+    drawn, left_out = figures.draw(table, trained[1], other)
+    assert any('the test labels of folder are not at hand' in reason for reason in left_out)
+    assert 'mistakes' not in [figure.name for figure in drawn]
+    _, left_out = figures.draw_network(table, trained[1], other)
+    assert any('the test images of folder are not at hand' in reason for reason in left_out)
+
+
 def test_predict_reads_a_photo_as_the_network_knows_it(trained, capsys):
     photos, workdir, _ = trained
     files = [photos / 'cross' / '0.png', photos / 'square' / '1.jpg']

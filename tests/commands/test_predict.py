@@ -186,6 +186,7 @@ def damaged_copy(trained, tmp_path):
     [
         ('no file', 'nothing.png: cannot be read (No such file or directory)'),
         ('no image', 'results.jsonl: neither a photo'),
+        ('a folder', 'a folder; name its files, such as'),
         ('no workdir', 'nowhere: no result lines there'),
         (
             'no parameters',
@@ -202,6 +203,8 @@ def test_a_mistake_gets_one_clear_error(trained, files, tmp_path, capsys, mistak
         file = tmp_path / 'nothing.png'
     elif mistake == 'no image':
         file = trained / 'results.jsonl'
+    elif mistake == 'a folder':
+        file = tmp_path
     elif mistake == 'no workdir':
         folder = tmp_path / 'nowhere'
     elif mistake == 'no row':

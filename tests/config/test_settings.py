@@ -38,6 +38,37 @@ def test_a_wrong_row_is_named(change, message):
         settings.resolve(config_with(), base.row('a', change))
 
 
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'copies': 1}, 'config.augment.copies=1: the copies would equal the images; set one of'),
+        ({'copies': 1, 'alternate_flip': True}, 'copies=1: the copies would equal the images'),
+        ({'flip': True, 'alternate_flip': True}, 'alternate_flip and .*flip: the random flips'),
+        ({'fill': 'edge', 'crop_padding': 2}, "fill='edge': no image is moved; set one of"),
+        ({'cutout': 56}, 'cutout=56 would blacken all images of 28 pixels a side'),
+        ({'rotation': 10.0}, 'augment.rotation=10.0: expected 0 to 3.2'),
+    ],
+)
+def test_augmentations_without_effect_are_refused(change, message):
+    with pytest.raises(settings.ConfigError, match=message):
+        check(small_settings(**{f'augment__{name}': value for name, value in change.items()}))
+
+
+def test_augmentations_that_go_together():
+    for change in (
+        {'copies': 1, 'alternate_flip': True, 'rotation': 0.1, 'fill': 'edge'},
+        {'copies': 2, 'cutout': 8},
+        {'flip': True, 'fill': 'edge', 'shift': 0.1, 'cutout': 55},
+    ):
+        check(small_settings(**{f'augment__{name}': value for name, value in change.items()}))
+
+
+def test_muon_needs_convolutions():
+    with pytest.raises(settings.ConfigError, match="'muon' with model.name='fcn'.*set optimizer."):
+        check(small_settings(optimizer__name='muon'))
+    check(small_settings(optimizer__name='muon', model__name='lenet5', model__widths=None))
+
+
 def test_what_is_about_the_table_is_no_setting():
     config = config_with(base.row('a', {}))
     config.claims = (base.claim('a is better than b', ('a', 'b')),)

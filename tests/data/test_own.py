@@ -140,7 +140,11 @@ def test_an_npz_file_without_test_images_is_split(tmp_path):
         ({'y_train': np.full(12, -1)}, 'labels -1 to -1'),
         ({'y_train': np.arange(12) % 2}, 'too few images of a class: 2 0; expected 2'),
         ({'y_test': np.zeros(6, int)}, 'no test images of 1, 2'),
-        ({'class_names': np.array(['x', 'y'])}, '2 class_names for labels 0 to 2'),
+        ({'y_train': 9 * (np.arange(12) % 2)}, 'class: 1 0, 2 0, .* 5 0 and 3 more classes; exp'),
+        ({'y_train': np.zeros(12, int), 'y_test': np.zeros(6, int)}, 'all images are of one class'),
+        ({'class_names': np.array(['x', 'y'])}, '2 different class_names for labels 0 to 2'),
+        ({'class_names': np.array(list('xyx'))}, '2 different class_names for labels 0 to 2'),
+        ({'class_names': np.array('x, y, z')}, r'class_names has the shape \(\); expected \(3,\)'),
         ({'x_train': np.array([None] * 12)}, 'not an .npz file of arrays'),
     ],
 )
@@ -149,6 +153,19 @@ def test_an_npz_file_that_does_not_fit_is_refused(tmp_path, change, complaint):
     with pytest.raises(DataError, match=f'{path}.*{complaint}') as caught:
         own.read(path)
     assert '\n' not in str(caught.value)
+
+
+def test_class_names_may_be_bytes(tmp_path):
+    path = write_npz(tmp_path / 'a.npz', {'class_names': np.array([b'x', b'y', b'z'])})
+    assert own.read(path).class_names == ('x', 'y', 'z')
+
+
+def test_a_single_array_is_no_npz_file(tmp_path):
+    path = tmp_path / 'a.npz'
+    with path.open('wb') as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match=f'{path}: not an .npz file .*numpy.save writes it'):
+        own.read(path)
 
 
 def test_a_truncated_npz_file_is_refused(tmp_path):
@@ -180,6 +197,17 @@ def test_pictures_that_cannot_be_read_are_named(tmp_path):
     assert '\n' not in str(caught.value)
     with pytest.raises(DataError, match='0.png: not a picture that can be read'):
         own.read_photo(root / 'square' / '0.png', 28, 1)
+    (root / 'square' / '0.png').write_bytes(b'....ftypheic' + bytes(50))
+    with pytest.raises(DataError, match='can be read .a HEIC photo; convert it'):
+        own.read_photo(root / 'square' / '0.png', 28, 1)
+
+
+def test_refusal_of_a_class_tells_which_files_are_left_out(tmp_path):
+    root = draw_folder(tmp_path / 'photos', 5)
+    for file in (root / 'cross').iterdir():
+        file.rename(file.with_suffix('.heic'))
+    with pytest.raises(DataError, match=f'cross 0; .*5 files are left out.*{root / "cross"}.*heic'):
+        own.read(root)
 
 
 def test_other_places_are_refused(tmp_path):

@@ -104,3 +104,18 @@ def test_the_results_page_says_what_bfloat16_changes():
             mean, std = report.percent(summary.mean), report.percent(summary.std)
             assert f'{mean} ± {std} %' in text
         assert abs(single.mean - half.mean) < min(single.std, half.std)
+
+
+def test_paths_may_begin_with_the_home_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    fill(tmp_path / 'run', line('a'))
+    flags = ['--csv=~/rows.csv', '--html=~/page.html', '--tensorboard=~/tb']
+    assert report.main(['~/run', *flags]) == 0, capsys.readouterr().err
+    assert all((tmp_path / name).exists() for name in ('rows.csv', 'page.html', 'tb'))
+
+
+@pytest.mark.parametrize('flag', ['--csv', '--html'])
+def test_a_file_in_no_folder_is_refused(tmp_path, capsys, flag):
+    fill(tmp_path, line('a'))
+    assert report.main([str(tmp_path), f'{flag}={tmp_path}/nowhere/file']) == 2
+    assert capsys.readouterr().err.startswith(f'error: {flag}={tmp_path}/nowhere/file: no folder')

@@ -58,8 +58,9 @@ def test_numbers_that_chose_a_setting_count_apart():
 def test_claims_of_the_report_alone_count():
     outcomes = {'A': 'holds', 'B': 'undecided', 'C': 'holds', 'Ours: D': 'holds'}
     claims = [types.SimpleNamespace(text=text, outcome=o) for text, o in outcomes.items()]
-    (score,) = scored([row(0.9)], claims)
+    (score,) = scored([row(0.9)], scorecard.of_report({'report': '007'}, claims))
     assert score['claims'] == 'holds 2, undecided 1'
+    assert scorecard.of_report({'report': ''}, claims) == []  # a table with claims of ours alone
 
 
 def test_the_tables_of_a_report_are_one_line():

@@ -228,3 +228,9 @@ def test_numbers_that_chose_a_setting_are_marked():
     }
     for name, setting in (('fcn_scaling', 'input scaling'), ('cnn_l2', 'L2')):
         assert {row['calibrated_on'] for row in CONFIGS[name].rows} == {setting}
+
+
+def test_the_list_of_tables_is_complete():
+    page = (ROOT / 'experiments' / 'USING.md').read_text()
+    names = sorted(path.stem for path in (ROOT / 'configs').glob('*.py') if path.stem != 'base')
+    assert [name for name in names if f'{name}.py`' not in page] == []

@@ -22,9 +22,10 @@ def names_of(row):
     return catalog.class_names(lines.dataset_of(row.result))
 
 
-def source_of(row):
-    """Where the images of a Row's data set are (data.catalog.source)."""
-    return catalog.source(lines.dataset_of(row.result))
+def place_of(row, data_dir):
+    """Where the images of a Row's data set are: the arguments of arrays.labels_at_hand."""
+    dataset = lines.dataset_of(row.result)
+    return catalog.source(dataset), data_dir, dataset.get('fingerprint', 0)
 
 
 def by_accuracy(rows):
@@ -174,7 +175,7 @@ def _best_predictions(rows, workdir, data_dir):
         paths = [pathlib.Path(workdir) / file for file in row.result.get('predictions') or ()]
         if not paths or not all(path.is_file() for path in paths):
             continue
-        labels = arrays.labels_at_hand(source_of(row), data_dir)
+        labels = arrays.labels_at_hand(*place_of(row, data_dir))
         if labels is None:
             return None, f'the test labels of {row.dataset} are not at hand (see --data_dir)', None
         probs = np.concatenate([arrays.load(path) for path in paths]).astype(np.float32)
@@ -204,7 +205,7 @@ def surest_mistakes(rows, workdir, data_dir=None):
     row, probs, labels = _best_predictions(rows, workdir, data_dir)
     if row is None:
         return None, probs
-    images = arrays.images_at_hand(source_of(row), data_dir)
+    images = arrays.images_at_hand(*place_of(row, data_dir))
     if images is None:
         return None, f'the test images of {row.dataset} are not at hand'
     if len(images) != len(labels):

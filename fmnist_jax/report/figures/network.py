@@ -9,7 +9,7 @@ from fmnist_jax.config.settings import from_plain
 from fmnist_jax.data import catalog
 from fmnist_jax.markdown import sides
 from fmnist_jax.report.figures import style
-from fmnist_jax.report.figures.mistakes import by_accuracy, names_of, source_of
+from fmnist_jax.report.figures.mistakes import by_accuracy, names_of, place_of
 from fmnist_jax.report.figures.style import Figure
 from fmnist_jax.results import arrays
 from fmnist_jax.results.measures import known
@@ -145,8 +145,8 @@ def response_maps(rows, workdir, data_dir=None, image=0):
     row, network = next((pair for pair in kept if pair[1]), (None, None))
     if network is None:
         return None, "no row's parameters are at hand (parameters/ is left out of git)"
-    source = source_of(row)
-    images = arrays.images_at_hand(source, data_dir)
+    place = place_of(row, data_dir)
+    images = arrays.images_at_hand(*place)
     if images is None:
         return None, f'the test images of {row.dataset} are not at hand'
     variables = network.seed(network.seeds[0])
@@ -166,7 +166,7 @@ def response_maps(rows, workdir, data_dir=None, image=0):
         axes.set_anchor('W')
         axes.set_axis_off()
         axes.text(-0.02, 0.5, name, transform=axes.transAxes, ha='right', va='center', fontsize=7.5)
-    label = names_of(row)[arrays.labels_at_hand(source, data_dir)[image]]
+    label = names_of(row)[arrays.labels_at_hand(*place)[image]]
     caption = (
         f'Test image {image} ({label}) and the first {_MAPS} outputs of each convolution, before '
         'the activation (after batch norm and activation where the network has batch norm). '

@@ -5,6 +5,7 @@ import pathlib
 import shlex
 
 from fmnist_jax.config.settings import flatten
+from fmnist_jax.data import catalog
 
 
 def _range(values):
@@ -96,4 +97,6 @@ def command(workdir, config, rows):
     dataset = (config.get('dataset') or {}).get('name', 'fashion_mnist')
     if dataset != 'fashion_mnist':
         words.append(f'--config.dataset.name={dataset}')
+    if dataset == catalog.OWN:
+        words.append('--data_dir=PATH')
     return 'python -m fmnist_jax.main ' + shlex.join([*words, f'--workdir={workdir.as_posix()}'])

@@ -46,8 +46,11 @@ class Summary(NamedTuple):
         return f'{self.mean:.4f} ± {self.std:.4f} ({values}, 95 % interval {low:.4f} to {high:.4f})'
 
 
-def summarize(values):
-    """Summary of the values of independent seeds: mean ± t·s/√n, and mean ± t·s·√(1+1/n)."""
+def summarize(values, images=math.inf):
+    """Summary of the values of independent seeds: mean ± t·s/√n, and mean ± t·s·√(1+1/n).
+
+    images: that the values are accuracies on, for `trained_share`.
+    """
     values = np.asarray(values, float)
     n = len(values)
     unknown = (math.nan, math.nan)
@@ -59,15 +62,16 @@ def summarize(values):
         t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
         around = [t * std * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
         interval, prediction = [(mean - half, mean + half) for half in around]
-    limits, share = (values.min(), values.max()), trained_share(values)
+    limits, share = (values.min(), values.max()), trained_share(values, images)
     return Summary(n, mean, std, interval, prediction, np.median(values), limits, share)
 
 
-def trained_share(values):
+def trained_share(values, images=math.inf):
     """The share of seeds above the gap that divides trained seeds from stuck ones; 1.0 without one.
 
     The seeds form two clusters if the largest gap between sorted values is more than 10 points and
-    more than 3 standard deviations of the values on either side (0 for a single value).
+    more than 3 standard deviations of the values on either side (0 for a single value), and than 3
+    standard errors of an accuracy of 50 % on so many `images`: few images make gaps of their own.
     """
     values = np.sort(np.asarray(values, float))
     if len(values) < 2:
@@ -76,7 +80,8 @@ def trained_share(values):
     cut = gaps.argmax() + 1
     sides = np.split(values, [cut])
     spread = max((side.std(ddof=1) for side in sides if len(side) > 1), default=0.0)
-    return float(1 - cut / len(values)) if gaps.max() > max(_GAP, 3 * spread) else 1.0
+    smallest = max(_GAP, 3 * spread, 1.5 / math.sqrt(images))
+    return float(1 - cut / len(values)) if gaps.max() > smallest else 1.0
 
 
 class Pooled(NamedTuple):

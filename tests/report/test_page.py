@@ -88,6 +88,9 @@ def test_the_command_runs_what_is_missing(tmp_path, monkeypatch):
         "python -m fmnist_jax.main --config=configs/lenet.py '--rows=a [[]1]' "
         '--config.num_seeds=4 --config.dataset.name=mnist --workdir=experiments/lenet'
     )
+    config['dataset']['name'] = 'folder'
+    words = provenance.command(ROOT / 'experiments' / 'lenet', config, [one])
+    assert '--config.dataset.name=folder --data_dir=PATH --workdir' in words
     several = provenance.command(tmp_path / 'other', {}, [one, one])
     assert several == f'python -m fmnist_jax.main --config=FILE --workdir={tmp_path}/other'
     assert provenance.command(tmp_path / 'other', {}, [done]) == ''

@@ -285,15 +285,8 @@ def _from_result(result):
     dataset, accuracies = result['dataset'], tuple(result['test_accuracy'])
     if dataset not in catalog.NAMES:
         raise ValueError(f'dataset {dataset!r}')
-<<<<<<< HEAD
-    accuracy = summarize(test_accuracy(result))
     images = result.get('test_images', 10_000)
-=======
-    images = result.get('test_images', 10_000)
-    accuracy = summarize(seed_accuracies(result), images or 10_000)
-    reported = None if dataset == 'synthetic' else result['reported']
-    changed = {field: (old, new) for field, (old, new) in (result.get('changed') or {}).items()}
->>>>>>> hW
+    accuracy = summarize(test_accuracy(result), images or 10_000)
     is_selected = result['config'].get('selection', 'last') != 'last'
     temperature = result.get('temperature')
     temperatures = temperature if isinstance(temperature, list) else [temperature]

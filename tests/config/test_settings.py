@@ -60,7 +60,8 @@ def test_augmentations_that_go_together():
         {'copies': 2, 'cutout': 8},
         {'flip': True, 'fill': 'edge', 'shift': 0.1, 'cutout': 55},
     ):
-        check(small_settings(**{f'augment__{name}': value for name, value in change.items()}))
+        accepted = small_settings(**{f'augment__{name}': value for name, value in change.items()})
+        assert check(accepted) is None
 
 
 def test_muon_needs_convolutions():

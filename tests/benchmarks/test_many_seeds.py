@@ -54,6 +54,7 @@ def test_without_dropout_its_seeds_are_one_network():
     assert np.abs(logits[1][0] - logits[1][1]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_batches_resume_and_keep_their_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(many_seeds, 'jobs', lambda: [('fcn', 'all'), ('fcn', 'split')])
     path, said = tmp_path / 'runs.jsonl', []

@@ -47,6 +47,7 @@ def test_a_turned_photo_lies_on_its_side_in_the_file():
         assert ImageOps.exif_transpose(photo).tobytes() != photo.tobytes()
 
 
+@pytest.mark.slow
 def test_the_page_counts_what_predict_says(trained, tmp_path, monkeypatch, capsys):
     networks = kept_networks.of_row(trained, 'a row/1')
     images, labels = DATASET.test_images[:6], DATASET.test_labels[:6]

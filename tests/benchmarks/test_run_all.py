@@ -98,6 +98,7 @@ def test_ctrl_c_ends_the_script(started):
     assert names == ['fcn_scaling']
 
 
+@pytest.mark.slow
 def test_a_table_stops_when_the_time_is_up():
     waits = 'import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass'
     assert run_all._run([sys.executable, '-c', waits], 1) is None

@@ -120,6 +120,7 @@ def test_a_wrong_flag_gives_one_line(argument, message, capsys):
     assert error.startswith(message) and error.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_our_side_trains_in_a_process(tmp_path):
     change = our_change('fcn', seeds=2, extra={'dataset.name': 'synthetic', 'model.widths': [12]})
     options = {'change': change, 'images': 300, 'cache': str(tmp_path)}

@@ -49,6 +49,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(settings, uninterrup
     assert not copy.exists() and not copy.parent.exists()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_back(settings, uninterrupted, tmp_path):
     folder = tmp_path / 'row'
     for devices, epochs in ((8, 1), (1, 1), (8, 9)):

@@ -61,6 +61,7 @@ def test_a_learning_rate_that_diverges_is_found_where_it_does():
     assert 'the loss of the step before was' in said
 
 
+@pytest.mark.slow
 def test_the_parameter_whose_update_overflows_is_named():
     said = message(optimizer__learning_rate=3e38, optimizer__l2=3e38)
     assert 'seed 0, epoch 1, step 1: not finite first in what the optimizer made of finite' in said
@@ -137,6 +138,7 @@ def test_no_result_depends_on_it():
     assert base.get_config().debug_nans is False
 
 
+@pytest.mark.slow
 def test_without_it_a_diverging_row_is_recorded_and_the_next_one_runs(tmp_path):
     config = base.get_config()
     config.epochs, config.num_seeds, config.batch_size = 2, 2, 40

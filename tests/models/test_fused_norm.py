@@ -79,6 +79,7 @@ def flax_names(tree):
     return norms | {k: v for k, v in {'conv': conv, 'depthwise': depthwise}.items() if v}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('train', [True, False])
 def test_a_network_of_blocks_is_the_plain_network(train, monkeypatch):
     monkeypatch.setattr(fused_norm, '_BLOCK_BYTES', 10_000)

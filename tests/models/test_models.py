@@ -67,6 +67,7 @@ def test_mobilenet_refuses_images_that_shrink_to_nothing():
         make_model('mobilenet').init(jax.random.key(0), jnp.zeros((1, 28, 28, 3)), train=False)
 
 
+@pytest.mark.slow
 class ForwardTest(chex.TestCase):
     @chex.variants(with_jit=True, without_jit=True, with_device=True)
     @parameterized.parameters('fcn', 'lenet5', 'simple_cnn', 'cnn_4', 'base_cnn')

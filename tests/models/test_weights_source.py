@@ -40,6 +40,7 @@ def row_with(folder, source):
     return lines.read(folder)[0]
 
 
+@pytest.mark.slow
 def test_a_file_that_holds_the_same_for_this_network_may_join(files, tmp_path):
     whole, partial, other = files
     row = row_with(tmp_path, source('simplified_mobilenet', partial, LAST))

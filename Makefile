@@ -1,6 +1,6 @@
 # make run    set up .venv, train the quickstart table: report 002's best row, two seeds
 # make test   set up .venv, run the quick tests
-# make test-all  set up .venv, run all tests
+# make test-slow  set up .venv, run the slow tests; make test-all runs both
 # make bench  set up .venv with PyTorch, time our training against it (half an hour; keep the
 #             machine idle), print the tables of experiments/speed
 # make lint   what CI checks besides the tests
@@ -9,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-all bench lint lock setup
+.PHONY: run test test-slow test-all bench lint lock setup
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -34,8 +34,10 @@ run: setup
 test: setup
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: setup
-	$(BIN)/python -m pytest
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow
 
 # PyPI's PyTorch for Linux brings CUDA (2 GB); the small one for CPUs alone is
 #   make bench PIP_FLAGS='--extra-index-url https://download.pytorch.org/whl/cpu'

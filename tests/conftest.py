@@ -51,6 +51,14 @@ def real_data_dir():
     return None
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _few_programs():
+    """Thousands of programs in one process are more than Linux has memory maps for."""
+    from fmnist_jax.fit import memory
+
+    memory.forget_old_programs({})
+
+
 @pytest.fixture
 def data_dir():
     """A folder with the real data sets; the test is skipped where there is none."""

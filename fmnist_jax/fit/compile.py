@@ -66,6 +66,7 @@ def prepare(settings, hparams, seeds, dataset, layout, cache, pretrained=None):
     key = (split_static(settings)[0], layout, str(jax.tree.map(jnp.shape, (hparams, data))))
     new = key not in cache
     if new:
+        memory.forget_old_programs(cache)
         cache[key] = compile_programs(settings, hparams, layout, data)
     seeds, seconds = mesh.shard(layout, seeds), cache[key].seconds if new else 0.0
     return Run(settings, hparams, seeds, cache[key], data, layout, seconds)

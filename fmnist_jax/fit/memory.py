@@ -5,6 +5,7 @@ XLA estimates the memory of every compiled program, so most rows that do not fit
 
 import contextlib
 import os
+import pathlib
 
 import jax
 
@@ -13,6 +14,7 @@ from fmnist_jax.config.settings import split_static
 from fmnist_jax.errors import ConfigError
 
 VARIABLE = 'FMNIST_MEMORY_LIMIT'  # environment variable: bytes of each device that may be used
+_MAPS, _MAPS_LIMIT = pathlib.Path('/proc/self/maps'), pathlib.Path('/proc/sys/vm/max_map_count')
 
 
 class TooLarge(Exception):
@@ -38,6 +40,24 @@ def limit(devices):
     local = [device for device in devices if device.process_index == jax.process_index()]
     own = (local[0].memory_stats() or {}).get('bytes_limit')
     return own or int(0.9 * machine.memory()) // len(local)  # the rest is for Python and the system
+
+
+def forget_old_programs(cache, share=0.5):
+    """Frees all compiled programs if they hold more than `share` of the process's memory maps.
+
+    On Linux a CPU program takes about a hundred maps, and XLA crashes where a process has reached
+    vm.max_map_count (65,530). JAX keeps every program, so a long search or grid would get there.
+
+    Args:
+      cache: a dict that holds programs, too; it becomes empty.
+    """
+    try:
+        count, most = _MAPS.read_bytes().count(b'\n'), int(_MAPS_LIMIT.read_text())
+    except OSError:  # not Linux
+        return
+    if count > share * most:
+        cache.clear()
+        jax.clear_caches()
 
 
 def check_program(program, devices):

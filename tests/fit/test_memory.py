@@ -133,3 +133,17 @@ def test_devices_of_a_cpu_share_the_machine(monkeypatch):
     monkeypatch.delenv(memory.VARIABLE, raising=False)
     one, two = (memory.limit(jax.local_devices()[:n]) for n in (1, 2))
     assert 2 * two <= one <= 2 * two + 1 and one > 1e8
+
+
+def test_a_long_search_does_not_collect_programs(monkeypatch, tmp_path):
+    """XLA crashes where a process has as many memory maps as Linux allows."""
+    client, counts, cache = jax.local_devices()[0].client, [], {}
+    (tmp_path / 'limit').write_text('10')  # every process has more maps
+    for number in range(3):
+        settings = small_settings(epochs=1, batch_size=20 + number)
+        outcome = fit(settings, DATASET, layout_of(settings=settings), cache=cache)
+        assert outcome.test_accuracy.shape == (settings.num_seeds,)
+        counts.append(len(client.live_executables()))
+        monkeypatch.setattr(memory, '_MAPS_LIMIT', tmp_path / 'limit')
+    assert counts[1] < counts[0] + 5 and counts[2] <= counts[1]
+    assert len(cache) == 1

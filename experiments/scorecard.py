@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from experiments import status  # noqa: E402
 from fmnist_jax.config.cli import Parser  # noqa: E402
+from fmnist_jax.files import write_between  # noqa: E402
 from fmnist_jax.markdown import markdown  # noqa: E402
 from fmnist_jax.report import rows as table_rows  # noqa: E402
 from fmnist_jax.report.claims import evaluate  # noqa: E402
@@ -32,7 +33,6 @@ from fmnist_jax.report.tables import (  # noqa: E402
 EXPERIMENTS = ROOT / 'experiments'
 REPORTS = ('000', '001', '002', '003', '004')
 _HEADING = ['report', 'rows run', 'best reported', 'ours: mean ± sd', 'verdicts', 'conclusions']
-_BEGIN, _END = '<!-- scorecard.py begins -->\n', '<!-- scorecard.py ends -->\n'
 
 
 def _workdirs():
@@ -72,19 +72,13 @@ def all_tables():
     return overview(read_tables(workdirs) + tables_not_run(ROOT / 'configs', EXPERIMENTS, workdirs))
 
 
-def _write(path, table):
-    """Replaces the text between the two markers in a file."""
-    before, _, rest = path.read_text().partition(_BEGIN)
-    path.write_text(before + _BEGIN + table + _END + rest.partition(_END)[2])
-
-
 def main(argv=None):
     """Prints the scorecard, or writes both tables."""
     parser = Parser(description=__doc__)
     parser.add_argument('--write', action='store_true', help='write the tables into both READMEs')
     if parser.parse_args(argv).write:
-        _write(ROOT / 'README.md', scorecard())
-        _write(EXPERIMENTS / 'README.md', all_tables())
+        write_between(ROOT / 'README.md', 'scorecard.py', scorecard())
+        write_between(EXPERIMENTS / 'README.md', 'scorecard.py', all_tables())
         (EXPERIMENTS / 'SCORECARD.md').write_text(status.page())
     else:
         print(scorecard(), end='')

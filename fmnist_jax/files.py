@@ -56,6 +56,25 @@ def write(path, content):
             raise
 
 
+def write_between(path, name, text):
+    """Replaces the text between the lines `<!-- NAME begins -->` and `<!-- NAME ends -->`.
+
+    Args:
+      path: pathlib.Path of a Markdown file.
+      name: of the script that makes the text.
+      text: whole lines.
+
+    Raises:
+      DataError: the file has no such lines.
+    """
+    begin, end = f'<!-- {name} begins -->\n', f'<!-- {name} ends -->\n'
+    before, found, rest = path.read_text().partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found and found_end):
+        raise DataError(f'{path}: expected the lines {begin.strip()} and {end.strip()}; add them')
+    write(path, before + begin + text + end + after)
+
+
 def append_line(path, line):
     """Adds a line to a file, all of it or nothing: it is on the disk when this returns.
 

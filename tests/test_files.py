@@ -13,6 +13,7 @@ from report_for_tests import line
 
 from configs import base
 from fmnist_jax import files
+from fmnist_jax.errors import DataError
 from fmnist_jax.results import arrays, lines, workdirs
 
 
@@ -123,6 +124,7 @@ def test_processes_may_write_the_same_file_at_once(tmp_path):
     many = f"""
 import pathlib
 from fmnist_jax import files
+from fmnist_jax.errors import DataError
 for _ in range(300):
     files.write(pathlib.Path({str(tmp_path / 'a')!r}), 'whole')
 """
@@ -130,3 +132,13 @@ for _ in range(300):
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     assert [path.name for path in tmp_path.iterdir()] == ['a']
     assert (tmp_path / 'a').read_text() == 'whole'
+
+
+def test_text_between_markers_is_replaced_and_nothing_else(tmp_path):
+    page = tmp_path / 'page.md'
+    page.write_text('a\n<!-- x.py begins -->\nold\n<!-- x.py ends -->\nb\n')
+    for text in ('new\n', '', 'newer\n'):
+        files.write_between(page, 'x.py', text)
+        assert page.read_text() == f'a\n<!-- x.py begins -->\n{text}<!-- x.py ends -->\nb\n'
+    with pytest.raises(DataError, match='page.md: expected the lines <!-- y.py begins --> and'):
+        files.write_between(page, 'y.py', 'text')

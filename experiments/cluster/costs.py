@@ -23,6 +23,7 @@ from experiments.run_all import TABLES
 from experiments.speed import rates
 from fmnist_jax.config.cli import Parser
 from fmnist_jax.config.settings import resolve
+from fmnist_jax.files import write_between
 from fmnist_jax.markdown import markdown, significant
 from fmnist_jax.models import make_model
 from fmnist_jax.models.operations import multiply_adds
@@ -38,7 +39,6 @@ _STAND_INS = dict.fromkeys(('cnn_1', 'cnn_3', 'cnn_4', 'cnn_5'), 'cnn_2') | {
 }
 _MACHINES = (1, 8, 64, 512)
 _SEEDS_PER_TASK = (0, 25, 5, 1)
-_BEGIN, _END = '<!-- costs.py begins -->\n', '<!-- costs.py ends -->\n'
 
 
 class Row(NamedTuple):
@@ -189,9 +189,7 @@ def main(argv=None):
     if not options.write:
         print(tables, end='')
         return
-    readme = pathlib.Path(__file__).parent / 'README.md'
-    before, _, rest = readme.read_text().partition(_BEGIN)
-    readme.write_text(before + _BEGIN + tables + _END + rest.partition(_END)[2])
+    write_between(pathlib.Path(__file__).parent / 'README.md', 'costs.py', tables)
 
 
 if __name__ == '__main__':

@@ -34,8 +34,12 @@ def first_epochs(history, target):
     ]
 
 
-def _epoch_tflop(result):
-    """TFLOP of one seed's epoch; None for a result without a network."""
+def epoch_tflop(result):
+    """TFLOP of one seed's epoch; None for a result line without a network.
+
+    Six times the multiply-adds of one image times the training images: two for each multiply-add,
+    and twice the forward pass again for the backward pass.
+    """
     from fmnist_jax.models.operations import multiply_adds  # imports JAX
     from fmnist_jax.train.step import model_of
 
@@ -61,7 +65,7 @@ def target_text(workdir, target):
         epochs = [epoch for epoch in first_epochs(history, target) if epoch]
         middle = statistics.median(epochs) if epochs else None
         best = max(value for epoch in history['validation_accuracy'] for value in known(epoch))
-        tflop = _epoch_tflop(row.result)
+        tflop = epoch_tflop(row.result)
         lines.append((
             row.name,
             percent(best),

@@ -7,8 +7,9 @@ from experiments.speed.networks import NETWORKS, OPTIMIZERS, Network
 
 _INTRODUCTION = """# Speed
 
-The benchmark trains on Fashion-MNIST with batches of {batch}, {optimizer}, float32 and no augmentation.
-{others}A rate is images per second of all seeds together, for the forward pass, the backward pass and
+The benchmark trains on Fashion-MNIST with batches of {usual}, float32 and no augmentation.
+{others}\
+A rate is images per second of all seeds together, for the forward pass, the backward pass and
 the update. Every contestant is a process of its own. The contestants take turns of some seconds,
 round after round. A rate is the median over the rounds. A ratio is the median of the ratios of
 the rounds, with the least and the most in parentheses. PyTorch is eager, in the faster of its two
@@ -112,8 +113,7 @@ def page(contents):
     networks, modes = contents['networks'], contents['modes']
     usual = Network({})
     text = _INTRODUCTION.format(
-        batch=usual.batch_size,
-        optimizer=OPTIMIZERS[usual.optimizer].text,
+        usual=f'{usual.batch_size}, {OPTIMIZERS[usual.optimizer].text}',
         others=_others(dict.fromkeys([*networks, *modes])),
         machines=_measured_on(contents),
     )

@@ -1,9 +1,9 @@
 """The PyTorch side: the same network, with the training loop of an experienced user.
 
 The loop is eager, because torch.compile was slower for convolutional networks on the CPU. The
-images are in memory as floats and are shuffled each epoch. Gradients are set to None, the optimizer
-is fused, and no value is read back between steps. MobileNet's images are scaled up per batch, as ours
-are, because the scaled data set is large.
+images are in memory as floats and are shuffled each epoch. Gradients are set to None, the
+optimizer is fused, and no value is read back between steps. MobileNet's images are scaled up per
+batch, as ours are, because the scaled data set is large.
 """
 
 import contextlib

@@ -3,11 +3,12 @@
 import textwrap
 
 from experiments.speed import tables
-from experiments.speed.networks import BATCH_SIZE
+from experiments.speed.networks import NETWORKS, OPTIMIZERS, Network
 
 _INTRODUCTION = """# Speed
 
-The benchmark trains on Fashion-MNIST with batches of {batch}, Adam, float32 and no augmentation.
+The benchmark trains on Fashion-MNIST with batches of {usual}, float32 and no augmentation.
+{others}\
 A rate is images per second of all seeds together, for the forward pass, the backward pass and
 the update. Every contestant is a process of its own. The contestants take turns of some seconds,
 round after round. A rate is the median over the rounds. A ratio is the median of the ratios of
@@ -97,10 +98,25 @@ def _measured_on(contents):
     return ''.join(f'- {", ".join(names)}: {line}.\n' for line, names in lines.items())
 
 
+def _others(names):
+    """One line for each network with another batch size or optimizer; '' without any."""
+    usual, lines = Network({}), ''
+    for name in names:
+        batch, optimizer = NETWORKS[name].batch_size, NETWORKS[name].optimizer
+        if (batch, optimizer) != (usual.batch_size, usual.optimizer):
+            lines += f'{name} has batches of {batch} and {OPTIMIZERS[optimizer].text}.\n'
+    return lines
+
+
 def page(contents):
-    """The page as Markdown, from the contents of speed.json."""
+    """The page as Markdown, from the contents of speed.json; what it lacks has no row."""
     networks, modes = contents['networks'], contents['modes']
-    text = _INTRODUCTION.format(batch=BATCH_SIZE, machines=_measured_on(contents))
+    usual = Network({})
+    text = _INTRODUCTION.format(
+        usual=f'{usual.batch_size}, {OPTIMIZERS[usual.optimizer].text}',
+        others=_others(dict.fromkeys([*networks, *modes])),
+        machines=_measured_on(contents),
+    )
     for title, make, note in _SECTIONS:
         body = make(modes if make is tables.modes else networks)
         if body:

@@ -1,9 +1,9 @@
 """The PyTorch side: the same network, with the training loop of an experienced user.
 
 The loop is eager, because torch.compile was slower for convolutional networks on the CPU. The
-images are in memory as floats and are shuffled each epoch. Gradients are set to None, Adam is
-fused, and no value is read back between steps. MobileNet's images are scaled up per batch, as ours
-are, because the scaled data set is large.
+images are in memory as floats and are shuffled each epoch. Gradients are set to None, the
+optimizer is fused, and no value is read back between steps. MobileNet's images are scaled up per
+batch, as ours are, because the scaled data set is large.
 """
 
 import contextlib
@@ -13,11 +13,20 @@ import torch
 import torch.nn.functional as F
 
 from experiments.speed.machine import cores, process_memory
-from experiments.speed.networks import BATCH_SIZE, LEARNING_RATE, NETWORKS
+from experiments.speed.networks import NETWORKS, OPTIMIZERS
 from experiments.speed.torch_models import MODELS
 from fmnist_jax.data import datasets
 
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
+
+
+def make_optimizer(model, fields):
+    """PyTorch's optimizer with the fields of config.optimizer, for the trained parameters."""
+    arguments = {'lr' if k == 'learning_rate' else k: v for k, v in fields.items() if k != 'name'}
+    rule = {'adam': torch.optim.Adam, 'sgd': torch.optim.SGD}[fields['name']]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    # fused: one pass over all parameters; on the CPU too since PyTorch 2.4
+    return rule(trained, fused=True, **arguments)
 
 
 class Contestant:
@@ -41,7 +50,9 @@ class Contestant:
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         self.format = FORMATS[memory_format]
         self.bfloat16 = compute == 'bfloat16'
-        self.size = NETWORKS[network].change.get('dataset.image_size', 28)
+        setting = NETWORKS[network]
+        self.size = setting.change.get('dataset.image_size', 28)
+        self.batch_size = setting.batch_size
         loaded = datasets.load(dataset)
         pixels = torch.from_numpy(loaded.train_images[:images].copy())[:, None]
         self.images = (pixels.to(self.device, torch.float32) / 255).contiguous(
@@ -49,8 +60,7 @@ class Contestant:
         )
         self.labels = torch.from_numpy(loaded.train_labels[:images]).to(self.device, torch.int64)
         self.model = MODELS[network]().to(self.device, memory_format=self.format).train()
-        # fused: one pass over all parameters; on the CPU too since PyTorch 2.4
-        self.optimizer = torch.optim.Adam(self.model.parameters(), LEARNING_RATE, fused=True)
+        self.optimizer = make_optimizer(self.model, OPTIMIZERS[setting.optimizer].fields)
         self.permutation, self.position = None, len(self.labels)
         self.facts = {
             'versions': {'torch': torch.__version__},
@@ -65,8 +75,8 @@ class Contestant:
             if self.position >= len(self.labels):
                 self.permutation = torch.randperm(len(self.labels), device=self.device)
                 self.position = 0
-            batch = self.permutation[self.position : self.position + BATCH_SIZE]
-            self.position += BATCH_SIZE
+            batch = self.permutation[self.position : self.position + self.batch_size]
+            self.position += self.batch_size
             self._step(self.images[batch], self.labels[batch])
             images += len(batch)
         if self.device.type == 'cuda':

@@ -101,7 +101,7 @@ def _main(argv):
     folders, is_workdir = _workdirs(folder)
     not_run = tables_not_run(flags.configs, folder, folders) if flags.configs else []
     if flags.target is not None:
-        text = '\n'.join(target_text(workdir, flags.target) for workdir in folders)
+        text = target_text(folders, flags.target)
     elif is_workdir:
         text = workdir_table(folder)
     else:

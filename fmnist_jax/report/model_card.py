@@ -52,6 +52,7 @@ def card(networks, seed, formats):
         formats=formats,
         held_out=settings.dataset.num_validation,
         loss=settings.loss,
+        views=settings.test_views,
         classes=networks.class_names,
         number='ten' if count == 10 else count,
         shape=shape,

@@ -113,7 +113,8 @@ def logits(model, variables, images, config):
             view = jnp.pad(view, pad)[:, 1 - shift :, 1 - shift :]
             view = view[:, : images.shape[1], : images.shape[2]]
         outputs = model.apply(variables, preprocess(view, config), train=False)
-        total += outputs.astype(jnp.float32) if weight == 1 else weight * outputs
+        outputs = outputs.astype(jnp.float32)
+        total += outputs if weight == 1 else weight * outputs
     return total
 
 

@@ -5,14 +5,18 @@ import pathlib
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from configs import base
 from experiments.speed import benchmark, rates, tables
 from experiments.speed.machine import OtherPrograms, process_memory
-from experiments.speed.networks import DEFAULT, NETWORKS, our_change
+from experiments.speed.networks import DEFAULT, NETWORKS, OPTIMIZERS, our_change
 from experiments.speed.page import page
 from experiments.speed.processes import Worker, WorkerError
-from fmnist_jax.models import MODELS, make_model
+from fmnist_jax.config.settings import resolve
+from fmnist_jax.models import MODELS, frozen, make_model
+from fmnist_jax.train import step
 
 OURS = [name for name in NETWORKS if name in MODELS]
 
@@ -98,6 +102,17 @@ def test_the_page_without_pytorch(contents):
     assert '| simple_cnn |         |               | 3,000        |           |' in page(contents)
 
 
+def test_a_network_that_is_not_measured_has_no_row(contents):
+    assert 'speed_net' in DEFAULT  # `make bench` times it
+    text = page(contents)
+    assert '|' in text and 'speed_net' not in text and 'Nesterov' not in text
+    contents['networks']['speed_net'] = contents['networks']['simple_cnn']
+    text = page(contents)
+    assert 'speed_net has batches of 500 and SGD with Nesterov momentum.\n' in text
+    assert text.count('| speed_net ') == text.count('| simple_cnn ') - 1  # less the modes
+    assert '|' not in page({'networks': {}, 'modes': {}})
+
+
 def test_table_flag_writes_the_table_again(tmp_path, contents):
     (tmp_path / 'speed.json').write_text(json.dumps(contents))
     assert benchmark.main(['--table', f'--out={tmp_path}']) == 0
@@ -161,6 +176,72 @@ def test_pytorchs_network_has_our_parameter_count(name):
         ours = sum(leaf.size for leaf in jax.tree.leaves(variables['params']))
         assert known.setdefault(name, ours) == ours
     assert sum(p.numel() for p in THEIRS[name]().parameters()) == known[name]
+
+
+def _copy(layers, variables):
+    """Copies our speed net's variables into PyTorch's layers."""
+    import torch
+
+    params, stats = variables['params'], variables['batch_stats']
+    convolutions = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d)]
+    norms = [layer for layer in layers if isinstance(layer, torch.nn.BatchNorm2d)]
+    (dense,) = (layer for layer in layers if isinstance(layer, torch.nn.Linear))
+    names = [f'ConvNorm_{k}' for k in range(len(norms))]
+    pairs = [
+        (convolutions[0].bias, params['whiten']['bias']),
+        (dense.weight, params['Dense_0']['kernel'].T),
+        (dense.bias, params['Dense_0']['bias']),
+    ]
+    for convolution, name in zip(convolutions, ['whiten', *names], strict=True):
+        pairs.append((convolution.weight, params[name]['kernel'].transpose(3, 2, 0, 1)))
+    for norm, name in zip(norms, names, strict=True):
+        ours = params[name]['norm'] | stats[name]['norm']
+        theirs = {'scale': norm.weight, 'bias': norm.bias}
+        theirs |= {'mean': norm.running_mean, 'var': norm.running_var}
+        pairs += [(theirs[field], ours[field]) for field in theirs]
+    with torch.no_grad():
+        for theirs, ours in pairs:
+            theirs.copy_(torch.tensor(np.asarray(ours)))
+
+
+@pytest.mark.slow
+def test_pytorchs_speed_net_is_ours():
+    """The same losses and logits, so the same layers in the same order and the same optimizer."""
+    torch = pytest.importorskip('torch')
+    from experiments.speed.torch_models import MODELS as THEIRS
+    from experiments.speed.torch_worker import make_optimizer
+
+    theirs = THEIRS['speed_net'](widths=(4, 6))
+    change = {'dataset.name': 'synthetic', 'model.widths': (4, 6)}
+    change = our_change('speed_net', seeds=1, extra=change)
+    settings = resolve(base.get_config(), base.row('speed', change))
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (4, 12, 28, 28), np.uint8)  # noise: windows have one maximum
+    labels = draw.integers(0, 10, (4, 12))
+    state = jax.jit(lambda x: step.init(settings, 0, 48, images=x))(images[0])
+    # Some scales are negative: pooling before batch norm would differ.
+    params = jax.tree.map(lambda a: a + 0.3 * draw.normal(size=a.shape), state.params)
+    state = state._replace(params=jax.tree.map(jnp.float32, params))
+    _copy(theirs, {'params': state.params, 'batch_stats': state.batch_stats})
+    trained = sum(p.numel() for p in theirs.parameters() if p.requires_grad)
+    fixed = jax.tree.leaves(frozen(step.model_of(settings), state.params))
+    sizes = [leaf.size for leaf in jax.tree.leaves(state.params)]
+    assert trained == sum(n for n, keep in zip(sizes, fixed, strict=True) if not keep)
+    optimizer = make_optimizer(theirs, OPTIMIZERS[NETWORKS['speed_net'].optimizer].fields)
+    train = jax.jit(lambda state, *batch: step.train_step(state, 0, *batch, None, settings, 48))
+    for x, y in zip(images, labels, strict=True):
+        state, metrics = train(state, jnp.asarray(x), jnp.asarray(y))
+        optimizer.zero_grad()
+        logits = theirs(torch.tensor(x)[:, None] / 255)
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(y))
+        loss.backward()
+        optimizer.step()
+        assert metrics.loss / 12 == pytest.approx(loss.item(), rel=1e-5)
+    # PyTorch's running variances are unbiased; these of 588 values or more differ little.
+    found = theirs.eval()(torch.tensor(images[0])[:, None] / 255).detach()
+    variables = {'params': state.params, 'batch_stats': state.batch_stats}
+    ours = step.logits(step.model_of(settings), variables, jnp.asarray(images[0]), settings)
+    np.testing.assert_allclose(found, ours, atol=1e-3 * np.abs(ours).max())
 
 
 def test_pytorchs_side_trains_in_a_process():

@@ -127,6 +127,20 @@ def test_a_bfloat16_row_is_exported_in_float32(trained):
     assert networks.settings.compute == 'bfloat16'
 
 
+def test_a_program_averages_the_views_and_the_card_says_so(trained, tmp_path):
+    networks = kept_networks.of_row(trained, 'a row/1')
+    one_view, _ = kept_networks.ensemble(networks, DATASET.test_images)
+    networks.settings.test_views = 'mirror_shift'
+    export.export(networks, 1, tmp_path / 'to', ('safetensors', 'stablehlo'))
+    raw = bytearray((tmp_path / 'to' / 'model.stablehlo').read_bytes())
+    found = jax.export.deserialize(raw).call(DATASET.test_images)
+    alone = kept_networks.load(tmp_path / 'to' / 'model.safetensors')
+    predicted, _ = kept_networks.ensemble(alone, DATASET.test_images)  # as `predict` does
+    np.testing.assert_allclose(found, predicted, atol=1e-6)
+    assert np.abs(predicted - one_view).max() > 1e-3
+    assert 'the mean of six views' in (tmp_path / 'to' / 'README.md').read_text()
+
+
 def test_onnx_gives_the_same_probabilities(trained, tmp_path, capsys):
     onnxruntime = pytest.importorskip('onnxruntime')
     pytest.importorskip('jax2onnx')

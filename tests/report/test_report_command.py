@@ -52,13 +52,23 @@ def test_target_says_when_the_seeds_reach_an_accuracy(tmp_path, capsys):
     """Report 003's LeNet-5: 416,520 multiply-adds an image, by hand."""
     results = [line(name, history=history(), train_images=54_000) for name in 'ab']
     results[1]['history']['validation_accuracy'] = [[0.3, 0.4, None]] * 3
-    fill(tmp_path, *results, line('c'))
-    assert report.main([str(tmp_path), '--target=0.61']) == 0
-    heading, a, b = cells(capsys.readouterr().out)
-    assert heading == ['row', 'best reached', 'seeds', 'epochs', 's / seed', 'TFLOP / seed']
+    results[1]['config']['dataset']['validate_on_test'] = True
+    diverged = history() | {'validation_accuracy': [[None] * 3]}
+    fill(tmp_path / 'one', *results, line('c', history=diverged))
+    fill(tmp_path / 'two', line('a'))
+    assert report.main([str(tmp_path / 'one'), '--target=0.61']) == 0
+    out = capsys.readouterr().out
+    heading, a, b, c = cells(out)
+    assert heading == ['row', 'best, %', 'reached by', 'epochs', 's / seed', 'TFLOP / seed']
     tflop = 2 * 6 * 416_520 * 54_000 / 1e12  # two epochs: the first has 0.50, 0.51 and 0.52
     assert a == ['a', '72.00', '3 of 3', '2', f'{2 * 12.3 / 9:.1f}', f'{tflop:.3g}']
     assert b == ['b', '40.00', '0 of 3', '', '', '']
+    assert c == ['c', '', '0 of 3', '', '', '']
+    assert 'until 61.00 % validation accuracy' in out and 'target is a test accuracy: b.' in out
+    assert report.main([str(tmp_path), '--target=0.61']) == 0  # of both workdirs
+    out = capsys.readouterr().out
+    assert cells(out) == [heading, a, b, c] and out.count('- best: ') == 1
+    assert 'Rows without a validation accuracy after each epoch: all.' in out
     assert report.main([str(tmp_path), '--target=94']) == 2
     assert "--target: '94': expected a number, 0 to 1" in capsys.readouterr().err
 

@@ -30,8 +30,9 @@ def layout(settings):
     [
         {},
         {'selection': 'val_loss', 'optimizer__learning_rate': 1.0, 'epochs': 4},
+        {'average': 0.9, 'test_views': 'mirror_shift', 'optimizer__learning_rate': 0.5},
     ],
-    ids=['last', 'best'],
+    ids=['last', 'best', 'averages, several views'],
 )
 def test_fit_returns_the_parameters_that_it_tested(change):
     settings = small_settings(**change)

@@ -185,3 +185,5 @@ def test_views_average_the_mirrored_and_shifted_images():
     shifted = [logits(view) for view in (down, up, down_mirrored, up_mirrored)]
     expected = once + 0.125 * sum(shifted)
     np.testing.assert_allclose(logits(images, views), expected, rtol=1e-4, atol=1e-5)
+    views.compute = 'bfloat16'  # the network computes in it, the mean does not
+    assert logits(images, views).dtype == jnp.float32

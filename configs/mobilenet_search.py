@@ -24,10 +24,7 @@ def get_config():
     config.title = 'Report 000: search on the simplified MobileNet'
     config.num_seeds = 1
     change = {'model.name': 'simplified_mobilenet'} | mobilenet.MOBILENET
-    for path, value in change.items():
-        *sections, field = path.split('.')
-        section = config[sections[0]] if sections else config
-        section[field] = value
+    config.update_from_flattened_dict(change)
     config.rows = (row('searched', {}, reported=0.9294, repeats=True),)
     config.claims = ()
     config.search = (

@@ -22,7 +22,7 @@ SEEDS = 10
 
 RECIPE = {
     'model.name': 'speed_net',
-    'model.widths': (16, 64, 128),
+    'model.widths': (16, 48, 96),
     'batch_size': 500,
     'optimizer.name': 'muon',
     'optimizer.learning_rate': 0.1,
@@ -38,8 +38,8 @@ RECIPE = {
 }
 
 ROWS = (
-    row('fast_93', {'epochs': 3}),
-    row('fast_94', {'epochs': 10}),
+    row('fast_93', {'epochs': 4}),
+    row('fast_94', {'epochs': 12}),
     row('fast_95', {'model.widths': (32, 96, 128), 'epochs': 25, 'augment.cutout': 8}),
 )
 

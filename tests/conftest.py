@@ -51,6 +51,20 @@ def real_data_dir():
     return None
 
 
+@pytest.fixture(scope='session', autouse=True)
+def kept_programs():
+    """No test reads a row's programs from files: it may have patched what they were made of.
+
+    Gives the function that decides where they are kept, for the test of these files.
+    """
+    from fmnist_jax.fit import program_files
+
+    with pytest.MonkeyPatch.context() as patch:
+        where = program_files.folder
+        patch.setattr(program_files, 'folder', lambda layout: None)
+        yield where
+
+
 @pytest.fixture(scope='module', autouse=True)
 def _few_programs():
     """Thousands of programs in one process are more than Linux has memory maps for."""

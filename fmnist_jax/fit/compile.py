@@ -1,15 +1,19 @@
 """Compiles a row's programs and puts its data set on the devices."""
 
 import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmnist_jax.config.machine import cores
 from fmnist_jax.config.settings import split_static, with_hparams
 from fmnist_jax.data import datasets
 from fmnist_jax.fit import memory, mesh
+from fmnist_jax.fit.program_files import ProgramFiles
 from fmnist_jax.train import epoch as epochs
 from fmnist_jax.train import step
 from fmnist_jax.train.augment import fixed_copies
@@ -27,7 +31,7 @@ class Programs(NamedTuple):
     validate: Any  # None without a validation set
     test: Any
     validation_logits: Any  # at the end; None without held-out training images
-    seconds: float  # compile time
+    seconds: float  # to compile or read them
 
 
 class DeviceData(NamedTuple):
@@ -112,46 +116,68 @@ def init_args(seeds, data):
 
 
 def compile_programs(settings, hparams, layout, data):
-    """Compiles the Programs; raises memory.TooLarge if one does not fit."""
-    seconds = 0.0
-    own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
+    """Compiles the Programs, or reads them; raises memory.TooLarge if one does not fit."""
+    start = time.perf_counter()
+    kept = ProgramFiles(settings, layout, (hparams, data))
+    programs = kept.read()
+    if programs is None:
+        programs = _compile(kept, layout, _lower(settings, hparams, layout, data))
+        kept.write(programs)
+    for program in programs.values():
+        memory.check_program(program, layout.devices)
+    seconds = time.perf_counter() - start
+    return Programs(**dict.fromkeys(Programs._fields) | programs | {'seconds': seconds})
 
-    def build(function, axes, *args, settings=settings, **options):
-        """Compiles function(config, *args, ...) with the hyper-parameters as first argument."""
-        nonlocal seconds
+
+def _compile(kept, layout, lowered):
+    """{name: program} of (name, jax.stages.Lowered, options)s; XLA compiles while Python traces."""
+    workers = 1 if mesh.several_hosts(layout) else cores()
+    with kept.only(), ThreadPoolExecutor(workers) as pool:
+        try:
+            programs = {one[0]: pool.submit(kept.compile, *one) for one in lowered}
+            return {name: program.result() for name, program in programs.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _lower(settings, hparams, layout, data):
+    """Traces the Programs: yields (name, jax.stages.Lowered, XLA's options) of each."""
+    own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
+    optimized, fast = mesh.compiler_options(layout), mesh.compiler_options(layout, runs_once=True)
+
+    def lower(function, axes, *args, settings=settings, donate=()):
+        """Traces function(config, *args, ...) with the hyper-parameters as first argument."""
 
         @functools.wraps(function)
         def of_hparams(hparams, *args):
             return function(with_hparams(settings, hparams), *args, share=layout.share)
 
-        axes = (own, *axes)
-        program, taken = mesh.compile_for(layout, of_hparams, axes, hparams, *args, **options)
-        memory.check_program(program, layout.devices)
-        seconds += taken
-        return program
+        return mesh.lower_for(layout, of_hparams, (own, *axes), hparams, *args, donate=donate)
 
     def init(config, seed, pretrained, indices, images, share):
         images = images[indices[:_IMAGES_AT_START]]
         return step.init(config, seed, indices.shape[-1], pretrained, images)
 
     seeds, epoch = mesh.shard(layout, np.zeros(layout.count, np.int32)), np.int32(1)
-    args = init_args(seeds, data)
-    init = build(init, (0, None, 0, None), *args, runs_once=True)
-    state = init(hparams, *args)
+    lowered = lower(init, (0, None, 0, None), *init_args(seeds, data))
+    yield 'init', lowered, fast
+    state = mesh.result_shapes(layout, lowered)
     axes = (0, 0, 0, 0, None, 'same', 'same', 'same')
     metrics, indices = epoch_metrics(layout), data.train_indices
     args = (state, metrics, seeds, indices, data.train, epoch, epoch, epoch)
-    train_steps = build(epochs.train_steps, axes, *args, donate=(1,))
-    train_head = validate = validation_logits = None
+    yield 'train_steps', lower(epochs.train_steps, axes, *args, donate=(1,)), optimized
     if settings.head_epochs:
         head = epochs.head_only(settings)
-        train_head = build(epochs.train_steps, axes, *args, settings=head, donate=(1,))
+        lowered = lower(epochs.train_steps, axes, *args, settings=head, donate=(1,))
+        yield 'train_head', lowered, optimized
     indices = data.validation_indices
     if indices.shape[-1]:
         args = (state, indices, data.validation, epoch)
-        validate = build(epochs.validate, (0, 0, None, 'same'), *args, donate=(1,))
-    test = build(epochs.test, (0, None), state, data.test)
+        lowered = lower(epochs.validate, (0, 0, None, 'same'), *args, donate=(1,))
+        yield 'validate', lowered, optimized
+    yield 'test', lower(epochs.test, (0, None), state, data.test), optimized
     if settings.dataset.num_validation and not settings.dataset.validate_on_test:
         args = (state, indices, data.validation[0])
-        validation_logits = build(epochs.validation_logits, (0, 0, None), *args)
-    return Programs(init, train_steps, train_head, validate, test, validation_logits, seconds)
+        lowered = lower(epochs.validation_logits, (0, 0, None), *args)
+        yield 'validation_logits', lowered, optimized

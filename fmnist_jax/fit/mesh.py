@@ -18,10 +18,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from fmnist_jax.config.settings import split_static
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit import memory
 from fmnist_jax.models.batch import ALONE, AXIS, Share
 from fmnist_jax.train import step
+
+_shapes = {}  # of one seed's State, by what decides the program: tracing them takes long
 
 
 class Layout(NamedTuple):
@@ -46,7 +49,11 @@ class Layout(NamedTuple):
 
 
 def _state_shapes(settings):
-    return jax.eval_shape(lambda: step.init(settings, 0, settings.batch_size))
+    """The shapes of one seed's State."""
+    key, _ = split_static(settings)
+    if key not in _shapes:
+        _shapes[key] = jax.eval_shape(lambda: step.init(settings, 0, settings.batch_size))
+    return _shapes[key]
 
 
 def devices_per_seed(settings, num_seeds, available):
@@ -231,22 +238,41 @@ def _over_hosts(mapped, layout, axes, args, donate):
     return jax.jit(program, donate_argnums=donate)
 
 
-def compile_for(layout, function, axes, *args, donate=(), runs_once=False):
-    """Compiles one seed's `function` for all seeds: (program, seconds it took).
+def lower_for(layout, function, axes, *args, donate=()):
+    """Traces one seed's `function` for all seeds: a jax.stages.Lowered.
 
     Args:
       axes: for each argument 0 (each seed's own arrays, from `shard` or an earlier program), None
         (the same for all seeds, from `replicate`) or 'same' (the same, numbers from the host).
+      args: arrays or, for those of an earlier program, `result_shapes`.
       donate: positions of arguments whose memory the result may reuse.
-      runs_once: compile fast, without optimization.
     """
-    start = time.perf_counter()
     mapped = _over_seeds(function, layout, tuple(0 if axis == 0 else None for axis in axes))
     spread = _over_hosts if several_hosts(layout) else _over_devices
-    program = spread(mapped, layout, axes, args, donate)
+    return spread(mapped, layout, axes, args, donate).lower(*args)
+
+
+def result_shapes(layout, lowered):
+    """The results of a program of `lower_for` as jax.ShapeDtypeStructs."""
+    sharding = NamedSharding(_mesh(layout), P(AXIS)) if several_hosts(layout) else None
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        lowered.out_info,
+    )
+
+
+def compiler_options(layout, runs_once=False):
+    """XLA's options for a program of `lower_for`; runs_once: compile fast, without optimization."""
     options = {'xla_backend_optimization_level': 0} if runs_once else {}
     if len(layout.devices) > 1 and layout.devices[0].platform == 'cpu':
         # Each core works for its own device: operations split over all cores would only wait.
         options['xla_cpu_multi_thread_eigen'] = False
-    compiled = program.lower(*args).compile(compiler_options=options)
-    return compiled, time.perf_counter() - start
+    return options
+
+
+def compile_for(layout, function, axes, *args, donate=()):
+    """Compiles one seed's `function` for all seeds, as `lower_for`: (program, seconds it took)."""
+    start = time.perf_counter()
+    lowered = lower_for(layout, function, axes, *args, donate=donate)
+    program = lowered.compile(compiler_options=compiler_options(layout))
+    return program, time.perf_counter() - start

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from fmnist_jax.models.cnn_variants import CNNVariant
+from fmnist_jax.models.convolution import portable
 from fmnist_jax.models.dense_net import DenseNet
 from fmnist_jax.models.inception_net import InceptionNet
 from fmnist_jax.models.lenet import LeNet5
@@ -70,7 +71,8 @@ def make_model(name, classes=10, **fields):
 def variable_shapes(model, image_shape, dtype=jnp.float32):
     """Shapes and types of a model's variables for images [height, width, channels] of `dtype`."""
     images = jax.ShapeDtypeStruct((1, *image_shape), dtype)
-    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    with portable():  # traces fewer operations
+        return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
 
 
 def start(model, params, images):

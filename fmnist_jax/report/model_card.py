@@ -3,8 +3,6 @@
 import json
 import pathlib
 
-import jinja2
-
 from fmnist_jax.config.settings import flatten, plain
 from fmnist_jax.data import catalog
 from fmnist_jax.markdown import percent
@@ -14,6 +12,8 @@ from fmnist_jax.results.statistics import wilson_interval
 
 def template(name, filters, **options):
     """The jinja2 template of a file in this folder."""
+    import jinja2  # here, because training imports this room and needs no pages
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
         trim_blocks=True,

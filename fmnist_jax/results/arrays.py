@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 
 from fmnist_jax import files
-from fmnist_jax.data import catalog, datasets, own
+from fmnist_jax.data import catalog, datasets
 from fmnist_jax.errors import DataError, one_line
 
 
@@ -138,6 +138,8 @@ def _at_hand(field, source, data_dir, fingerprint):
 
 def _own(data_dir, source, fingerprint):
     """The Dataset of own images; None if they are not in `data_dir`."""
+    from fmnist_jax.data import own  # imports SciPy's image filters, which most commands never use
+
     with contextlib.suppress(DataError):
         images = own.read(data_dir, *source) if data_dir else None
         return images.dataset if images and fingerprint in (0, images.fingerprint) else None

@@ -9,13 +9,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import (  # scipy.stats takes a second to import
-    gammaln,
-    nctdtr,
-    ndtri,
-    stdtr,
-    stdtrit,
-)
+import scipy  # imports scipy.special and scipy.stats when they are first used
 
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
@@ -59,7 +53,7 @@ def summarize(values, images=math.inf):
     mean, std, interval, prediction = values.mean(), math.nan, unknown, unknown
     if n > 1:
         std = values.std(ddof=1)
-        t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
+        t = scipy.special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)
         around = [t * std * math.sqrt(factor) for factor in (1 / n, 1 + 1 / n)]
         interval, prediction = [(mean - half, mean + half) for half in around]
     limits, share = (values.min(), values.max()), trained_share(values, images)
@@ -117,7 +111,7 @@ def prediction_interval(summary, pooled=None):
     std, dof = _spread(summary, pooled)
     if math.isnan(std):
         return math.nan, math.nan
-    half = stdtrit(dof, (1 + CONFIDENCE) / 2) * std * math.sqrt(1 + 1 / summary.count)
+    half = scipy.special.stdtrit(dof, (1 + CONFIDENCE) / 2) * std * math.sqrt(1 + 1 / summary.count)
     return summary.mean - half, summary.mean + half
 
 
@@ -149,7 +143,7 @@ def judge(reported, summary, pooled=None, digits=2):
 
 def wilson_interval(proportion, count):
     """Wilson's 95 % interval (low, high) for a proportion of `count` trials (test images)."""
-    z2 = ndtri((1 + CONFIDENCE) / 2) ** 2
+    z2 = scipy.special.ndtri((1 + CONFIDENCE) / 2) ** 2
     centre = (proportion + z2 / (2 * count)) / (1 + z2 / count)
     spread = proportion * (1 - proportion) / count + z2 / (4 * count**2)
     half = math.sqrt(z2 * spread) / (1 + z2 / count)
@@ -185,16 +179,16 @@ def contrast(weights, samples, null=0.0):
     (1, -1, -1, 1) one gain with another. `samples` are the values of each row's seeds.
     """
     difference, error, dof = _welch(weights, samples)
-    half = stdtrit(dof, (1 + CONFIDENCE) / 2) * error
-    p = 2 * stdtr(dof, -abs(difference - null) / error)
+    half = scipy.special.stdtrit(dof, (1 + CONFIDENCE) / 2) * error
+    p = 2 * scipy.special.stdtr(dof, -abs(difference - null) / error)
     return Contrast(difference, (difference - half, difference + half), dof, p)
 
 
 def not_worse(weights, samples, margin=0.0):
     """The Contrast Σ w·mean; `p` < 0.05 exactly if its 90 % interval lies above -margin (Welch)."""
     difference, error, dof = _welch(weights, samples)
-    half = stdtrit(dof, CONFIDENCE) * error
-    p = stdtr(dof, -(difference + margin) / error)
+    half = scipy.special.stdtrit(dof, CONFIDENCE) * error
+    p = scipy.special.stdtr(dof, -(difference + margin) / error)
     return Contrast(difference, (difference - half, difference + half), dof, p)
 
 
@@ -250,11 +244,9 @@ def rank_correlation(a, b):
 
     NaN for a constant series, and for fewer than eight pairs, where the approximation fails.
     """
-    from scipy.stats import spearmanr  # takes a second to import
-
     if len(a) < 8 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan, math.nan
-    result = spearmanr(a, b)
+    result = scipy.stats.spearmanr(a, b)
     return float(result.statistic), float(result.pvalue)
 
 
@@ -277,9 +269,9 @@ def seeds_needed(
     variances = np.square(weights) * np.square(std)
     n = np.arange(2, most + 1)
     dof = (n - 1) * variances.sum() ** 2 / (variances**2).sum()
-    critical = stdtrit(dof, 1 - level / sides)
+    critical = scipy.special.stdtrit(dof, 1 - level / sides)
     noncentrality = abs(difference) / np.sqrt(variances.sum() / n)
-    reached = 1 - nctdtr(dof, noncentrality, critical) >= power
+    reached = 1 - scipy.special.nctdtr(dof, noncentrality, critical) >= power
     return int(n[reached.argmax()]) if reached.any() else None
 
 
@@ -303,6 +295,7 @@ def predictive_fit(reported, summary, pooled=None):
         return Fit(math.nan, math.nan, math.nan)
     scale = std * math.sqrt(1 + 1 / summary.count)
     z = (reported - summary.mean) / scale
+    gammaln = scipy.special.gammaln
     log_density = gammaln((dof + 1) / 2) - gammaln(dof / 2) - math.log(dof * math.pi) / 2
     log_density -= (dof + 1) / 2 * math.log1p(z * z / dof)
-    return Fit(z, math.exp(log_density) / scale, 2 * stdtr(dof, -abs(z)))
+    return Fit(z, math.exp(log_density) / scale, 2 * scipy.special.stdtr(dof, -abs(z)))

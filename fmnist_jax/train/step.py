@@ -16,6 +16,7 @@ from fmnist_jax.data import catalog
 from fmnist_jax.models import frozen, make_model
 from fmnist_jax.models import start as start_model
 from fmnist_jax.models.batch import ALONE, Batch
+from fmnist_jax.models.convolution import portable
 from fmnist_jax.models.layers import is_off
 from fmnist_jax.train import losses
 from fmnist_jax.train.augment import augment, resize
@@ -127,7 +128,8 @@ def init(config, seed, num_train, pretrained=None, images=None):
     """
     no_image = jnp.zeros((1, *catalog.image_shape(config.dataset)), jnp.uint8)
     inputs = preprocess(no_image, config)
-    variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
+    with portable():  # `init` drops the outputs; traced like this, they cost the least
+        variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
         variables = unflatten_dict(flatten_dict(variables) | flatten_dict(pretrained))
     params, batch_stats = variables['params'], variables.get('batch_stats', {})

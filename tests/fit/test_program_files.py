@@ -1,0 +1,158 @@
+"""Programs in files: what is read back, what is traced or compiled again, what is not kept."""
+
+import functools
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from fmnist_jax.config.settings import split_static
+from fmnist_jax.fit import compile, memory, mesh, program_files
+from fmnist_jax.models import MODELS
+from tests.settings_for_tests import small_dataset, small_settings
+
+DATASET = small_dataset()
+
+
+class Counts:
+    """How often programs were traced and compiled."""
+
+    def __init__(self, monkeypatch):
+        self.traced = self.compiled = 0
+        self._count(monkeypatch, mesh, 'lower_for', 'traced')
+        self._count(monkeypatch, jax.stages.Lowered, 'compile', 'compiled')
+
+    def _count(self, monkeypatch, owner, name, field):
+        original = getattr(owner, name)
+
+        @functools.wraps(original)
+        def counting(*args, **options):
+            setattr(self, field, getattr(self, field) + 1)
+            return original(*args, **options)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    def since(self):
+        """(traced, compiled) since the last call."""
+        counts, self.traced, self.compiled = (self.traced, self.compiled), 0, 0
+        return counts
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path, kept_programs):
+    """Where this test keeps programs; JAX's own cache has none of them."""
+    names = ('jax_compilation_cache_dir', 'jax_persistent_cache_min_compile_time_secs')
+    old = {name: jax.config.values[name] for name in names}
+    jax.config.update('jax_compilation_cache_dir', str(tmp_path))
+    monkeypatch.setattr(program_files, 'folder', kept_programs)
+    yield tmp_path / 'programs'
+    for name, value in old.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    return Counts(monkeypatch)
+
+
+def train(**change):
+    """The bytes of a State after three steps, with the programs that are kept or compiled."""
+    settings = small_settings(num_seeds=2, optimizer__name='adam', **change)
+    layout = mesh.arrange(2, devices=jax.local_devices()[:2])
+    hparams = {path: np.float32(value) for path, value in split_static(settings)[1].items()}
+    data = compile.place(settings, DATASET, layout)
+    programs = compile.compile_programs(settings, hparams, layout, data)
+    seeds = mesh.shard(layout, np.arange(2, dtype=np.int32))
+    state = programs.init(hparams, *compile.init_args(seeds, data))
+    args = (seeds, data.train_indices, data.train, *np.int32([1, 0, 3]))
+    state, _ = programs.train_steps(hparams, state, compile.epoch_metrics(layout), *args)
+    logits, _ = programs.test(hparams, state, data.test)
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((state, logits))]
+
+
+def test_a_second_start_neither_traces_nor_compiles(folder, counts):
+    first = train()
+    traced, compiled = counts.since()
+    assert traced == compiled == len(list(folder.glob('*.program'))) >= 4
+    assert train() == first
+    assert counts.since() == (0, 0)
+    assert train(optimizer__learning_rate=0.5) != first  # an argument of the same programs
+    assert counts.since() == (0, 0)
+    train(batch_size=4)
+    assert counts.since()[0] == traced
+
+
+def test_a_change_of_the_code_compiles_only_what_it_changes(folder, counts, monkeypatch):
+    first = train()
+    traced, _ = counts.since()
+    monkeypatch.setattr(program_files, '_code', lambda: 'another version')
+    assert train() == first
+    assert counts.since() == (traced, 0)
+    assert train() == first
+    assert counts.since() == (0, 0)
+    monkeypatch.setattr(program_files, '_environment', lambda: 'another machine')
+    train()
+    assert counts.since() == (traced, traced)
+
+
+def test_damaged_files_are_written_again(folder, counts):
+    first = train()
+    traced, _ = counts.since()
+    for file in folder.glob('*.program'):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 255
+        file.write_bytes(content)
+    assert train() == first
+    assert counts.since() == (traced, traced)
+    for file in folder.glob('*.row'):
+        file.write_text('{"init": ')
+    assert train() == first
+    assert counts.since() == (traced, 0)
+    assert train() == first
+    assert counts.since() == (0, 0)
+
+
+def test_a_program_from_a_file_is_checked_for_its_memory(folder, monkeypatch):
+    train()
+    monkeypatch.setenv(memory.VARIABLE, '1000')
+    with pytest.raises(memory.TooLarge):
+        train()
+
+
+def test_no_program_is_written_that_jax_read_from_its_own_cache(folder):
+    """Such a program would lack functions when it is read again."""
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
+    first = train()
+    shutil.rmtree(folder)
+    assert train() == first
+    assert train() == first  # from the files that were written again
+
+
+def test_jax_still_keeps_other_programs(folder):
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
+    train()
+    before = len(list(folder.parent.glob('*-cache')))
+    jax.jit(lambda x: jax.numpy.sin(x) @ jax.numpy.cos(x))(np.ones((33, 33))).block_until_ready()
+    assert len(list(folder.parent.glob('*-cache'))) > before
+
+
+def test_networks_that_no_file_defines_are_not_kept(folder, monkeypatch):
+    layout = mesh.arrange(1, devices=jax.local_devices()[:1])
+    assert program_files.folder(layout) == folder
+    made = type('Made', (), {'__module__': '<run_path>'})  # as in a table's file
+    monkeypatch.setitem(MODELS, 'made', functools.partial(made))
+    assert program_files.folder(layout) is None
+
+
+def test_nothing_is_kept_if_the_code_is_unknown(folder, monkeypatch):
+    layout = mesh.arrange(1, devices=jax.local_devices()[:1])
+    with monkeypatch.context() as patch:
+        patch.setattr(program_files, '_code', lambda: None)  # a file changed after its import
+        assert program_files.folder(layout) is None
+    with monkeypatch.context() as patch:
+        patch.delattr('__main__.__file__')  # a notebook
+        assert program_files.folder(layout) is None
+    assert program_files.folder(layout) == folder

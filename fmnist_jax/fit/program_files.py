@@ -24,6 +24,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
@@ -92,6 +93,8 @@ class ProgramFiles:
         """The program of a file; None if there is none, or a damaged one."""
         try:
             content = zlib.decompress((self._folder / f'{key}.program').read_bytes())
+            if b'lapack' in content:
+                _load_lapack()
             kept = pickle.loads(content)
             devices = self._layout.devices
             return serialize_executable.deserialize_and_load(*kept, execution_devices=devices)
@@ -114,6 +117,12 @@ class ProgramFiles:
         finally:
             jax.config.update('jax_enable_compilation_cache', True)
             compilation_cache.reset_cache()
+
+
+@functools.cache
+def _load_lapack():
+    """JAX loads LAPACK when it lowers an operation of it; a program crashes before (#28908)."""
+    jax.jit(jnp.linalg.eigh).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
 
 
 def folder(layout):

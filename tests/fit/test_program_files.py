@@ -1,17 +1,21 @@
 """Programs in files: what is read back, what is traced or compiled again, what is not kept."""
 
 import functools
+import os
 import shutil
+import subprocess
+import sys
 
 import jax
 import numpy as np
 import pytest
+from conftest import ROOT
 from jax.experimental.compilation_cache import compilation_cache
+from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.config.settings import split_static
 from fmnist_jax.fit import compile, memory, mesh, program_files
 from fmnist_jax.models import MODELS
-from tests.settings_for_tests import small_dataset, small_settings
 
 DATASET = small_dataset()
 
@@ -156,3 +160,18 @@ def test_nothing_is_kept_if_the_code_is_unknown(folder, monkeypatch):
         patch.delattr('__main__.__file__')  # a notebook
         assert program_files.folder(layout) is None
     assert program_files.folder(layout) == folder
+
+
+@pytest.mark.slow
+def test_a_program_with_lapack_is_read_by_a_new_process(tmp_path):
+    """speed_net's first kernel comes from eigenvectors; JAX loads LAPACK only where it traces."""
+    words = [sys.executable, '-m', 'fmnist_jax.main', f'--config={ROOT}/configs/lenet.py']
+    words += ['--rows=base', '--smoke', '--config.model.name=speed_net', '--config.num_seeds=2']
+    words += ['--config.model.widths=4,4', '--config.dataset.name=synthetic']
+    env = os.environ | {'FMNIST_CACHE_DIR': str(tmp_path)}
+    env.pop('JAX_COMPILATION_CACHE_DIR', None)
+    for start in ('first', 'second'):
+        command = [*words, f'--workdir={tmp_path / start}']
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob('xla/programs/*.row'))

@@ -1,4 +1,4 @@
-"""As few operations as possible to 93, 94 and 95 % on Fashion-MNIST, from random weights.
+"""As few operations as possible to 93 and 94 % on Fashion-MNIST, from random weights.
 
     python -m fmnist_jax.main --config=configs/speedrun.py
     python -m fmnist_jax.main --config=configs/speedrun.py --rows=fast_94
@@ -6,18 +6,22 @@
 The rows are one network, `speed_net`, and one recipe, after airbench for CIFAR-10 (Keller Jordan
 2024, arXiv 2404.00498): a fixed whitening convolution, identity initialization, Muon for the
 convolution kernels, label smoothing, flips that alternate by epoch, a learning rate that falls
-linearly, and a test that averages six views of an image. The rows differ in widths and epochs. For
-comparison: report 000's MobileNet starts from ImageNet's weights and reaches 94.13 %.
+linearly, and a test that averages six views of an image. The rows differ in epochs. For comparison:
+report 000's MobileNet starts from ImageNet's weights and reaches 94.13 %.
 
-The recipe was chosen by the accuracy on 10,000 held-out training images with seed 0 and fewer
-epochs. The rows train on all 60,000 images; each declared seed sees the test images once, after the
-last epoch. experiments/records.py makes the page of the results.
+Widths and learning rate were chosen by the accuracy on 10,000 held-out training images, with seed 0
+and about 35 TFLOP a run: widths 16, 48, 96 in 12 epochs reached 94.76 %, 16, 64, 128 in 8 epochs
+94.59 % (94.60 % with twice the learning rate), 32, 96, 128 in 4 epochs 94.14 %. Test accuracies are
+about 0.7 points below validation accuracies (see configs/mobilenet.py's results), so a row takes the
+fewest epochs whose validation accuracy is 0.7 points above its goal. The rows train on all 60,000
+images; each declared seed sees the test images once, after the last epoch. experiments/records.py
+makes the page of the results.
 """
 
 from configs.base import get_config as base_config
 from configs.base import row
 
-GOALS = {'fast_93': 0.93, 'fast_94': 0.94, 'fast_95': 0.95}  # mean test accuracy to reach
+GOALS = {'fast_93': 0.93, 'fast_94': 0.94}  # mean test accuracy to reach
 SEEDS = 10
 
 RECIPE = {
@@ -40,12 +44,11 @@ RECIPE = {
 ROWS = (
     row('fast_93', {'epochs': 4}),
     row('fast_94', {'epochs': 12}),
-    row('fast_95', {'model.widths': (32, 96, 128), 'epochs': 25, 'augment.cutout': 8}),
 )
 
 
 def get_config():
-    """Three rows of ten seeds."""
+    """Two rows of ten seeds."""
     config = base_config()
     config.title = 'Speedrun: the fewest operations to an accuracy'
     config.num_seeds = SEEDS

@@ -393,8 +393,7 @@ _HEAD = """# Records: our own tables
 
 `python experiments/records.py --write` makes this page from the committed result lines. No report
 has these rows. [speedrun](../configs/speedrun.py) trains to a mean test accuracy with the fewest
-FLOPs, [small](../configs/small.py) with the fewest parameters. Accuracies are in %; ± is the
-standard deviation over seeds.
+FLOPs. Accuracies are in %; ± is the standard deviation over seeds.
 """
 _NOTES = (
     'TFLOP: of a training of one seed, six times the multiply-adds of one image times the training '

@@ -51,6 +51,8 @@ def folder(monkeypatch, tmp_path, kept_programs):
     old = {name: jax.config.values[name] for name in names}
     jax.config.update('jax_compilation_cache_dir', str(tmp_path))
     monkeypatch.setattr(program_files, 'folder', kept_programs)
+    # A worker of pytest-xdist has no main file, as a notebook has none.
+    monkeypatch.setattr(sys.modules['__main__'], '__file__', __file__, raising=False)
     yield tmp_path / 'programs'
     for name, value in old.items():
         jax.config.update(name, value)

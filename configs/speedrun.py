@@ -12,10 +12,10 @@ report 000's MobileNet starts from ImageNet's weights and reaches 94.13 %.
 Widths and learning rate were chosen by the accuracy on 10,000 held-out training images, with seed 0
 and about 35 TFLOP a run: widths 16, 48, 96 in 12 epochs reached 94.76 %, 16, 64, 128 in 8 epochs
 94.59 % (94.60 % with twice the learning rate), 32, 96, 128 in 4 epochs 94.14 %. Test accuracies are
-about 0.7 points below validation accuracies (see configs/mobilenet.py's results), so a row takes the
-fewest epochs whose validation accuracy is 0.7 points above its goal. The rows train on all 60,000
-images; each declared seed sees the test images once, after the last epoch. experiments/records.py
-makes the page of the results.
+about 0.7 points below validation accuracies (in the results of configs/mobilenet.py), so a row
+takes the fewest epochs whose validation accuracy is 0.7 points above its goal. The rows train on
+all 60,000 images; each declared seed sees the test images once, after the last epoch.
+experiments/records.py makes the page of the results.
 """
 
 from configs.base import get_config as base_config

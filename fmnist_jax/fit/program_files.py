@@ -70,8 +70,10 @@ class ProgramFiles:
         """The program of a jax.stages.Lowered: read from its file, or compiled and kept."""
         if not self._folder:
             return lowered.compile(compiler_options=options)
-        trees = lowered.in_tree, lowered.out_tree
-        key = _digest(self._environment, self._layout.devices, options, trees, lowered.as_text())
+        # The text lacks arguments that the program does not use.
+        signature = lowered.args_info, lowered.out_info
+        text = lowered.as_text()
+        key = _digest(self._environment, self._layout.devices, options, *signature, text)
         self._keys[name] = key
         program = self._read(key)
         if program is None:

@@ -64,11 +64,16 @@ def counts(monkeypatch):
     return Counts(monkeypatch)
 
 
-def train(**change):
-    """The bytes of a State after three steps, with the programs that are kept or compiled."""
+def train(own=False, **change):
+    """The bytes of a State after three steps, with the programs that are kept or compiled.
+
+    own: each seed has hyper-parameters of its own, as the trials of a search.
+    """
     settings = small_settings(num_seeds=2, optimizer__name='adam', **change)
     layout = mesh.arrange(2, devices=jax.local_devices()[:2])
     hparams = {path: np.float32(value) for path, value in split_static(settings)[1].items()}
+    if own:
+        hparams = {path: mesh.shard(layout, np.full(2, hparams[path])) for path in hparams}
     data = compile.place(settings, DATASET, layout)
     programs = compile.compile_programs(settings, hparams, layout, data)
     seeds = mesh.shard(layout, np.arange(2, dtype=np.int32))
@@ -89,6 +94,13 @@ def test_a_second_start_neither_traces_nor_compiles(folder, counts):
     assert counts.since() == (0, 0)
     train(batch_size=4)
     assert counts.since()[0] == traced
+
+
+def test_arguments_that_a_program_does_not_use_have_their_shapes(folder):
+    """The traced text of `init` does not have the learning rate, but its caller passes one."""
+    first = train()
+    assert train(own=True) == first
+    assert train(own=True) == train() == first
 
 
 def test_a_change_of_the_code_compiles_only_what_it_changes(folder, counts, monkeypatch):

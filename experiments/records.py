@@ -198,8 +198,8 @@ def _device_sentences(found):
 
 
 def readme_table(found):
-    """README's table of Records with a goal, with a line for each device that trained them."""
-    found = [record for record in found if record.goal is not None]
+    """README's table of the Records with a goal that are run, with a line for each device."""
+    found = [record for record in found if record.goal is not None and record.row.is_run]
     if not found:
         return ''
     sentences = [*_device_sentences(found), _REACHED]

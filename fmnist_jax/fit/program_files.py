@@ -141,12 +141,17 @@ def _digest(*values):
     return hashlib.sha256('\n'.join(map(str, values)).encode()).hexdigest()
 
 
-@functools.cache
 def _code():
     """SHA-256 of this package and of every other imported file that is no installed library.
 
     None if a file has changed since it was imported.
     """
+    return _code_with(len(sys.modules))
+
+
+@functools.cache
+def _code_with(modules):
+    """`_code` with so many imported modules: a later one may define a network."""
     paths = sysconfig.get_paths()
     installed = tuple(paths[name] for name in ('stdlib', 'platstdlib', 'purelib', 'platlib'))
     sources = set(pathlib.Path(__file__).parent.parent.rglob('*.py'))

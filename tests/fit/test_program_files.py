@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 
 import jax
 import numpy as np
@@ -51,6 +52,8 @@ def folder(monkeypatch, tmp_path, kept_programs):
     old = {name: jax.config.values[name] for name in names}
     jax.config.update('jax_compilation_cache_dir', str(tmp_path))
     monkeypatch.setattr(program_files, 'folder', kept_programs)
+    # Other tests import files that they write and delete.
+    monkeypatch.setattr(program_files, '_code', lambda: 'this version')
     # A worker of pytest-xdist has no main file, as a notebook has none.
     monkeypatch.setattr(sys.modules['__main__'], '__file__', __file__, raising=False)
     yield tmp_path / 'programs'
@@ -174,6 +177,26 @@ def test_nothing_is_kept_if_the_code_is_unknown(folder, monkeypatch):
         patch.delattr('__main__.__file__')  # a notebook
         assert program_files.folder(layout) is None
     assert program_files.folder(layout) == folder
+
+
+def test_the_code_is_that_of_all_imported_files(monkeypatch, tmp_path):
+    modules = {}
+    program_files._code_with.cache_clear()
+    monkeypatch.setattr(program_files, 'sys', types.SimpleNamespace(modules=modules))
+    before = program_files._code()
+    (tmp_path / 'mine.py').write_text('x = 1')
+    os.utime(tmp_path / 'mine.py', (0, 0))
+    mine = types.ModuleType('mine')
+    mine.__file__ = str(tmp_path / 'mine.py')
+    modules['mine'] = mine
+    codes = {before, program_files._code()}
+    (tmp_path / 'mine.py').write_text('x = 2')
+    program_files._code_with.cache_clear()
+    assert program_files._code() is None  # it has changed since its import
+    os.utime(tmp_path / 'mine.py', (0, 0))
+    program_files._code_with.cache_clear()
+    assert len(codes | {program_files._code()}) == 3
+    program_files._code_with.cache_clear()  # the next test has other modules
 
 
 @pytest.mark.slow

@@ -135,8 +135,9 @@ def verdict(record):
 # Tables.
 
 _REACHED = (
-    'No report has these rows: the fewest FLOPs, or the fewest parameters, to the goal. Reached: '
-    'the mean is above it (one-sided t test, 5 %). [Details](experiments/records.md).'
+    'No report has these rows: they train to the goal with few operations or few parameters. '
+    '*Reached*: the mean is above the goal (one-sided t test, 5 %). '
+    '[Details](experiments/records.md).'
 )
 
 
@@ -405,9 +406,9 @@ _NOTES = (
 )
 _ABLATION = f"""## Ablation
 
-Each row leaves out one ingredient of {FULL}. Differences of the mean test accuracy from the full
-recipe are in points, with a 95 % interval (Welch). Epochs: the median over the seeds whose
-validation accuracy reaches the goal of {FULL}, until it does.
+Each row leaves out, replaces or adds one part of the recipe of {FULL}. Differences of the mean test
+accuracy from the full recipe are in points, with a 95 % interval (Welch). Epochs: the median over
+the seeds whose validation accuracy reaches the goal of {FULL}, until it does.
 """
 _PUBLISHED = """## Published numbers
 

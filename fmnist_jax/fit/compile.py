@@ -27,11 +27,11 @@ class Programs(NamedTuple):
 
     init: Any
     train_steps: Any
-    train_head: Any  # train_steps of the `head_epochs`; None without such epochs
-    validate: Any  # None without a validation set
     test: Any
-    validation_logits: Any  # at the end; None without held-out training images
     seconds: float  # to compile or read them
+    train_head: Any = None  # train_steps of the `head_epochs`; None without such epochs
+    validate: Any = None  # None without a validation set
+    validation_logits: Any = None  # at the end; None without held-out training images
 
 
 class DeviceData(NamedTuple):
@@ -126,7 +126,7 @@ def compile_programs(settings, hparams, layout, data):
     for program in programs.values():
         memory.check_program(program, layout.devices)
     seconds = time.perf_counter() - start
-    return Programs(**dict.fromkeys(Programs._fields) | programs | {'seconds': seconds})
+    return Programs(**programs, seconds=seconds)
 
 
 def _compile(kept, layout, lowered):

@@ -79,7 +79,7 @@ class ProgramFiles:
         if program is None:
             program = lowered.compile(compiler_options=options)
             # What cannot be kept, or a full disk, costs the next start some time.
-            with contextlib.suppress(OSError, ValueError, NotImplementedError, pickle.PickleError):
+            with contextlib.suppress(OSError, ValueError, RuntimeError, pickle.PickleError):
                 content = pickle.dumps(serialize_executable.serialize(program))
                 self._folder.mkdir(parents=True, exist_ok=True)
                 files.write(self._folder / f'{key}.program', zlib.compress(content, 1))

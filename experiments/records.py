@@ -4,8 +4,8 @@
     python experiments/records.py --write    writes it into README.md, and records.md with its
                                              figures
 
-All figures come from the committed result lines of configs/speedrun.py, configs/small.py and
-configs/speedrun_ablation.py. GOALS in a config is {row: mean test accuracy to reach}.
+All figures come from the committed result lines of configs/speedrun.py, speedrun_gpu.py, small.py
+and speedrun_ablation.py. GOALS in a config is {row: mean test accuracy to reach}.
 """
 
 import pathlib
@@ -40,7 +40,7 @@ from fmnist_jax.results.statistics import (
 )
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TABLES = ('speedrun', 'small')
+TABLES = ('speedrun', 'speedrun_gpu', 'small')
 ABLATION, FULL = 'speedrun_ablation', 'fast_94'  # a table, and the row whose recipe it takes apart
 PUBLISHED = (  # (network, parameters, epochs, test accuracy in %, remark)
     ("fast.ai's small ResNet", '', '5', '93.4', ''),
@@ -203,9 +203,7 @@ def readme_table(found):
     found = [record for record in found if record.goal is not None and record.row.is_run]
     if not found:
         return ''
-    sentences = [*_device_sentences(found), _REACHED]
-    bullet = '- ' * (len(sentences) > 2)
-    below = ''.join(f'{bullet}{sentence}\n' for sentence in sentences)
+    below = f'{" ".join(_device_sentences(found))}\n{_REACHED}\n'
     return f'{_table(list(map(_cells, found)))}\n{below}'
 
 
@@ -394,7 +392,8 @@ _HEAD = """# Records: our own tables
 
 `python experiments/records.py --write` makes this page from the committed result lines. No report
 has these rows. [speedrun](../configs/speedrun.py) trains to a mean test accuracy with the fewest
-FLOPs. Accuracies are in %; ± is the standard deviation over seeds.
+FLOPs, [speedrun_gpu](../configs/speedrun_gpu.py) does so in bfloat16 with many seeds together.
+Accuracies are in %; ± is the standard deviation over seeds.
 """
 _NOTES = (
     'TFLOP: of a training of one seed, six times the multiply-adds of one image times the training '

@@ -1,19 +1,23 @@
 """Measures one network: makes its entry of speed.json."""
 
 import platform
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from experiments.speed.machine import cores, cpu_name
 from experiments.speed.processes import WorkerError
 from fmnist_jax.results.provenance import code_commit
 
+_CORES_TO_START = 4  # of each contestant that starts beside others
 
-def _start_torch(bench, options, compute='float32'):
-    """Starts one PyTorch contestant per memory format; [] if PyTorch is not installed."""
+
+def _torch(bench, options, compute='float32'):
+    """Functions that start a PyTorch contestant, one per memory format; [] without PyTorch."""
     if not options.torch:
         return []
     # The memory format concerns images: a dense network needs only one.
     formats = ('contiguous',) if bench.name == 'fcn' else ('contiguous', 'channels_last')
-    return [bench.start_torch(memory_format, compute) for memory_format in formats]
+    return [partial(bench.start_torch, memory_format, compute) for memory_format in formats]
 
 
 def _conditions(contestants, options):
@@ -47,7 +51,7 @@ def measure_network(bench, options):
     """
     # Our side starts first, so settings that cannot start fail before PyTorch is timed.
     ours = [bench.start_ours(seeds) for seeds in options.seeds]
-    theirs = _start_torch(bench, options)
+    theirs = [start() for start in _torch(bench, options)]
     bench.rounds(theirs + ours)
     contestants = [contestant for contestant, _ in theirs + ours]
     first, worker = ours[0]
@@ -71,28 +75,39 @@ def measure_network(bench, options):
 def measure_modes(bench, options):
     """Compares the ways to run seeds, for each number of seeds and compute type.
 
-    PyTorch and all modes of one group take turns. A mode that cannot start (too little memory,
-    for example) is reported and left out.
+    PyTorch, all modes and all numbers of seeds of one compute type take turns. A mode that cannot
+    start (too little memory, for example) is reported and left out.
 
     Args and Raises: as for measure_network.
     """
     groups = []
     for compute in options.compute:
-        for seeds in options.seeds:
-            group = []
-            for mode in options.modes:
-                try:
-                    group.append(bench.start_ours(seeds, mode, compute))
-                except WorkerError as error:
-                    bench.say(f'left out: {error}')
-            if not group:
-                continue
-            group += _start_torch(bench, options, compute)
-            bench.rounds(group)
-            for _, worker in group:
-                worker.close()
-            groups.append([contestant for contestant, _ in group])
+        ours = [
+            partial(bench.start_ours, seeds, mode, compute)
+            for seeds in options.seeds
+            for mode in options.modes
+        ]
+        group = _start_together(bench, ours + _torch(bench, options, compute))
+        if not any(contestant['side'] == 'jax' for contestant, _ in group):
+            continue
+        bench.rounds(group)
+        for _, worker in group:
+            worker.close()
+        groups.append([contestant for contestant, _ in group])
     if not groups:
         raise WorkerError(f'{bench.name}: no mode could start')
     contestants = [contestant for group in groups for contestant in group]
     return {**_conditions(contestants, options), 'groups': groups}
+
+
+def _start_together(bench, starts):
+    """Starts contestants, several at a time where there are many cores; leaves out what fails."""
+
+    def attempt(start):
+        try:
+            return start()
+        except WorkerError as error:
+            bench.say(f'left out: {error}')
+
+    with ThreadPoolExecutor(max(1, cores() // _CORES_TO_START)) as pool:
+        return [started for started in pool.map(attempt, starts) if started]

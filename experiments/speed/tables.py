@@ -143,6 +143,7 @@ def modes(entries):
             theirs = rates.best_torch(group, ours['compute'])
             rows.append([
                 name,
+                entry['machine']['kind'],
                 ours['compute'],
                 str(ours['seeds']),
                 ours['mode'],
@@ -154,6 +155,6 @@ def modes(entries):
                 significant(ours['start']['compile_seconds'], 2),
                 significant(rates.other_cores(group), 2),
             ])  # fmt: skip
-    heading = ['network', 'compute', 'seeds', 'mode', 'images/s', 'epoch of a seed, s']
+    heading = ['network', 'device', 'compute', 'seeds', 'mode', 'images/s', 'epoch of a seed, s']
     heading += ['PyTorch', '× PyTorch', 'memory, MB', 'compiling, s', 'other programs, cores']
     return markdown(heading, rows)

@@ -1,9 +1,10 @@
 """Convolutions that stay fast inside `scan`, under `vmap` and on every backend.
 
-XLA's CPU compiler makes the gradient of `lax.conv` slow inside a loop (jax issue 12868), and
-turns a convolution with one kernel per seed into a slow grouped convolution. On the CPU a
-convolution is therefore patches times a matrix ("im2col"), a few images at a time so that the
-patches stay in the processor's cache. On other backends it is `lax.conv`.
+XLA turns a convolution with one kernel per seed into a slow grouped convolution, and its CPU
+compiler makes the gradient of `lax.conv` slow inside a loop (jax issue 12868). On CPUs and GPUs a
+convolution is therefore patches times a matrix ("im2col"): on a CPU a few images at a time, so that
+the patches stay in the processor's cache, on a GPU all images at once, so that all seeds share one
+product. On other backends it is `lax.conv`.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import operator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 IMAGES_PER_BLOCK = 8  # images whose patches are built at a time on the CPU
 _COLUMNS = 32  # a matrix product with fewer leaves vector registers empty
@@ -30,9 +32,14 @@ def portable():
         _portable.reset(token)
 
 
+def _backend():
+    """The backend to trace for: 'cpu', 'gpu' or another, 'any' within `portable`."""
+    return 'any' if _portable.get() else jax.default_backend()
+
+
 def in_blocks():
     """Whether to trace layers as loops over blocks of images that fit a CPU's cache."""
-    return jax.default_backend() == 'cpu' and not _portable.get()
+    return _backend() == 'cpu'
 
 
 def convolve(images, kernel, padding=0, stride=1):
@@ -40,10 +47,13 @@ def convolve(images, kernel, padding=0, stride=1):
 
     `padding` is the number of zeros on each side, or (before, after).
     """
-    if not in_blocks():
+    backend = _backend()
+    if backend not in ('cpu', 'gpu'):
         return _lax(images, kernel, padding, stride)
+    if backend == 'gpu' and stride == 1 and kernel.shape[0] > 1:
+        return _gather_and_multiply(images, kernel, _sides(padding))
     images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
-    if images.shape[0] <= 2 * IMAGES_PER_BLOCK:
+    if backend == 'gpu' or images.shape[0] <= 2 * IMAGES_PER_BLOCK:
         return _convolve_block(images, kernel, stride)
     # The backward pass builds the patches again: faster than reading them back from memory.
     convolve_block = jax.checkpoint(lambda block: _convolve_block(block, kernel, stride))
@@ -59,9 +69,10 @@ def convolve(images, kernel, padding=0, stride=1):
 def depthwise(images, kernel, padding=0, stride=1):
     """Convolves each channel with its own kernel [kh, kw, 1, C]; else as `convolve`.
 
-    On the CPU a sum of shifted products: XLA would make the kernel's gradient a dense convolution.
+    On CPUs and GPUs a sum of shifted products. XLA's CPU compiler would make the kernel's gradient
+    a dense convolution; on a GPU the sum is one kernel for all seeds.
     """
-    if not in_blocks():
+    if _backend() not in ('cpu', 'gpu'):
         return _lax(images, kernel, padding, stride, groups=images.shape[-1])
     if stride == 1:
         return _depthwise_stride_1(images, kernel, _sides(padding))
@@ -99,6 +110,52 @@ _depthwise_stride_1.defvjp(_depthwise_forward, _depthwise_backward)
 
 def _sides(padding):
     return padding if isinstance(padding, tuple) else (padding, padding)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _gather_and_multiply(images, kernel, sides):
+    """Convolution with stride 1 for a GPU. The patches are gathered again for each gradient."""
+    height, width, _, features = kernel.shape
+    return _patches(images, height, width, sides) @ kernel.reshape(-1, features)
+
+
+def _gather_forward(images, kernel, sides):
+    return _gather_and_multiply(images, kernel, sides), (images, kernel)
+
+
+def _gather_backward(sides, saved, d_outputs):
+    """The images' gradient is a convolution with the kernel turned; JAX's would scatter."""
+    images, kernel = saved
+    height, width, channels, features = kernel.shape
+    before, after = sides
+    turned = kernel[::-1, ::-1].swapaxes(2, 3)
+    # Only square kernels pass here, so one number serves rows and columns.
+    d_images = _gather_and_multiply(d_outputs, turned, (height - 1 - before, height - 1 - after))
+    patches = _patches(images, height, width, sides).reshape(-1, height * width * channels)
+    d_kernel = patches.T @ d_outputs.reshape(-1, features)
+    return d_images, d_kernel.reshape(kernel.shape)
+
+
+_gather_and_multiply.defvjp(_gather_forward, _gather_backward)
+
+
+def _patches(images, height, width, sides):
+    """[N, H, W, C] -> [N, H', W', height * width * C]: what a kernel sees at each position.
+
+    A gather writes them several times as fast on a GPU as a concatenation of shifted images. An
+    index outside of the images reads the zeros of the padding.
+    """
+    count, rows, columns, channels = images.shape
+    before, after = sides
+    top = np.arange(-before, rows + after - height + 1)[:, None, None, None]
+    left = np.arange(-before, columns + after - width + 1)[:, None, None]
+    row, column = top + np.arange(height)[:, None], left + np.arange(width)
+    row, column = np.broadcast_arrays(row, column)  # [H', W', height, width]
+    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    pixels = np.where(inside, row * columns + column, rows * columns)
+    flat = images.reshape(count, rows * columns, channels)
+    patches = jnp.take(flat, pixels.reshape(-1), axis=1, mode='fill', fill_value=0)
+    return patches.reshape(count, *pixels.shape[:2], height * width * channels)
 
 
 def _lax(images, kernel, padding, stride, groups=1):

@@ -131,7 +131,7 @@ def test_the_table_has_flops_seconds_and_devices(root):
     assert (fast['s / seed'], fast['n']) == ('15', '7')  # 90 s of six seeds on the CPU
     assert (fast['parameters'], fast['goal reached']) == ('61,706', 'reached')
     assert (tiny['s / seed'], tiny['goal reached']) == ('2', 'missed')
-    assert '- Seconds of fast_93: 3 seeds together on CPU, 2 cores.\n' in text
+    assert 'Seconds of fast_93: 3 seeds together on CPU, 2 cores. ' in text
     assert '- Seconds of tiny: 3 seeds together on 1 × Fast.\n' in text
 
 

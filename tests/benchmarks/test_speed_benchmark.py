@@ -82,7 +82,7 @@ def test_the_page(contents):
     cells = [[c.strip() for c in line.split('|')[1:-1]] for line in text.splitlines()]
     rows = [row for row in cells if row and row[0] == 'simple_cnn']
     one_seed, four_seeds = ('3,000', '1.50 (1.50 to 1.50)'), ('5,000', '2.50 (2.50 to 2.50)')
-    vmap = ('float32', '8', 'vmap', '7,000', '8.57', '2,000', '3.50 (3.50 to 3.50)')
+    vmap = ('cpu', 'float32', '8', 'vmap', '7,000', '8.57', '2,000', '3.50 (3.50 to 3.50)')
     assert rows == [
         ['simple_cnn', '2,000', '3,000 (1.50 ×)', '5,000 (2.50 ×)'],
         ['simple_cnn', '2,000', 'channels_last', *one_seed, *four_seeds, '0.12'],

@@ -9,6 +9,13 @@ import pytest
 from fmnist_jax.models import convolution
 
 
+@pytest.fixture(autouse=True)
+def _exact_products():
+    """A GPU's float32 products have 10 bits of precision by default."""
+    with jax.default_matmul_precision('highest'):
+        yield
+
+
 def reference(images, kernel, padding, stride=1, groups=1):
     sides = padding if isinstance(padding, tuple) else (padding, padding)
     return jax.lax.conv_general_dilated(
@@ -117,11 +124,45 @@ def test_convolution_under_vmap_with_a_kernel_per_seed():
     np.testing.assert_allclose(together, np.stack(apart), rtol=1e-3, atol=1e-3)
 
 
-def test_backends_other_than_the_cpu_use_lax(monkeypatch):
-    images, kernel = draw(3, 6, 4, 4, 3)
+@pytest.mark.parametrize('count', [1, 20])
+@pytest.mark.parametrize(
+    ('side', 'size', 'padding'), [(7, 3, 1), (6, 5, 2), (9, 3, 0), (6, 2, (0, 1)), (5, 1, 0)]
+)
+def test_convolution_as_on_a_gpu(monkeypatch, count, side, size, padding):
     monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
-    text = str(jax.make_jaxpr(lambda x, k: convolution.convolve(x, k, 1))(images, kernel))
-    assert 'conv_general_dilated' in text
+    images, kernel = draw(count, side, 3, 4, size)
+    assert_same(convolution.convolve, reference, images, kernel, padding)
+    assert not uses_lax(convolution.convolve, images, kernel, padding)
+
+
+def test_strided_and_depthwise_convolution_as_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+    images, kernel = draw(20, 6, 4, 4, 3)
+    assert_same(convolution.convolve, reference, images, kernel, (0, 1), 2)
+    assert not uses_lax(convolution.convolve, images, kernel, (0, 1), 2)
+
+    def grouped(images, kernel, padding, stride):
+        return reference(images, kernel, padding, stride, groups=4)
+
+    for stride in (1, 2):
+        assert_same(convolution.depthwise, grouped, images, kernel[:, :, :1], 1, stride)
+        assert not uses_lax(convolution.depthwise, images, kernel[:, :, :1], 1, stride)
+
+
+def test_a_kernel_per_seed_as_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+    test_convolution_under_vmap_with_a_kernel_per_seed()
+
+
+def uses_lax(convolve, images, kernel, *settings):
+    text = str(jax.make_jaxpr(lambda x, k: convolve(x, k, *settings))(images, kernel))
+    return 'conv_general_dilated' in text
+
+
+def test_backends_other_than_cpu_and_gpu_use_lax(monkeypatch):
+    images, kernel = draw(3, 6, 4, 4, 3)
+    monkeypatch.setattr(jax, 'default_backend', lambda: 'tpu')
+    assert uses_lax(convolution.convolve, images, kernel, 1)
     chex.assert_trees_all_close(
         convolution.convolve(images, kernel, (0, 1), 2),
         reference(images, kernel, (0, 1), 2),

@@ -83,6 +83,7 @@ def test_smaller_last_batch_is_trained_on_exactly():
 
 
 @pytest.mark.parametrize('count', [16, 11])
+@jax.default_matmul_precision('highest')  # a GPU's default has 10 bits
 def test_gradient_in_parts_is_the_gradient(count):
     batch = small_settings(model__name='lenet5', model__widths=None, micro_batch=16)
     parts = small_settings(model__name='lenet5', model__widths=None, micro_batch=4)
@@ -116,7 +117,8 @@ def test_gradient_in_parts_is_the_gradient(count):
         ({'model__name': 'cnn_4', 'batch_size': 64}, 64),  # batch norm
     ],
 )
-def test_micro_batch_size(change, size):
+def test_micro_batch_size_on_a_cpu(monkeypatch, change, size):
+    monkeypatch.setattr(jax, 'default_backend', lambda: 'cpu')
     change = {'model__widths': None} | change
     settings = small_settings(**change)
     state = jax.eval_shape(lambda: steps.init(settings, 0, 80))

@@ -11,8 +11,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from fmnist_jax.models.backend import portable
 from fmnist_jax.models.cnn_variants import CNNVariant
-from fmnist_jax.models.convolution import portable
 from fmnist_jax.models.dense_net import DenseNet
 from fmnist_jax.models.inception_net import InceptionNet
 from fmnist_jax.models.lenet import LeNet5

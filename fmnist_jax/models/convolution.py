@@ -7,39 +7,17 @@ the patches stay in the processor's cache, on a GPU all images at once, so that 
 product. On other backends it is `lax.conv`.
 """
 
-import contextlib
-import contextvars
 import functools
 import math
-import operator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmnist_jax.models import backend
+
 IMAGES_PER_BLOCK = 8  # images whose patches are built at a time on the CPU
 _COLUMNS = 32  # a matrix product with fewer leaves vector registers empty
-_portable = contextvars.ContextVar('portable', default=False)
-
-
-@contextlib.contextmanager
-def portable():
-    """Within this context, layers are traced for every backend and any number of images."""
-    token = _portable.set(True)
-    try:
-        yield
-    finally:
-        _portable.reset(token)
-
-
-def _backend():
-    """The backend to trace for: 'cpu', 'gpu' or another, 'any' within `portable`."""
-    return 'any' if _portable.get() else jax.default_backend()
-
-
-def in_blocks():
-    """Whether to trace layers as loops over blocks of images that fit a CPU's cache."""
-    return _backend() == 'cpu'
 
 
 def convolve(images, kernel, padding=0, stride=1):
@@ -47,13 +25,13 @@ def convolve(images, kernel, padding=0, stride=1):
 
     `padding` is the number of zeros on each side, or (before, after).
     """
-    backend = _backend()
-    if backend not in ('cpu', 'gpu'):
-        return _lax(images, kernel, padding, stride)
-    if backend == 'gpu' and stride == 1 and kernel.shape[0] > 1:
-        return _gather_and_multiply(images, kernel, _sides(padding))
-    images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
-    if backend == 'gpu' or images.shape[0] <= 2 * IMAGES_PER_BLOCK:
+    name = backend.name()
+    if name not in ('cpu', 'gpu'):
+        return library(images, kernel, padding, stride)
+    if name == 'gpu' and stride == 1 and kernel.shape[0] > 1:
+        return _gather_and_multiply(images, kernel, sides(padding))
+    images = padded(images, padding)
+    if name == 'gpu' or images.shape[0] <= 2 * IMAGES_PER_BLOCK:
         return _convolve_block(images, kernel, stride)
     # The backward pass builds the patches again: faster than reading them back from memory.
     convolve_block = jax.checkpoint(lambda block: _convolve_block(block, kernel, stride))
@@ -66,72 +44,36 @@ def convolve(images, kernel, padding=0, stride=1):
     return jnp.concatenate([outputs, convolve_block(images[whole:])])
 
 
-def depthwise(images, kernel, padding=0, stride=1):
-    """Convolves each channel with its own kernel [kh, kw, 1, C]; else as `convolve`.
-
-    On CPUs and GPUs a sum of shifted products. XLA's CPU compiler would make the kernel's gradient
-    a dense convolution; on a GPU the sum is one kernel for all seeds.
-    """
-    if _backend() not in ('cpu', 'gpu'):
-        return _lax(images, kernel, padding, stride, groups=images.shape[-1])
-    if stride == 1:
-        return _depthwise_stride_1(images, kernel, _sides(padding))
-    return _shifted_products(images, kernel, padding, stride)
-
-
-def _shifted_products(images, kernel, padding, stride=1):
-    images = jnp.pad(images, ((0, 0), _sides(padding), _sides(padding), (0, 0)))
-    kh, kw = kernel.shape[:2]
-    taps = [kernel[i, j, 0] for i in range(kh) for j in range(kw)]
-    return sum(map(operator.mul, _windows(images, kh, kw, stride), taps))
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _depthwise_stride_1(images, kernel, sides):
-    return _shifted_products(images, kernel, sides)
-
-
-def _depthwise_forward(images, kernel, sides):
-    return _shifted_products(images, kernel, sides), (images, kernel)
-
-
-def _depthwise_backward(sides, saved, d_outputs):
-    """The images' gradient is one convolution with the kernel turned; JAX's adds padded copies."""
-    images, kernel = saved
-    size, (before, after) = kernel.shape[0], sides
-    turned = (size - 1 - before, size - 1 - after)
-    d_images = _shifted_products(d_outputs, kernel[::-1, ::-1], turned)
-    _, pull_back = jax.vjp(lambda k: _shifted_products(images, k, sides), kernel)
-    return d_images, *pull_back(d_outputs)
-
-
-_depthwise_stride_1.defvjp(_depthwise_forward, _depthwise_backward)
-
-
-def _sides(padding):
+def sides(padding):
+    """(before, after) of a padding."""
     return padding if isinstance(padding, tuple) else (padding, padding)
 
 
+def padded(images, padding):
+    """[N, H, W, C] with zeros around each image."""
+    return jnp.pad(images, ((0, 0), sides(padding), sides(padding), (0, 0)))
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _gather_and_multiply(images, kernel, sides):
+def _gather_and_multiply(images, kernel, around):
     """Convolution with stride 1 for a GPU. The patches are gathered again for each gradient."""
     height, width, _, features = kernel.shape
-    return _patches(images, height, width, sides) @ kernel.reshape(-1, features)
+    return _patches(images, height, width, around) @ kernel.reshape(-1, features)
 
 
-def _gather_forward(images, kernel, sides):
-    return _gather_and_multiply(images, kernel, sides), (images, kernel)
+def _gather_forward(images, kernel, around):
+    return _gather_and_multiply(images, kernel, around), (images, kernel)
 
 
-def _gather_backward(sides, saved, d_outputs):
+def _gather_backward(around, saved, d_outputs):
     """The images' gradient is a convolution with the kernel turned; JAX's would scatter."""
     images, kernel = saved
     height, width, channels, features = kernel.shape
-    before, after = sides
+    before, after = around
     turned = kernel[::-1, ::-1].swapaxes(2, 3)
     # Only square kernels pass here, so one number serves rows and columns.
     d_images = _gather_and_multiply(d_outputs, turned, (height - 1 - before, height - 1 - after))
-    patches = _patches(images, height, width, sides).reshape(-1, height * width * channels)
+    patches = _patches(images, height, width, around).reshape(-1, height * width * channels)
     d_kernel = patches.T @ d_outputs.reshape(-1, features)
     return d_images, d_kernel.reshape(kernel.shape)
 
@@ -139,14 +81,14 @@ def _gather_backward(sides, saved, d_outputs):
 _gather_and_multiply.defvjp(_gather_forward, _gather_backward)
 
 
-def _patches(images, height, width, sides):
+def _patches(images, height, width, around):
     """[N, H, W, C] -> [N, H', W', height * width * C]: what a kernel sees at each position.
 
     A gather writes them several times as fast on a GPU as a concatenation of shifted images. An
     index outside of the images reads the zeros of the padding.
     """
     count, rows, columns, channels = images.shape
-    before, after = sides
+    before, after = around
     top = np.arange(-before, rows + after - height + 1)[:, None, None, None]
     left = np.arange(-before, columns + after - width + 1)[:, None, None]
     row, column = top + np.arange(height)[:, None], left + np.arange(width)
@@ -158,18 +100,19 @@ def _patches(images, height, width, sides):
     return patches.reshape(count, *pixels.shape[:2], height * width * channels)
 
 
-def _lax(images, kernel, padding, stride, groups=1):
+def library(images, kernel, padding, stride, groups=1):
+    """XLA's own convolution."""
     return jax.lax.conv_general_dilated(
         images,
         kernel,
         (stride, stride),
-        (_sides(padding), _sides(padding)),
+        (sides(padding), sides(padding)),
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
         feature_group_count=groups,
     )
 
 
-def _windows(images, kh, kw, stride=1):
+def windows(images, kh, kw, stride=1):
     """The kh * kw shifted images that a kernel's taps multiply: [N, H', W', C] each."""
     height, width = images.shape[1:3]
     down = stride * ((height - kh) // stride) + 1  # rows that a tap passes over
@@ -188,7 +131,7 @@ def _convolve_block(images, kernel, stride):
         return images @ kernel[0, 0]
     group = next(g for g in (4, 2, 1) if g * features <= _COLUMNS or g == 1)
     if stride > 1 or group == 1:
-        patches = jnp.concatenate(_windows(images, kh, kw, stride), axis=-1)
+        patches = jnp.concatenate(windows(images, kh, kw, stride), axis=-1)
         return patches @ _matrix(kernel)
     return _convolve_pixel_groups(images, kernel, group)
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fmnist_jax.models.convolution import in_blocks
+from fmnist_jax.models.backend import in_blocks, once
+from fmnist_jax.models.sums import channel_sums
 
 _BLOCK_BYTES = 800_000  # of a block's inputs and outputs, which stay in a core's second-level cache
 
@@ -34,12 +35,32 @@ class Pending(NamedTuple):
         if not scaling:
             return self.finish(raw)
         multiplier, offset = scaling
-        normalized = raw.astype(jnp.float32) * multiplier + offset
+        normalized = _scaled(raw.astype(jnp.float32), multiplier, offset)
         return self.finish(normalized.astype(raw.dtype))
 
     def then(self, function):
         """Adds a function [N, H, W, C] -> [N, H', W', C'] to apply."""
         return self._replace(finish=lambda x: function(self.finish(x)))
+
+
+@jax.custom_vjp
+def _scaled(raw, multiplier, offset):
+    """raw [N, H, W, C] * multiplier [C] + offset [C], with the sums of `channel_sums`."""
+    return raw * multiplier + offset
+
+
+def _scaled_forward(raw, multiplier, offset):
+    return _scaled(raw, multiplier, offset), (raw, multiplier)
+
+
+def _scaled_backward(saved, d):
+    raw, multiplier = saved
+    d = once(lambda d: d, d)
+    d_multiplier, d_offset = channel_sums(lambda d, raw: [d * raw, d], (d, raw), d.shape[-1])
+    return d * multiplier, d_multiplier, d_offset
+
+
+_scaled.defvjp(_scaled_forward, _scaled_backward)
 
 
 def pending(images):
@@ -80,11 +101,15 @@ def _block_size(images, one_output, params):
 
 def sums(outputs, weights):
     """Weighted sum and sum of squares of [N, ..., C] over all axes but the last, float32 [C]."""
-    axes = tuple(range(outputs.ndim - 1))
-    outputs = weighted = outputs.astype(jnp.float32)
-    if weights is not None:
-        weighted = outputs * weights.reshape(-1, *[1] * (outputs.ndim - 1))
-    return weighted.sum(axes), (weighted * outputs).sum(axes)
+    if weights is None:
+        return tuple(channel_sums(lambda x: [x, x * x], (outputs,), outputs.shape[-1]))
+    weights = weights.reshape(-1, *[1] * (outputs.ndim - 1))
+
+    def products(outputs, weights):
+        weighted = outputs * weights
+        return [weighted, weighted * outputs]
+
+    return tuple(channel_sums(products, (outputs, weights), outputs.shape[-1]))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -92,7 +117,7 @@ def _blockwise(function, block, params, images, weights):
     """`with_sums` as a loop over blocks; its backward pass is one loop over them, too."""
 
     def one_block(total, part):
-        outputs = function(params, part[0])
+        outputs = once(function, params, part[0])
         return jax.tree.map(jnp.add, total, sums(outputs, part[1])), outputs
 
     channels = jax.eval_shape(function, params, images[:block]).shape[-1]

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmnist_jax.models.batch import EVERY_IMAGE
-from fmnist_jax.models.convolution import convolve, depthwise
+from fmnist_jax.models.convolution import convolve
+from fmnist_jax.models.depthwise import depthwise
 from fmnist_jax.models.fused_norm import Pending, pending, sums, values, with_sums
 
 

@@ -22,7 +22,7 @@ from fmnist_jax import files
 from fmnist_jax.config.settings import from_plain, plain
 from fmnist_jax.data import catalog, datasets
 from fmnist_jax.errors import ConfigError, DataError, one_line
-from fmnist_jax.models import convolution, variable_shapes
+from fmnist_jax.models import backend, variable_shapes
 from fmnist_jax.results import lines
 from fmnist_jax.train import calibration, epoch
 from fmnist_jax.train.losses import probabilities
@@ -244,7 +244,7 @@ def program(settings, variables, temperature=None):
     variables = jax.tree.map(jnp.asarray, variables)
 
     def classify(images):
-        with convolution.portable():
+        with backend.portable():
             logits = network_logits(network, variables, images, settings)
         return probabilities(logits / (temperature or 1.0), settings.loss)
 

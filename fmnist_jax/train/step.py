@@ -15,8 +15,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from fmnist_jax.data import catalog
 from fmnist_jax.models import frozen, make_model
 from fmnist_jax.models import start as start_model
+from fmnist_jax.models.backend import portable
 from fmnist_jax.models.batch import ALONE, Batch
-from fmnist_jax.models.convolution import portable
 from fmnist_jax.models.layers import is_off
 from fmnist_jax.train import losses
 from fmnist_jax.train.augment import augment, resize

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fmnist_jax.models import convolution
+from fmnist_jax.models import convolution, depthwise
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_depthwise_convolution(side, padding, stride):
     def grouped(images, kernel, padding, stride):
         return reference(images, kernel, padding, stride, groups=4)
 
-    assert_same(convolution.depthwise, grouped, images, kernel[:, :, :1], padding, stride)
+    assert_same(depthwise.depthwise, grouped, images, kernel[:, :, :1], padding, stride)
 
 
 def test_convolution_inside_scan():
@@ -145,8 +145,8 @@ def test_strided_and_depthwise_convolution_as_on_a_gpu(monkeypatch):
         return reference(images, kernel, padding, stride, groups=4)
 
     for stride in (1, 2):
-        assert_same(convolution.depthwise, grouped, images, kernel[:, :, :1], 1, stride)
-        assert not uses_lax(convolution.depthwise, images, kernel[:, :, :1], 1, stride)
+        assert_same(depthwise.depthwise, grouped, images, kernel[:, :, :1], 1, stride)
+        assert not uses_lax(depthwise.depthwise, images, kernel[:, :, :1], 1, stride)
 
 
 def test_a_kernel_per_seed_as_on_a_gpu(monkeypatch):
@@ -170,7 +170,7 @@ def test_backends_other_than_cpu_and_gpu_use_lax(monkeypatch):
         atol=1e-4,
     )
     chex.assert_trees_all_close(
-        convolution.depthwise(images, kernel[:, :, :1], 1, 2),
+        depthwise.depthwise(images, kernel[:, :, :1], 1, 2),
         reference(images, kernel[:, :, :1], 1, 2, groups=4),
         rtol=1e-4,
         atol=1e-4,

@@ -15,7 +15,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from settings_for_tests import small_settings
 
-from fmnist_jax.models import convolution, fused_norm, layers
+from fmnist_jax.models import convolution, depthwise, fused_norm, layers
 from fmnist_jax.models.batch import Batch
 from fmnist_jax.train import epoch, losses
 from fmnist_jax.train import step as steps
@@ -158,7 +158,7 @@ def test_depthwise_convolution(padding, stride):
     images, kernels = draw(PRIME, 11, 11, 5), draw(2, 3, 3, 1, 5)
 
     def apply(images, kernel):
-        return convolution.depthwise(images, kernel, padding, stride)
+        return depthwise.depthwise(images, kernel, padding, stride)
 
     got = outputs_and_gradients(apply, images, kernels)
     d = cotangent(got[0].shape[1:])

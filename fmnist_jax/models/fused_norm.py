@@ -135,12 +135,16 @@ def _backward(function, block, saved, cotangents):
     params, images, weights, outputs = saved
     d_outputs, d_sum, d_squares = cotangents
 
-    def one_block(total, part):
-        images, weights, outputs, d = part
+    def d_of_outputs(weights, outputs, d):
+        """The gradient of a block's outputs, with that of the sums."""
         weights = weights.reshape(-1, *[1] * (outputs.ndim - 1))
         d = d + weights * (d_sum + 2 * outputs.astype(jnp.float32) * d_squares)
+        return d.astype(outputs.dtype)
+
+    def one_block(total, part):
+        images, weights, outputs, d = part
         _, pull_back = jax.vjp(function, params, images)
-        d_params, d_images = pull_back(d.astype(outputs.dtype))
+        d_params, d_images = pull_back(once(d_of_outputs, weights, outputs, d))
         return jax.tree.map(jnp.add, total, d_params), d_images
 
     zeros = jax.tree.map(jnp.zeros_like, params)

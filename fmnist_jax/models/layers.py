@@ -40,9 +40,10 @@ def _dirac(key, shape, dtype=jnp.float32):
     if len(shape) != 4:
         return kernel
     height, width, inputs, outputs = shape
-    count = min(inputs, outputs)
-    kernel = kernel.at[..., :count].set(0)
-    return kernel.at[height // 2, width // 2, np.arange(count), np.arange(count)].set(1)
+    # Not by scatters: jax 0.11.2 crashes when it compiles them for a CPU.
+    identity = np.zeros(shape, dtype)
+    identity[height // 2, width // 2] = np.eye(inputs, outputs)
+    return jnp.where(np.arange(outputs) < inputs, identity, kernel)
 
 
 KERNEL_INITIALIZERS = {

@@ -20,7 +20,7 @@ def channel_sums(products, arrays, channels):
       arrays: a tuple of arrays [N, H, W, C] or [N, C].
     """
     arrays = [a.astype(jnp.float32) for a in arrays]
-    arrays = [a.reshape(len(a), a.shape[1] if a.ndim == 4 else 1, -1) for a in arrays]
+    arrays = [a.reshape(a.shape[0], a.shape[1] if a.ndim == 4 else 1, -1) for a in arrays]
     n, height, width = jax.eval_shape(products, *arrays)[0].shape
     if not in_blocks():
         return jnp.stack([p.reshape(-1, channels).sum(0) for p in products(*arrays)])

@@ -234,8 +234,8 @@ def test_committed_results_go_on_with_todays_config(folder, tmp_path):
         assert missing <= {'batch_accuracy_mean', 'batch_accuracy_std'}
         settings = resolve(config, rows[result['row']])
         workdirs.check_row(folder, result, settings, settings_hash(settings))
-    config.compute = 'bfloat16'
-    with pytest.raises(ConfigError, match='compute: float32 -> bfloat16'):
+    config.epochs += 1
+    with pytest.raises(ConfigError, match=rf'epochs: {config.epochs - 1} -> {config.epochs}'):
         workdirs.acquire(tmp_path, config)
 
 

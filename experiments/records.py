@@ -290,10 +290,15 @@ def _other_points(experiments):
     return points
 
 
+# speedrun_gpu has the networks of speedrun.
+_MARKS = {'small': (style.BLUE, 'o'), 'speedrun': (style.ORANGE, 's')}
+
+
 def parameters_figure(found, experiments):
     """The Figure of accuracy against parameters of all rows on Fashion-MNIST; None without any."""
     others = _other_points(experiments)
-    ours = [r for r in found if r.row.is_run and r.row.result['parameters']]
+    drawn = [r for r in found if r.table in _MARKS]
+    ours = [r for r in drawn if r.row.is_run and r.row.result['parameters']]
     if not others and not ours:
         return None
     plot = style.new(4.0, 'Test accuracy against number of parameters', top=0.55)
@@ -305,7 +310,7 @@ def parameters_figure(found, experiments):
     if seen:
         x, y, name = max(seen, key=lambda point: point[1])
         axes.annotate(name, (x, y), (0, 6), **_LABEL, ha='center', color=style.MUTED)
-    for table, colour, mark in (('small', style.BLUE, 'o'), ('speedrun', style.ORANGE, 's')):
+    for table, (colour, mark) in _MARKS.items():
         _draw_ours(axes, [r for r in ours if r.table == table], table, colour, mark)
     axes.plot([], [], '_', color=style.INK, ms=12, label='goal')
     _log_axis(axes, 'parameters (log scale)', (1,))

@@ -115,7 +115,9 @@ def test_convolution_inside_scan():
     np.testing.assert_allclose(scanned, looped, rtol=1e-3, atol=1e-3)
 
 
-def test_convolution_under_vmap_with_a_kernel_per_seed():
+@pytest.mark.parametrize('backend', ['cpu', 'gpu'])
+def test_convolution_under_vmap_with_a_kernel_per_seed(monkeypatch, backend):
+    monkeypatch.setattr(jax, 'default_backend', lambda: backend)
     images, kernel = draw(20, 6, 2, 3, 3)
     kernels = np.stack([kernel, 2 * kernel, -kernel])
     gradient = jax.grad(loss_of(convolution.convolve), 1)
@@ -147,11 +149,6 @@ def test_strided_and_depthwise_convolution_as_on_a_gpu(monkeypatch):
     for stride in (1, 2):
         assert_same(depthwise.depthwise, grouped, images, kernel[:, :, :1], 1, stride)
         assert not uses_lax(depthwise.depthwise, images, kernel[:, :, :1], 1, stride)
-
-
-def test_a_kernel_per_seed_as_on_a_gpu(monkeypatch):
-    monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
-    test_convolution_under_vmap_with_a_kernel_per_seed()
 
 
 def uses_lax(convolve, images, kernel, *settings):

@@ -40,7 +40,8 @@ def _dirac(key, shape, dtype=jnp.float32):
     if len(shape) != 4:
         return kernel
     height, width, inputs, outputs = shape
-    # Not by scatters: jax 0.11.2 crashes when it compiles them for a CPU.
+    # `kernel.at[..., :count].set(0)` would pass an empty array of indices to pmap if it sets all
+    # outputs. jax 0.11.2 crashes when it compiles that for several devices.
     identity = np.zeros(shape, dtype)
     identity[height // 2, width // 2] = np.eye(inputs, outputs)
     return jnp.where(np.arange(outputs) < inputs, identity, kernel)

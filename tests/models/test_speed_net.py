@@ -1,5 +1,7 @@
 """The speed net: what its first convolution does, and what it starts from."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,3 +48,15 @@ def test_dirac_kernels_pass_their_inputs_on():
     outputs = Conv(5, 3, 'dirac', padding=1).apply(variables, images)
     np.testing.assert_allclose(outputs[..., :2], images, rtol=1e-6)
     assert (np.abs(kernel[..., 2:]) > 0).all()
+
+
+def test_dirac_kernels_pass_no_empty_array_to_several_devices():
+    # jax 0.11.2 crashes when it compiles such a program.
+    def kernel(seed):
+        return KERNEL_INITIALIZERS['dirac'](jax.random.key(seed), (3, 3, 2, 2))
+
+    devices = jax.devices()[:2]
+    seeds = np.arange(len(devices))
+    lowered = jax.pmap(kernel, devices=devices).lower(seeds)
+    assert not re.search(r'tensor<(\d+x)*0x(?!index)', lowered.as_text())
+    assert lowered.compile()(seeds).shape == (len(devices), 3, 3, 2, 2)

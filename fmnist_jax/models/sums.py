@@ -33,6 +33,7 @@ def channel_sums(products, arrays, channels):
         grouped = product.reshape(n // each, each, height, width)
         parts.append(sum(grouped[:, i, row : row + rows] for i, row in places))
     parts = jax.lax.optimization_barrier(jnp.stack(parts))
-    # Without a second barrier: jax 0.10.1 then adds wrong numbers (tests/train/test_numerics.py).
+    # No second barrier here: between two reshapes before a long sum, it makes jax 0.10.1 add wrong
+    # numbers on a CPU (tests/train/test_numerics.py).
     parts = sum(parts[:, :, row] for row in range(rows))
     return parts.reshape(len(parts), -1, channels).sum(1)

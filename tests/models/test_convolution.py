@@ -81,6 +81,44 @@ def test_pixel_groups(features, side, size, padding):
     assert_same(convolution.convolve, reference, *draw(3, side, 2, features, size), padding)
 
 
+# One block, several, and a rest; blocks of one image where the patches are allowed few bytes.
+@pytest.mark.parametrize(('count', 'patch_bytes'), [(1, 2**21), (19, 2**21), (3, 2**12)])
+@pytest.mark.parametrize(('channels', 'features'), [(16, 16), (18, 32)])
+@pytest.mark.parametrize(
+    ('side', 'size', 'padding'), [(5, 3, 1), (6, 5, 2), (20, 3, 0), (6, 2, (0, 1))]
+)
+def test_gradients_from_patches_of_the_outputs_gradient(
+    monkeypatch, side, size, padding, channels, features, count, patch_bytes
+):
+    monkeypatch.setattr(convolution, '_PATCH_BYTES', patch_bytes)
+    images, kernel = draw(count, side, channels, features, size)
+    assert uses(convolution._convolve_with_gradient, images, kernel, padding)
+    assert_same(convolution.convolve, reference, images, kernel, padding)
+
+
+def uses(function, images, kernel, padding):
+    """Whether the program of a convolution calls a function with gradients of its own."""
+    program = jax.make_jaxpr(lambda x, k: convolution.convolve(x, k, padding))(images, kernel)
+    return function.__name__ in str(program)
+
+
+def test_a_kernels_gradient_is_summed_in_float32():
+    images, kernel = draw(300, 8, 16, 16, 3)
+    narrow = [jnp.asarray(array, jnp.bfloat16) for array in (images, kernel)]
+    wide = [array.astype(jnp.float32) for array in narrow]
+
+    def d_kernel(images, kernel):
+        return jax.grad(lambda k: convolution.convolve(images, k, 1).astype(jnp.float32).sum())(
+            kernel
+        )
+
+    got, expected = d_kernel(*narrow), d_kernel(*wide)
+    assert got.dtype == jnp.bfloat16
+    # bfloat16 has 8 bits; 38 blocks added in bfloat16 would miss more.
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(got.astype(jnp.float32), expected, rtol=2**-8, atol=2**-8 * scale)
+
+
 @pytest.mark.parametrize('side', [6, 7])
 @pytest.mark.parametrize(('padding', 'stride'), [((0, 1), 2), (0, 2), (1, 3)])
 @pytest.mark.parametrize('count', [3, 20])
@@ -116,14 +154,15 @@ def test_convolution_inside_scan():
 
 
 @pytest.mark.parametrize('backend', ['cpu', 'gpu'])
-def test_convolution_under_vmap_with_a_kernel_per_seed(monkeypatch, backend):
+@pytest.mark.parametrize(('channels', 'features'), [(2, 3), (16, 16)])
+def test_convolution_under_vmap_with_a_kernel_per_seed(monkeypatch, backend, channels, features):
     monkeypatch.setattr(jax, 'default_backend', lambda: backend)
-    images, kernel = draw(20, 6, 2, 3, 3)
+    images, kernel = draw(20, 6, channels, features, 3)
     kernels = np.stack([kernel, 2 * kernel, -kernel])
     gradient = jax.grad(loss_of(convolution.convolve), 1)
     together = jax.vmap(gradient, in_axes=(None, 0, None))(images, kernels, 1)
-    apart = [jax.grad(loss_of(reference), 1)(images, k, 1) for k in kernels]
-    np.testing.assert_allclose(together, np.stack(apart), rtol=1e-3, atol=1e-3)
+    apart = np.stack([jax.grad(loss_of(reference), 1)(images, k, 1) for k in kernels])
+    np.testing.assert_allclose(together, apart, rtol=1e-3, atol=1e-4 * np.abs(apart).max())
 
 
 @pytest.mark.parametrize('count', [1, 20])

@@ -3,10 +3,10 @@
     python -m fmnist_jax.main --config=configs/small.py
     python -m fmnist_jax.main --config=configs/small.py --rows=under_15k
 
-The rows are `speed_net` with the recipe of configs/speedrun.py, narrower widths and more epochs. The
-goals are mean test accuracies: 95.0 % under 100,000 parameters, 94.5 % under 50,000, 93.0 % under
-15,000. configs/small_choices.py has the runs by which network and augmentation were chosen, on
-held-out training images.
+The rows are `speed_net` with the recipe of configs/speedrun.py, narrower widths and more epochs.
+The goals are mean test accuracies: 95.0 % under 100,000 parameters, 94.5 % under 50,000, 93.0 %
+under 15,000. configs/small_choices.py has the runs by which network and augmentation were chosen,
+on held-out training images.
 
 The rows train on all 60,000 images; each declared seed sees the test images once, after the last
 epoch. experiments/records.py makes the page of the results.

@@ -3,8 +3,8 @@
     python -m fmnist_jax.main --config=configs/speedrun_gpu.py
 
 The recipe is that of configs/speedrun.py. A GPU multiplies bfloat16 numbers at twice the rate of
-float32 ones and moves half the bytes; parameters, sums and the optimizer stay float32. Each
-declared seed sees the test images once, after the last epoch.
+float32 ones, which it rounds to TF32, and moves half the bytes. Parameters, sums and the optimizer
+stay float32. Each declared seed sees the test images once, after the last epoch.
 """
 
 from configs import speedrun

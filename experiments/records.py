@@ -400,6 +400,7 @@ _HEAD = """# Records: our own tables
 `python experiments/records.py --write` makes this page from the committed result lines. No report
 has these rows. [speedrun](../configs/speedrun.py) trains to a mean test accuracy with the fewest
 FLOPs, [speedrun_gpu](../configs/speedrun_gpu.py) does so in bfloat16 with many seeds together.
+[small](../configs/small.py) trains networks under 100,000, 50,000 and 15,000 parameters.
 Accuracies are in %; ± is the standard deviation over seeds.
 """
 _NOTES = (

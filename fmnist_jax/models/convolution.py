@@ -48,7 +48,7 @@ def convolve(images, kernel, padding=0, stride=1):
 
 
 def _gradient_patches_pay(images, kernel, around):
-    """Whether `_convolve_with_gradient` is the faster one, as measured on a CPU."""
+    """Whether `_convolve_with_gradient` is faster than JAX's own gradients, measured on a CPU."""
     (_, *shape, channels), (height, width, _, features) = images.shape, kernel.shape
     if not 1 < height == width or max(around) >= height or channels < 16:
         return False
@@ -67,7 +67,7 @@ def _convolve_with_gradient(images, kernel, around):
     matrix = kernel.reshape(-1, features)
 
     def convolve_block(_, block):
-        return None, _shifted(padded(block, around), size) @ matrix
+        return None, _patches(padded(block, around), size, size) @ matrix
 
     return _scan_blocks(convolve_block, None, images, channels * size**2)[1]
 
@@ -85,7 +85,7 @@ def _convolve_backward(around, saved, d_outputs):
 
     def pull_block(d_kernel, block):
         images, d_outputs = block
-        patches = _shifted(padded(d_outputs, around), size)
+        patches = _patches(padded(d_outputs, around), size, size)
         d_images = patches @ turned
         product = images.reshape(-1, channels).T @ patches.reshape(-1, features * size**2)
         return d_kernel + product, d_images
@@ -117,9 +117,9 @@ def _scan_blocks(function, carry, arrays, values):
     return carry, outputs
 
 
-def _shifted(images, size):
-    """[N, H, W, C] -> [N, H', W', size * size * C]: what a kernel sees at each position."""
-    return jnp.concatenate(windows(images, size, size), axis=-1)
+def _patches(images, kh, kw, stride=1):
+    """[N, H, W, C] -> [N, H', W', kh * kw * C]: what a kernel sees at each position."""
+    return jnp.concatenate(windows(images, kh, kw, stride), axis=-1)
 
 
 def sides(padding):
@@ -136,7 +136,7 @@ def padded(images, padding):
 def _gather_and_multiply(images, kernel, around):
     """Convolution with stride 1 for a GPU. The patches are gathered again for each gradient."""
     height, width, _, features = kernel.shape
-    return _patches(images, height, width, around) @ kernel.reshape(-1, features)
+    return _gathered_patches(images, height, width, around) @ kernel.reshape(-1, features)
 
 
 def _gather_forward(images, kernel, around):
@@ -151,7 +151,8 @@ def _gather_backward(around, saved, d_outputs):
     turned = kernel[::-1, ::-1].swapaxes(2, 3)
     # Only square kernels pass here, so one number serves rows and columns.
     d_images = _gather_and_multiply(d_outputs, turned, (height - 1 - before, height - 1 - after))
-    patches = _patches(images, height, width, around).reshape(-1, height * width * channels)
+    patches = _gathered_patches(images, height, width, around)
+    patches = patches.reshape(-1, height * width * channels)
     d_kernel = patches.T @ d_outputs.reshape(-1, features)
     return d_images, d_kernel.reshape(kernel.shape)
 
@@ -159,7 +160,7 @@ def _gather_backward(around, saved, d_outputs):
 _gather_and_multiply.defvjp(_gather_forward, _gather_backward)
 
 
-def _patches(images, height, width, around):
+def _gathered_patches(images, height, width, around):
     """[N, H, W, C] -> [N, H', W', height * width * C]: what a kernel sees at each position.
 
     A gather writes them several times as fast on a GPU as a concatenation of shifted images. An
@@ -209,8 +210,7 @@ def _convolve_block(images, kernel, stride):
         return images @ kernel[0, 0]
     group = next(g for g in (4, 2, 1) if g * features <= _COLUMNS or g == 1)
     if stride > 1 or group == 1:
-        patches = jnp.concatenate(windows(images, kh, kw, stride), axis=-1)
-        return patches @ _matrix(kernel)
+        return _patches(images, kh, kw, stride) @ _matrix(kernel)
     return _convolve_pixel_groups(images, kernel, group)
 
 

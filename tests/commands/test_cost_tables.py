@@ -40,7 +40,7 @@ def test_table_1_row_by_row(capsys):
     rows = [row[1:5] for row in cells(printed)][2:]  # below the heading and its line
     assert rows == cells(TABLE_1)
     assert '5,590,432 operations, 73,146 parameters' in printed
-    assert '73,146 of them trainable, 12,516,372 FLOPs (XLA, cpu).' in printed
+    assert '73,146 of them trainable, 11,312,156 FLOPs (XLA, cpu).' in printed
     assert 'Report 000: 5.6M, 73K.' in printed and '242M' not in printed
 
 

@@ -139,6 +139,7 @@ def verdict(record):
 _REACHED = (
     'No report has these rows: they train to the goal with few operations or few parameters. '
     '*Reached*: the mean is above the goal (one-sided t test, 5 %). '
+    'Seconds are upper bounds: other programs ran beside some rows. '
     '[Details](experiments/records.md).'
 )
 

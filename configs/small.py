@@ -8,8 +8,7 @@ The goals are mean test accuracies: 95.0 % under 100,000 parameters, 94.5 % unde
 under 15,000. configs/small_choices.py has the runs by which network and augmentation were chosen,
 on held-out training images.
 
-Seeds 0 and 1 of under_15k waited for other programs most of the time that their result line has: an
-undisturbed epoch of both takes about 35 of its 113 seconds.
+Other programs ran beside seeds 0 and 1 of under_15k, so their seconds are too many.
 
 The rows train on all 60,000 images; each declared seed sees the test images once, after the last
 epoch. experiments/records.py makes the page of the results.

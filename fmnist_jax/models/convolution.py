@@ -38,13 +38,7 @@ def convolve(images, kernel, padding=0, stride=1):
         return _convolve_block(images, kernel, stride)
     # The backward pass builds the patches again: faster than reading them back from memory.
     convolve_block = jax.checkpoint(lambda block: _convolve_block(block, kernel, stride))
-    whole = images.shape[0] - images.shape[0] % IMAGES_PER_BLOCK
-    blocks = images[:whole].reshape(-1, IMAGES_PER_BLOCK, *images.shape[1:])
-    outputs = jax.lax.map(convolve_block, blocks)
-    outputs = outputs.reshape(whole, *outputs.shape[2:])
-    if whole == images.shape[0]:
-        return outputs
-    return jnp.concatenate([outputs, convolve_block(images[whole:])])
+    return _map_blocks(convolve_block, images, IMAGES_PER_BLOCK)
 
 
 def _gradient_patches_pay(images, kernel, around):
@@ -66,10 +60,10 @@ def _convolve_with_gradient(images, kernel, around):
     size, _, channels, features = kernel.shape
     matrix = kernel.reshape(-1, features)
 
-    def convolve_block(_, block):
-        return None, _patches(padded(block, around), size, size) @ matrix
+    def convolve_block(block):
+        return _patches(padded(block, around), size, size) @ matrix
 
-    return _scan_blocks(convolve_block, None, images, channels * size**2)[1]
+    return _map_blocks(convolve_block, images, _block_size(images, channels * size**2))
 
 
 def _convolve_forward(images, kernel, around):
@@ -91,7 +85,8 @@ def _convolve_backward(around, saved, d_outputs):
         return d_kernel + product, d_images
 
     zeros = jnp.zeros((channels, features * size**2), jnp.float32)
-    d_kernel, d_images = _scan_blocks(pull_block, zeros, (images, d_outputs), features * size**2)
+    block = _block_size(images, features * size**2)
+    d_kernel, d_images = _scan_blocks(pull_block, zeros, (images, d_outputs), block)
     d_kernel = d_kernel.reshape(channels, size, size, features)[:, ::-1, ::-1]
     return d_images, d_kernel.transpose(1, 2, 0, 3).astype(kernel.dtype)
 
@@ -99,19 +94,28 @@ def _convolve_backward(around, saved, d_outputs):
 _convolve_with_gradient.defvjp(_convolve_forward, _convolve_backward)
 
 
-def _scan_blocks(function, carry, arrays, values):
-    """`lax.scan` over blocks of images; `values`: how many values a pixel's patch has."""
-    first = jax.tree.leaves(arrays)[0]
-    per_image = math.prod(first.shape[1:3]) * values * first.dtype.itemsize
-    block = min(max(_PATCH_BYTES // per_image, 1), IMAGES_PER_BLOCK, first.shape[0])
-    whole = first.shape[0] - first.shape[0] % block
+def _block_size(images, values):
+    """How many images' patches fit `_PATCH_BYTES`; a pixel's patch has so many `values`."""
+    per_image = math.prod(images.shape[1:3]) * values * images.dtype.itemsize
+    return min(max(_PATCH_BYTES // per_image, 1), IMAGES_PER_BLOCK, images.shape[0])
+
+
+def _map_blocks(function, images, block):
+    """function(images) of any number of images, computed for `block` images at a time."""
+    return _scan_blocks(lambda _, images: (None, function(images)), None, images, block)[1]
+
+
+def _scan_blocks(function, carry, arrays, block):
+    """`lax.scan` over blocks of so many images, and once more over those that are left."""
+    count = jax.tree.leaves(arrays)[0].shape[0]
+    whole = count - count % block
 
     def blocks(array):
         return array[:whole].reshape(-1, block, *array.shape[1:])
 
     carry, outputs = jax.lax.scan(function, carry, jax.tree.map(blocks, arrays))
     outputs = outputs.reshape(whole, *outputs.shape[2:])
-    if whole < first.shape[0]:
+    if whole < count:
         carry, rest = function(carry, jax.tree.map(lambda array: array[whole:], arrays))
         outputs = jnp.concatenate([outputs, rest])
     return carry, outputs

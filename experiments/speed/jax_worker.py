@@ -99,7 +99,7 @@ class Contestant:
             compile.epoch_metrics(self.layout),
             self.seeds,
             self.arrays.train_indices,
-            self.arrays.train,
+            self.arrays.examples,
             np.int32(self.epoch),
             np.int32(start),
             np.int32(stop),
@@ -139,7 +139,7 @@ class Contestant:
             )
 
         size = self.settings.batch_size
-        images, labels = (np.asarray(array[0, :size]) for array in self.arrays.train)
+        images, labels = (np.asarray(array[0, :size]) for array in self.arrays.examples)
         # The loop's steps have a mask if the last batch is smaller; so this step has one too.
         mask = np.ones(size, bool) if self.num_train % size else None
         batch = mesh.replicate(self.layout, (images, labels, mask))

@@ -27,21 +27,26 @@ class Programs(NamedTuple):
 
     init: Any
     train_steps: Any
-    test: Any
+    evaluate: Any  # for validation and test
     seconds: float  # to compile or read them
     train_head: Any = None  # train_steps of the `head_epochs`; None without such epochs
-    validate: Any = None  # None without a validation set
-    validation_logits: Any = None  # at the end; None without held-out training images
+    keep_best: Any = None  # None if the last epoch is tested
+
+
+class Part(NamedTuple):
+    """Images that a seed is evaluated on."""
+
+    indices: Any  # int32 [n] per seed, n as for every other Part: one program serves all
+    count: Any  # np.int32, how many of the first indices count; the others are 0
 
 
 class DeviceData(NamedTuple):
     """The programs' data, on the devices."""
 
-    train: tuple  # (images uint8 [N, H, W] or [N, H, W, 3], labels int32 [N])
-    validation: tuple  # images and labels that `validation_indices` point into
-    test: tuple
+    examples: tuple  # (images uint8 [N, H, W] or [N, H, W, 3], labels int32 [N]); test images last
     train_indices: Any  # int32 [n] per seed
-    validation_indices: Any
+    validation: Part | None
+    test: Part
     pretrained: Any  # variables that do not start at random, {} for none
 
 
@@ -82,24 +87,32 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
     splits = [datasets.split_of(settings, dataset.train_labels, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
-    images, labels, copies = dataset.train_images, dataset.train_labels, settings.augment.copies
-    total = len(labels)
+    images, copies, total = (
+        [dataset.train_images],
+        settings.augment.copies,
+        len(dataset.train_labels),
+    )
     if copies:
-        images = np.concatenate([images, fixed_copies(images, settings.augment)])
-        labels = np.tile(labels, copies + 1)
+        images.append(fixed_copies(dataset.train_images, settings.augment))
         train_indices = np.hstack([train_indices + i * total for i in range(copies + 1)])
-    train_set = mesh.replicate(layout, (images, labels))
-    test_set = mesh.replicate(layout, (dataset.test_images, dataset.test_labels))
-    on_test = settings.dataset.validate_on_test
-    if on_test:
-        everything = np.arange(len(dataset.test_labels), dtype=np.int32)
-        validation_indices = np.stack([everything] * len(splits))
+    images = np.concatenate([*images, dataset.test_images])
+    labels = np.concatenate([*[dataset.train_labels] * (copies + 1), dataset.test_labels])
+    everything = np.arange(len(labels) - len(dataset.test_labels), len(labels), dtype=np.int32)
+    test_indices = np.stack([everything] * len(splits))
+    if settings.dataset.validate_on_test:
+        validation_indices = test_indices
+    longest = max(validation_indices.shape[1], len(everything))
+
+    def part(indices):
+        count = indices.shape[1]
+        padded = np.pad(indices, ((0, 0), (0, longest - count)))
+        return Part(mesh.shard(layout, padded), np.int32(count)) if count else None
+
     return DeviceData(
-        train=train_set,
-        validation=test_set if on_test else train_set,
-        test=test_set,
+        examples=mesh.replicate(layout, (images, labels)),
         train_indices=mesh.shard(layout, train_indices),
-        validation_indices=mesh.shard(layout, validation_indices),
+        validation=part(validation_indices),
+        test=part(test_indices),
         pretrained=mesh.replicate(layout, pretrained or {}),
     )
 
@@ -112,7 +125,7 @@ def epoch_metrics(layout, measured=None):
 
 def init_args(seeds, data):
     """The arguments of Programs.init after the hyper-parameters; seeds: int32 on the devices."""
-    return seeds, data.pretrained, data.train_indices, data.train[0]
+    return seeds, data.pretrained, data.train_indices, data.examples[0]
 
 
 def compile_programs(settings, hparams, layout, data):
@@ -165,19 +178,16 @@ def _lower(settings, hparams, layout, data):
     state = mesh.result_shapes(layout, lowered)
     axes = (0, 0, 0, 0, None, 'same', 'same', 'same')
     metrics, indices = epoch_metrics(layout), data.train_indices
-    args = (state, metrics, seeds, indices, data.train, epoch, epoch, epoch)
+    args = (state, metrics, seeds, indices, data.examples, epoch, epoch, epoch)
     yield 'train_steps', lower(epochs.train_steps, axes, *args, donate=(1,)), optimized
     if settings.head_epochs:
         head = epochs.head_only(settings)
         lowered = lower(epochs.train_steps, axes, *args, settings=head, donate=(1,))
         yield 'train_head', lowered, optimized
-    indices = data.validation_indices
-    if indices.shape[-1]:
-        args = (state, indices, data.validation, epoch)
-        lowered = lower(epochs.validate, (0, 0, None, 'same'), *args, donate=(1,))
-        yield 'validate', lowered, optimized
-    yield 'test', lower(epochs.test, (0, None), state, data.test), optimized
-    if settings.dataset.num_validation and not settings.dataset.validate_on_test:
-        args = (state, indices, data.validation[0])
-        lowered = lower(epochs.validation_logits, (0, 0, None), *args)
-        yield 'validation_logits', lowered, optimized
+    args = (*step.evaluated(state), *data.test, data.examples)
+    lowered = lower(epochs.evaluate, (0, 0, 0, 'same', None), *args)
+    yield 'evaluate', lowered, optimized
+    if state.best is not None:
+        _, metrics = mesh.result_shapes(layout, lowered)
+        lowered = lower(epochs.keep_best, (0, 0, 'same'), state, metrics, epoch, donate=(1,))
+        yield 'keep_best', lowered, fast

@@ -54,7 +54,7 @@ def check(run, before, state, metrics, epoch, start, stop):
             settings = epochs.head_only(settings)
         config = with_hparams(settings, run.hparams)
         indices = _seed(mesh.gather(run.layout, run.data.train_indices), number)
-        data = _seed(run.data.train, 0)
+        data = _seed(run.data.examples, 0)
         seed = settings.seed + number
         cause = _search(config, _seed(before, number), seed, indices, data, epoch, start, stop)
         raise ConfigError(f'config.debug_nans: seed {seed}, epoch {epoch}, {cause}')

@@ -87,7 +87,7 @@ def run_epochs(run, progress=None, checkpoints=None, stop=None):
                 break
             state, metrics, pace = _train_epoch(run, state, position, pace, progress, keeper)
             _record(position.history, 'train', metrics, active)
-            if run.programs.validate is not None:
+            if run.data.validation is not None:
                 state, metrics = _validate(run, state, epoch)
                 _record(position.history, 'validation', metrics, active)
             epochs_run = [int(n + on) for n, on in zip(position.epochs_run, active, strict=True)]
@@ -123,7 +123,7 @@ def _train_epoch(run, state, position, pace, progress, keeper):
         stop = min(steps, start + max(_STEPS_PER_CALL, int(pace)))
         began = time.perf_counter()
         before = debug_nans.copy(run.layout, state) if run.settings.debug_nans else None
-        data = (run.data.train_indices, run.data.train)
+        data = (run.data.train_indices, run.data.examples)
         steps_now = np.int32([epoch, start, stop])
         state, metrics = train(run.hparams, state, metrics, run.seeds, *data, *steps_now)
         sums = mesh.gather(run.layout, metrics)  # waits for the devices
@@ -143,12 +143,18 @@ def _train_epoch(run, state, position, pace, progress, keeper):
 
 def _validate(run, state, epoch):
     """Validation and early stopping: (State, Metrics as numpy [S])."""
-    indices, data = run.data.validation_indices, run.data.validation
-    state, metrics = run.programs.validate(run.hparams, state, indices, data, np.int32(epoch))
+    _, metrics = _evaluate(run, evaluated(state), run.data.validation)
+    if state.best is not None:
+        state = run.programs.keep_best(run.hparams, state, metrics, np.int32(epoch))
     metrics = mesh.gather(run.layout, metrics)
     if run.settings.debug_nans:
         debug_nans.check_validation(run.settings, metrics, epoch)
     return state, metrics
+
+
+def _evaluate(run, variables, part):
+    """(logits, Metrics) of (params, batch_stats) on a Part of the data, on the devices."""
+    return run.programs.evaluate(run.hparams, *variables, *part, run.data.examples)
 
 
 def _record(history, name, metrics, active):
@@ -168,20 +174,22 @@ def tested_epochs(run, state, position):
 
 def _test(run, state, position, dataset):
     """Tests the selected parameters of every seed: FitResult."""
-    best, layout, programs = selected(state), run.layout, run.programs
-    logits, metrics = mesh.gather(layout, programs.test(run.hparams, state, run.data.test))
+    tested, layout = selected(state), run.layout
+
+    def measured(variables, part):
+        """Logits [S, n, classes] and Metrics [S], numpy."""
+        logits, metrics = mesh.gather(layout, _evaluate(run, variables, part))
+        return logits[:, : part.count], metrics
+
+    logits, metrics = measured(tested, run.data.test)
     last_accuracy = validation = None
     if state.best is not None:
-        params, batch_stats = evaluated(state)
-        last = state.best._replace(params=params, batch_stats=batch_stats)
-        tested = programs.test(run.hparams, state._replace(best=last), run.data.test)
-        _, last_metrics = mesh.gather(layout, tested)
+        _, last_metrics = measured(evaluated(state), run.data.test)
         last_accuracy = last_metrics.correct / last_metrics.count
-    if programs.validation_logits is not None:
-        indices, (images, _) = run.data.validation_indices, run.data.validation
-        held_out = programs.validation_logits(run.hparams, state, indices, images)
-        validation_logits, indices = mesh.gather(layout, (held_out, indices))
-        validation = (validation_logits, dataset.train_labels[indices])
+    if run.settings.dataset.num_validation and not run.settings.dataset.validate_on_test:
+        held_out = run.data.validation
+        indices = mesh.gather(layout, held_out.indices)[:, : held_out.count]
+        validation = (measured(tested, held_out)[0], dataset.train_labels[indices])
     return FitResult(
         logits=logits,
         test_loss=metrics.loss / metrics.count,
@@ -190,7 +198,7 @@ def _test(run, state, position, dataset):
         last_accuracy=last_accuracy,
         history=position.history,
         parameters=sum(math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)),
-        variables=mesh.gather(layout, {'params': best.params, 'batch_stats': best.batch_stats}),
+        variables=mesh.gather(layout, dict(zip(('params', 'batch_stats'), tested, strict=True))),
         validation=validation,
         train_seconds=position.seconds,
         compile_seconds=run.compile_seconds,

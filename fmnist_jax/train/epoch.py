@@ -9,6 +9,7 @@ import copy
 import jax
 import jax.numpy as jnp
 
+from fmnist_jax.data import catalog
 from fmnist_jax.models.batch import ALONE
 from fmnist_jax.train import augment, losses, step
 
@@ -83,49 +84,53 @@ def head_only(config):
     return head
 
 
-def predict(config, params, batch_stats, images, indices, share=ALONE):
-    """Logits [n, classes] of the uint8 images at `indices` [n], computed in padded batches."""
-    count = indices.shape[0]
-    batch = min(config.eval_batch_size, -(-count // share.parts))
-    padded = jnp.pad(indices, (0, -count % (batch * share.parts))).reshape(-1, batch)
+def predict(config, params, batch_stats, images, indices, count=None, share=ALONE):
+    """Logits [n, classes] of the uint8 images at `indices` [n], computed in padded batches.
 
-    def one_batch(indices):
+    count: [] int32, how many of the first images are computed; the logits of the others are any
+      numbers. None for all. It may be traced, so that one program serves any number of images.
+    """
+    total, classes = indices.shape[0], len(catalog.class_names(config.dataset))
+    batch = min(config.eval_batch_size, -(-total // share.parts))
+    together = batch * share.parts  # images of a batch on each device that shares this seed
+    padded = jnp.pad(indices, (0, -total % together)).reshape(-1, share.parts, batch)
+    own = share.take(padded.swapaxes(0, 1))[0]  # [batches, batch]
+    batches = -(-(total if count is None else count) // together)
+
+    def one_batch(i, logits):
         variables = {'params': params, 'batch_stats': batch_stats}
-        return step.logits(step.model_of(config), variables, images[indices], config)
+        return logits.at[i].set(
+            step.logits(step.model_of(config), variables, images[own[i]], config)
+        )
 
-    logits = share.collect(jax.lax.map(one_batch, share.take(padded)))
-    return logits.reshape(-1, logits.shape[-1])[:count]
+    logits = jax.lax.fori_loop(0, batches, one_batch, jnp.zeros((*own.shape, classes)))
+    return share.collect(logits[None]).swapaxes(0, 1).reshape(-1, classes)[:total]
 
 
-def validate(config, state, indices, data, epoch, share=ALONE):
-    """Validates after an epoch: (State with its best and early stopping, Metrics)."""
+def evaluate(config, params, batch_stats, indices, count, data, share=ALONE):
+    """Evaluates a network on the first `count` images of data, (images, labels), at `indices` [n].
+
+    Returns:
+      (logits [n, classes], of which the first `count` are computed; their Metrics).
+    """
     images, labels = data
-    logits = predict(config, *step.evaluated(state), images, indices, share)
-    metrics = losses.evaluate(logits, labels[indices], config.loss, config.accuracy)
-    if state.best is None:
-        return state, metrics
+    logits = predict(config, params, batch_stats, images, indices, count, share)
+    mask = jnp.arange(indices.shape[0]) < count
+    return logits, losses.evaluate(logits, labels[indices], config.loss, config.accuracy, mask)
+
+
+def keep_best(config, state, metrics, epoch, share=ALONE):
+    """The State after an epoch's validation: its best parameters, and early stopping."""
     score = -metrics.loss if config.selection == 'val_loss' else 1.0 * metrics.correct
     score = score / metrics.count
     better = (score > state.best.score) & ~state.stopped
     best = _choose(better, step.Best(*step.evaluated(state), score, epoch), state.best)
     if config.patience > 0:
         state = state._replace(stopped=state.stopped | (epoch - best.epoch >= config.patience))
-    return state._replace(best=best), metrics
+    return state._replace(best=best)
 
 
 def selected(state):
-    """The tested parameters: the best ones, with selection 'last' the last ones (a step.Best)."""
-    return step.Best(*step.evaluated(state), None, None) if state.best is None else state.best
-
-
-def validation_logits(config, state, indices, images, share=ALONE):
-    """Logits [n, classes] of the selected parameters on the validation images."""
-    best = selected(state)
-    return predict(config, best.params, best.batch_stats, images, indices, share)
-
-
-def test(config, state, data, share=ALONE):
-    """The selected parameters on the whole test set: (logits [n, classes], Metrics)."""
-    images, labels = data
-    logits = validation_logits(config, state, jnp.arange(images.shape[0]), images, share)
-    return logits, losses.evaluate(logits, labels, config.loss, config.accuracy)
+    """The tested `params` and `batch_stats`: the best ones, with selection 'last' the last ones."""
+    best = state.best
+    return step.evaluated(state) if best is None else (best.params, best.batch_stats)

@@ -85,6 +85,6 @@ def measure(losses, logits, labels, mask=None, accuracy='argmax'):
     )
 
 
-def evaluate(logits, labels, loss, accuracy='argmax'):
+def evaluate(logits, labels, loss, accuracy='argmax', mask=None):
     """Metrics of logits [N, K] under the named loss, without label smoothing; see `measure`."""
-    return measure(LOSSES[loss](logits, labels, 0.0), logits, labels, accuracy=accuracy)
+    return measure(LOSSES[loss](logits, labels, 0.0), logits, labels, mask, accuracy)

@@ -106,17 +106,25 @@ VIEWS = tuple(_VIEWS)
 
 def logits(model, variables, images, config):
     """Logits float32 [N, K] of uint8 images [N, H, W, ...], averaged over config.test_views."""
-    total = 0.0
-    for weight, mirrored, shift in _VIEWS[config.test_views]:
-        view = images[:, :, ::-1] if mirrored else images
-        if shift:
-            pad = ((0, 0), (1, 1), (1, 1), *[(0, 0)] * (images.ndim - 3))
-            view = jnp.pad(view, pad)[:, 1 - shift :, 1 - shift :]
-            view = view[:, : images.shape[1], : images.shape[2]]
+
+    def of_view(view):
         outputs = model.apply(variables, preprocess(view, config), train=False)
-        outputs = outputs.astype(jnp.float32)
-        total += outputs if weight == 1 else weight * outputs
-    return total
+        return outputs.astype(jnp.float32)
+
+    views = _VIEWS[config.test_views]
+    if len(views) == 1:
+        return of_view(images)
+    # A loop, so that XLA compiles the network once.
+    outputs = jax.lax.map(of_view, jnp.stack([_view(images, *view[1:]) for view in views]))
+    return sum(view[0] * output for view, output in zip(views, outputs, strict=True))
+
+
+def _view(images, mirrored, shift):
+    """Images [N, H, W, ...], mirrored or not, moved down and to the right by -1, 0 or 1 pixels."""
+    view = images[:, :, ::-1] if mirrored else images
+    pad = ((0, 0), (1, 1), (1, 1), *[(0, 0)] * (images.ndim - 3))
+    view = jnp.pad(view, pad)[:, 1 - shift :, 1 - shift :]
+    return view[:, : images.shape[1], : images.shape[2]]
 
 
 def init(config, seed, num_train, pretrained=None, images=None):

@@ -69,9 +69,10 @@ def test_bagging_trains_each_seed_on_its_bootstrap_sample():
     data = compile.place(settings, DATASET, layout)
     sizes = len(DATASET.train_labels), settings.dataset.num_validation
     samples = [datasets.split(*sizes, seed, bootstrap=True) for seed in range(2)]
-    for k, part in enumerate(('train_indices', 'validation_indices')):
-        got = mesh.gather(layout, getattr(data, part))
-        np.testing.assert_array_equal(got, [sample[k] for sample in samples])
+    got = mesh.gather(layout, (data.train_indices, data.validation.indices))
+    counts = (None, data.validation.count)
+    for k, (indices, count) in enumerate(zip(got, counts, strict=True)):
+        np.testing.assert_array_equal(indices[:, :count], [sample[k] for sample in samples])
     assert split_static(settings)[0] == split_static(small_settings(num_seeds=2))[0]
 
 
@@ -105,7 +106,7 @@ def test_the_same_seeds_give_the_same_bytes_of_parameters():
         state = compiled.init(hparams, *compile.init_args(seeds, data))
         metrics, numbers = compile.epoch_metrics(layout), np.int32([1, 0, 5])
         state, _ = compiled.train_steps(
-            hparams, state, metrics, seeds, data.train_indices, data.train, *numbers
+            hparams, state, metrics, seeds, data.train_indices, data.examples, *numbers
         )
         trained.append([np.array(leaf).tobytes() for leaf in jax.tree.leaves(state)])
     assert trained[0] == trained[1]
@@ -115,11 +116,15 @@ def test_fixed_copies_are_trained_on_beside_the_originals():
     settings = small_settings(augment__flip=True, augment__copies=1)
     layout = mesh.arrange(3, devices=cores(1))
     data = compile.place(settings, DATASET, layout)
-    images, labels = (np.asarray(array)[0] for array in data.train)  # of the one device
+    images, labels = (np.asarray(array)[0] for array in data.examples)  # of the one device
+    tested = len(DATASET.test_labels)
+    np.testing.assert_array_equal(images[200:], DATASET.test_images)
+    np.testing.assert_array_equal(labels[200:], DATASET.test_labels)
+    images, labels = images[:-tested], labels[:-tested]
     assert images.shape == (200, 28, 28) and images.dtype == np.uint8
     np.testing.assert_array_equal(images[:100], DATASET.train_images)
     np.testing.assert_array_equal(labels, np.tile(DATASET.train_labels, 2))
-    held_out = np.asarray(data.validation_indices).reshape(3, 20)
+    held_out = np.asarray(data.validation.indices).reshape(3, -1)[:, : data.validation.count]
     for own, others in zip(np.asarray(data.train_indices).reshape(3, 160), held_out, strict=True):
         np.testing.assert_array_equal(own[80:], own[:80] + 100)
         assert sorted([*own[:80], *others]) == list(range(100))

@@ -47,7 +47,7 @@ def needs():
         arrays = compile.place(SETTINGS, DATASET, layout)
         compiled = compile.compile_programs(SETTINGS, hparams, layout, arrays)
         sizes = []
-        for program in (compiled.init, compiled.train_steps, compiled.validate, compiled.test):
+        for program in (compiled.init, compiled.train_steps, compiled.evaluate):
             m = program.memory_analysis()
             total = m.argument_size_in_bytes + m.output_size_in_bytes + m.temp_size_in_bytes
             sizes.append(total - m.alias_size_in_bytes)

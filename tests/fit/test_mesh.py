@@ -60,7 +60,7 @@ def test_devices_never_wait_for_each_other():
     hparams = {path: np.float32(value) for path, value in hparams.items()}
     arrays = compile.place(tiny, small_dataset(), layout)
     compiled = compile.compile_programs(tiny, hparams, layout, arrays)
-    for program in (compiled.train_steps, compiled.validate, compiled.test):
+    for program in (compiled.train_steps, compiled.evaluate):
         text = program.as_text()
         assert 'fusion' in text  # it is the compiled program's text
         for collective in ('all-reduce', 'all-gather', 'collective-permute', 'all-to-all'):

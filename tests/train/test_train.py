@@ -160,10 +160,10 @@ def test_averaged_parameters_are_validated():
         state, _ = steps.train_step(state, 0, IMAGES[:16], LABELS[:16], None, settings, 80)
         decay = min(0.5, (1 + number) / (10 + number))
         expected = jax.tree.map(lambda a, p, d=decay: d * a + (1 - d) * p, expected, state.params)
-    chex.assert_trees_all_close(epoch.selected(state).params, expected, rtol=1e-4, atol=1e-6)
-    indices = jnp.arange(40)
-    _, metrics = epoch.validate(settings, state, indices, (IMAGES, LABELS), 1)
-    logits = epoch.predict(settings, expected, {}, IMAGES, indices)
+    chex.assert_trees_all_close(epoch.selected(state)[0], expected, rtol=1e-4, atol=1e-6)
+    indices = jnp.arange(60)
+    _, metrics = epoch.evaluate(settings, *steps.evaluated(state), indices, 40, (IMAGES, LABELS))
+    logits = epoch.predict(settings, expected, {}, IMAGES, indices[:40])
     np.testing.assert_allclose(
         metrics.loss, losses.evaluate(logits, LABELS[:40], 'softmax').loss, rtol=1e-4
     )

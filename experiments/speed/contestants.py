@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 
-from experiments.speed.networks import EPOCH_IMAGES, our_change
+from experiments.speed.networks import EPOCH_IMAGES, NETWORKS, our_change
 from experiments.speed.processes import Worker, WorkerError
 
 _LONGEST_EPOCH = 40.0  # seconds; parts of a longer epoch are not timed
@@ -55,10 +55,18 @@ class Bench:
         fields = {'mode': mode, 'compute': compute, 'seeds': seeds}
         return self._start('jax', label, options, fields)
 
+    def start_plain(self):
+        """Starts one seed of our program with `lax.conv` in place of our convolutions."""
+        whole_batch = {'micro_batch': NETWORKS[self.name].batch_size}
+        change = our_change(self.name, seeds=1, extra=self.options.change | whole_batch)
+        options = {'change': change, 'images': self.options.images, 'plain': True}
+        return self._start('plain', 'plain lax.conv, 1 seed', options, {'seeds': 1})
+
     def _start(self, side, label, options, fields):
         self.say(f'{label}: starting')
+        program = 'torch' if side == 'torch' else 'jax'
         try:
-            worker = self._stack.enter_context(Worker(side, options))
+            worker = self._stack.enter_context(Worker(program, options))
         except WorkerError as error:
             raise WorkerError(f'{self.name}: {label}: {error}') from error
         entry = {'side': side, 'label': label, **fields, 'start': worker.facts, 'turns': []}
@@ -71,9 +79,10 @@ class Bench:
           contestants: list of (entry, Worker); adds steps, turns and memory to each entry.
         """
         for entry, worker in contestants:
-            entry['steps'] = max(_MIN_STEPS, self._steps_of_a_turn(worker))
+            least = 1 if entry['side'] == 'plain' else _MIN_STEPS  # a step may take ten seconds
+            entry['steps'] = max(least, self._steps_of_a_turn(worker))
             per_second = round(entry['steps'] / self.options.turn_seconds)
-            entry['per_call'] = max(_MIN_STEPS, per_second)
+            entry['per_call'] = max(least, per_second)
             _turn(entry, worker)
         for i in range(self.options.repetitions):
             for entry, worker in contestants:

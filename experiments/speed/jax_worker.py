@@ -1,5 +1,6 @@
 """Our side: runs the programs of fmnist_jax.fit.compile for a given number of steps."""
 
+import contextlib
 import time
 from functools import partial
 
@@ -14,6 +15,7 @@ from fmnist_jax.config.checks import check
 from fmnist_jax.config.settings import resolve, split_static, with_hparams
 from fmnist_jax.data import datasets
 from fmnist_jax.fit import compile, mesh
+from fmnist_jax.models.backend import portable
 from fmnist_jax.models.operations import multiply_adds
 from fmnist_jax.train import step as train
 
@@ -31,13 +33,14 @@ def _settings(change):
 class Contestant:
     """The compiled programs of all seeds of a row, with the current training state."""
 
-    def __init__(self, change, images=None, cache=None):
+    def __init__(self, change, images=None, cache=None, plain=False):
         """Loads the data, places it on the devices and compiles.
 
         Args:
           change: {'section.field': value}, see networks.our_change.
           images: train on this many images, from the first on; None for all.
           cache: folder of the persistent compilation cache; None for no cache.
+          plain: convolve with `lax.conv`, the whole batch at once.
         """
         machine.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)
@@ -50,7 +53,10 @@ class Contestant:
         self.hparams = {path: np.float32(value) for path, value in hparams.items()}
         self.arrays = compile.place(settings, dataset, self.layout)
         before = self.memory()
-        self.programs = compile.compile_programs(settings, self.hparams, self.layout, self.arrays)
+        with portable() if plain else contextlib.nullcontext():
+            self.programs = compile.compile_programs(
+                settings, self.hparams, self.layout, self.arrays
+            )
         seeds = np.arange(settings.seed, settings.seed + settings.num_seeds, dtype=np.int32)
         self.seeds = mesh.shard(self.layout, seeds)
         args = compile.init_args(self.seeds, self.arrays)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from experiments.speed.machine import cores, cpu_name
+from experiments.speed.networks import NETWORKS
 from experiments.speed.processes import WorkerError
 from fmnist_jax.results.provenance import code_commit
 
@@ -51,9 +52,10 @@ def measure_network(bench, options):
     """
     # Our side starts first, so settings that cannot start fail before PyTorch is timed.
     ours = [bench.start_ours(seeds) for seeds in options.seeds]
+    plain = [bench.start_plain()] if NETWORKS[bench.name].convolves else []
     theirs = [start() for start in _torch(bench, options)]
-    bench.rounds(theirs + ours)
-    contestants = [contestant for contestant, _ in theirs + ours]
+    bench.rounds(theirs + ours + plain)
+    contestants = [contestant for contestant, _ in theirs + ours + plain]
     first, worker = ours[0]
     entry = {
         **_conditions(contestants, options),

@@ -33,6 +33,13 @@ _SECTIONS = (  # (title, function that makes the table, note)
         'threads wait for each other in every operation.',
     ),
     (
+        'Plain lax.conv',
+        tables.convolutions,
+        'Images per second of one seed: the same training loop, with `lax.conv` and with the\n'
+        'convolutions of fmnist_jax/models. On a CPU the gradients of `lax.conv` are slow inside\n'
+        'a compiled loop (jax issue 12868).',
+    ),
+    (
         'Seconds per epoch',
         tables.epochs,
         'The time of 60,000 images for one seed; seeds trained together share the time. The last\n'

@@ -32,7 +32,7 @@ def ratio(ours, theirs):
 
 
 def of_side(entry, side, **fields):
-    """The contestants of `side` ('jax' or 'torch') whose fields have these values."""
+    """The contestants of `side` ('jax', 'torch' or 'plain') whose fields have these values."""
     return [
         c
         for c in entry['contestants']
@@ -48,6 +48,11 @@ def best_torch(entry, compute='float32'):
 def ours(entry, seeds):
     """Our program with this number of seeds; None if it was not measured."""
     return next(iter(of_side(entry, 'jax', seeds=seeds)), None)
+
+
+def plain(entry):
+    """One seed of our program with `lax.conv`; None if it was not measured."""
+    return next(iter(of_side(entry, 'plain')), None)
 
 
 def other_cores(entry):

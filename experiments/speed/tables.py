@@ -80,6 +80,17 @@ def arithmetic(entries):
     return markdown(heading, rows)
 
 
+def convolutions(entries):
+    rows = []
+    for name, entry in entries.items():
+        ours, plain = rates.ours(entry, 1), rates.plain(entry)
+        if ours and plain:
+            speeds = [significant(rates.images_per_second(c)) for c in (plain, ours)]
+            rows.append([name, *speeds, _times(rates.ratio(ours, plain))])
+    heading = ['network', 'plain lax.conv', 'our convolutions', 'ours / plain']
+    return markdown(heading, rows) if rows else ''
+
+
 def memory(entries):
     seeds, rows = sorted({int(n) for e in entries.values() for n in e['memory']}), []
     for name, entry in entries.items():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from configs import base
-from experiments.speed import benchmark, rates, tables
+from experiments.speed import benchmark, jax_worker, rates, tables
 from experiments.speed.machine import OtherPrograms, process_memory
 from experiments.speed.networks import DEFAULT, NETWORKS, OPTIMIZERS, our_change
 from experiments.speed.page import page
@@ -45,6 +45,7 @@ def contents():
         _contestant('torch', 2000, memory_format='channels_last'),
         _contestant('jax', 3000),
         _contestant('jax', 5000, seeds=4),
+        _contestant('plain', 300),
     ]
     loop = {'steps': 10, 'in_loop': 0.22, 'own_program': 0.2, 'single_calls': 0.45}
     entry = {
@@ -86,6 +87,7 @@ def test_the_page(contents):
     assert rows == [
         ['simple_cnn', '2,000', '3,000 (1.50 ×)', '5,000 (2.50 ×)'],
         ['simple_cnn', '2,000', 'channels_last', *one_seed, *four_seeds, '0.12'],
+        ['simple_cnn', '300', '3,000', '10.00 (10.00 to 10.00)'],
         ['simple_cnn', '30', '20', '12', '4 (000)'],
         ['simple_cnn', '2', '24', '36', '60', '120', '50 %'],
         ['simple_cnn', '1,234', '512', '600', '800', '3.2', '2', '4 seeds'],
@@ -133,6 +135,19 @@ def test_a_wrong_flag_gives_one_line(argument, message, capsys):
         benchmark.main([argument])
     error = capsys.readouterr().err
     assert error.startswith(message) and error.count('\n') == 1
+
+
+@pytest.mark.slow
+def test_the_plain_contestant_has_lax_convolutions(monkeypatch):
+    monkeypatch.setattr(jax_worker.machine, 'set_up', lambda **_: None)  # JAX has started
+    change = our_change('lenet5', seeds=1, extra={'dataset.name': 'synthetic'})
+
+    def convolutions(plain):
+        contestant = jax_worker.Contestant(change, images=300, plain=plain)
+        assert contestant.train(1)['images'] == 128
+        return contestant.programs.train_steps.as_text().count(' convolution(')
+
+    assert convolutions(plain=True) > convolutions(plain=False) == 0
 
 
 @pytest.mark.slow

@@ -87,27 +87,24 @@ def place(settings, dataset, layout, pretrained=None, seeds=None):
         seeds = range(settings.seed, settings.seed + settings.num_seeds)
     splits = [datasets.split_of(settings, dataset.train_labels, int(seed)) for seed in seeds]
     train_indices, validation_indices = (np.stack(part) for part in zip(*splits, strict=True))
-    images, copies, total = (
-        [dataset.train_images],
-        settings.augment.copies,
-        len(dataset.train_labels),
-    )
+    images, labels, copies = dataset.train_images, dataset.train_labels, settings.augment.copies
+    total, tests = len(labels), len(dataset.test_labels)
     if copies:
-        images.append(fixed_copies(dataset.train_images, settings.augment))
+        images = np.concatenate([images, fixed_copies(images, settings.augment)])
+        labels = np.tile(labels, copies + 1)
         train_indices = np.hstack([train_indices + i * total for i in range(copies + 1)])
-    images = np.concatenate([*images, dataset.test_images])
-    labels = np.concatenate([*[dataset.train_labels] * (copies + 1), dataset.test_labels])
-    everything = np.arange(len(labels) - len(dataset.test_labels), len(labels), dtype=np.int32)
-    test_indices = np.stack([everything] * len(splits))
+    test_indices = np.tile(np.arange(len(labels), len(labels) + tests), (len(splits), 1))
     if settings.dataset.validate_on_test:
         validation_indices = test_indices
-    longest = max(validation_indices.shape[1], len(everything))
+    longest = max(validation_indices.shape[1], tests)
 
     def part(indices):
         count = indices.shape[1]
         padded = np.pad(indices, ((0, 0), (0, longest - count)))
-        return Part(mesh.shard(layout, padded), np.int32(count)) if count else None
+        return Part(mesh.shard(layout, np.int32(padded)), np.int32(count)) if count else None
 
+    images = np.concatenate([images, dataset.test_images])
+    labels = np.concatenate([labels, dataset.test_labels])
     return DeviceData(
         examples=mesh.replicate(layout, (images, labels)),
         train_indices=mesh.shard(layout, train_indices),

@@ -206,7 +206,7 @@ def readme_table(found):
     found = [record for record in found if record.goal is not None and record.row.is_run]
     if not found:
         return ''
-    below = f'{" ".join(_device_sentences(found))}\n{_REACHED}\n'
+    below = f'{" ".join(_device_sentences(found))} {_REACHED}\n'
     return f'{_table(list(map(_cells, found)))}\n{below}'
 
 

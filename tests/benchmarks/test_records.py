@@ -132,7 +132,7 @@ def test_the_table_has_flops_seconds_and_devices(root):
     assert (fast['parameters'], fast['goal reached']) == ('61,706', 'reached')
     assert (tiny['s / seed'], tiny['goal reached']) == ('2', 'missed')
     assert 'Seconds of fast_93: 3 seeds together on CPU, 2 cores. ' in text
-    assert 'Seconds of tiny: 3 seeds together on 1 × Fast.\n' in text
+    assert 'Seconds of tiny: 3 seeds together on 1 × Fast. ' in text
 
 
 def test_synthetic_images_and_changed_settings_do_not_count(root):

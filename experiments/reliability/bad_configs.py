@@ -1,7 +1,8 @@
 """Tries bad settings. Each must be refused with one error line, or be trainable.
 
 Settings come from a row of a config file, from the command line, or from the file itself. Nothing
-is trained: accepted settings are traced through a training step, an evaluation and the test.
+is trained: accepted settings are traced through a training step, an evaluation and the choice of
+the best epoch.
 """
 
 import contextlib
@@ -89,8 +90,10 @@ def trace(settings, traced):
         state, _ = epoch_steps.train_steps(
             bound, state, losses.zeros(), seed, indices, data, epoch, 0, epoch
         )
-        state, _ = epoch_steps.validate(bound, state, indices, data, epoch)
-        return epoch_steps.test(bound, state, data)
+        logits, metrics = epoch_steps.evaluate(bound, *step.evaluated(state), indices, epoch, data)
+        if state.best is not None:
+            state = epoch_steps.keep_best(bound, state, metrics, epoch)
+        return logits, state
 
     jax.eval_shape(run, hparams, integer, indices, (images, labels), integer)
 

@@ -8,7 +8,7 @@ from experiments.speed.processes import Worker, WorkerError
 
 _LONGEST_EPOCH = 40.0  # seconds; parts of a longer epoch are not timed
 _EMPTY_CALLS = 5
-_MIN_STEPS = 8  # per turn and per call of our loop, as in fmnist_jax/fit/epochs.py
+_MIN_STEPS = 8  # per turn and per call of our loop, as in fmnist_jax/fit/fit.py
 _DISTURBED = 0.1  # cores used by other programs; more slows PyTorch's threads down
 
 
@@ -56,7 +56,7 @@ class Bench:
         return self._start('jax', label, options, fields)
 
     def start_plain(self):
-        """Starts one seed of our program with `lax.conv` in place of our convolutions."""
+        """Starts one seed of our program with JAX's own operations in place of our layers'."""
         whole_batch = {'micro_batch': NETWORKS[self.name].batch_size}
         change = our_change(self.name, seeds=1, extra=self.options.change | whole_batch)
         options = {'change': change, 'images': self.options.images, 'plain': True}

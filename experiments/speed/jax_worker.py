@@ -40,7 +40,7 @@ class Contestant:
           change: {'section.field': value}, see networks.our_change.
           images: train on this many images, from the first on; None for all.
           cache: folder of the persistent compilation cache; None for no cache.
-          plain: convolve with `lax.conv`, the whole batch at once.
+          plain: trace the layers for any backend (models/backend.py), with `lax.conv`.
         """
         machine.set_up(cache_folder=cache)
         self.settings = settings = _settings(change)

@@ -17,7 +17,8 @@ def _torch(bench, options, compute='float32'):
     if not options.torch:
         return []
     # The memory format concerns images: a dense network needs only one.
-    formats = ('contiguous',) if bench.name == 'fcn' else ('contiguous', 'channels_last')
+    convolves = NETWORKS[bench.name].convolves
+    formats = ('contiguous', 'channels_last') if convolves else ('contiguous',)
     return [partial(bench.start_torch, memory_format, compute) for memory_format in formats]
 
 
@@ -52,7 +53,8 @@ def measure_network(bench, options):
     """
     # Our side starts first, so settings that cannot start fail before PyTorch is timed.
     ours = [bench.start_ours(seeds) for seeds in options.seeds]
-    plain = [bench.start_plain()] if NETWORKS[bench.name].convolves else []
+    convolves = NETWORKS[bench.name].convolves
+    plain = _start_together(bench, [bench.start_plain] if convolves else [])
     theirs = [start() for start in _torch(bench, options)]
     bench.rounds(theirs + ours + plain)
     contestants = [contestant for contestant, _ in theirs + ours + plain]

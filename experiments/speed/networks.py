@@ -11,7 +11,7 @@ class Network(NamedTuple):
     epoch_seconds: float | None = None  # per epoch, as the report prints or implies it
     batch_size: int = 128
     optimizer: str = 'adam'  # a key of OPTIMIZERS
-    convolves: bool = True
+    convolves: bool = True  # False: it has dense layers only
 
 
 class Optimizer(NamedTuple):
@@ -32,9 +32,8 @@ OPTIMIZERS = {
 _MOBILENET = {'dataset.image_size': 56, 'dataset.channels': 3, 'model.dropout': 0.5}
 
 NETWORKS = {
-    'fcn': Network(
-        {}, '002', 12.0, convolves=False
-    ),  # "approximately 8 minutes" for 40 epochs on a T4
+    # "approximately 8 minutes" for 40 epochs on a T4
+    'fcn': Network({}, '002', 12.0, convolves=False),
     # 1.976 minutes for about 7 epochs. PyTorch's usual LeNet has ReLU and max pooling.
     'lenet5': Network({'model.activation': 'relu', 'model.pooling': 'max'}, '003', 17.0),
     'simple_cnn': Network({'model.dropout': 0.5}, '000', 4.0),

@@ -87,7 +87,7 @@ def convolutions(entries):
         if ours and plain:
             speeds = [significant(rates.images_per_second(c)) for c in (plain, ours)]
             rows.append([name, *speeds, _times(rates.ratio(ours, plain))])
-    heading = ['network', 'plain lax.conv', 'our convolutions', 'ours / plain']
+    heading = ['network', 'plain lax.conv', 'our layers', 'ours / plain']
     return markdown(heading, rows) if rows else ''
 
 

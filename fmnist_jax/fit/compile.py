@@ -37,7 +37,7 @@ class Part(NamedTuple):
     """Images that a seed is evaluated on."""
 
     indices: Any  # int32 [n] per seed, n as for every other Part: one program serves all
-    count: Any  # np.int32, how many of the first indices count; the others are 0
+    count: Any  # np.int32, how many of the first indices count; zeros fill the rest
 
 
 class DeviceData(NamedTuple):
@@ -154,7 +154,7 @@ def _compile(kept, layout, lowered):
 def _lower(settings, hparams, layout, data):
     """Traces the Programs: yields (name, jax.stages.Lowered, XLA's options) of each."""
     own = 0 if any(np.ndim(number) for number in hparams.values()) else 'same'
-    optimized, fast = mesh.compiler_options(layout), mesh.compiler_options(layout, runs_once=True)
+    optimized, fast = mesh.compiler_options(layout), mesh.compiler_options(layout, fast=True)
 
     def lower(function, axes, *args, settings=settings, donate=()):
         """Traces function(config, *args, ...) with the hyper-parameters as first argument."""

@@ -261,9 +261,9 @@ def result_shapes(layout, lowered):
     )
 
 
-def compiler_options(layout, runs_once=False):
-    """XLA's options for a program of `lower_for`; runs_once: compile fast, without optimization."""
-    options = {'xla_backend_optimization_level': 0} if runs_once else {}
+def compiler_options(layout, fast=False):
+    """XLA's options for a program of `lower_for`; fast: compile quickly, without optimization."""
+    options = {'xla_backend_optimization_level': 0} if fast else {}
     if len(layout.devices) > 1 and layout.devices[0].platform == 'cpu':
         # Each core works for its own device: operations split over all cores would only wait.
         options['xla_cpu_multi_thread_eigen'] = False

@@ -1,4 +1,4 @@
-"""An epoch of one seed: its steps as one loop on the device, then validation; the test at the end.
+"""An epoch of one seed as one loop on the device, the evaluation of a network, the best epoch.
 
 The permutation of an epoch's images depends on (seed, epoch) alone, so the loop may be cut into
 calls of any number of steps.
@@ -87,24 +87,23 @@ def head_only(config):
 def predict(config, params, batch_stats, images, indices, count=None, share=ALONE):
     """Logits [n, classes] of the uint8 images at `indices` [n], computed in padded batches.
 
-    count: [] int32, how many of the first images are computed; the logits of the others are any
-      numbers. None for all. It may be traced, so that one program serves any number of images.
+    count: [] int32, how many of the first images are computed, None for all. The other logits are
+      undefined. `count` may be traced, so one program serves any number of images.
     """
     total, classes = indices.shape[0], len(catalog.class_names(config.dataset))
     batch = min(config.eval_batch_size, -(-total // share.parts))
-    together = batch * share.parts  # images of a batch on each device that shares this seed
-    padded = jnp.pad(indices, (0, -total % together)).reshape(-1, share.parts, batch)
-    own = share.take(padded.swapaxes(0, 1))[0]  # [batches, batch]
+    together = batch * share.parts  # images that this seed's devices compute at a time
+    padded = jnp.pad(indices, (0, -total % together)).reshape(-1, together)
     batches = -(-(total if count is None else count) // together)
+    model, variables = step.model_of(config), {'params': params, 'batch_stats': batch_stats}
 
     def one_batch(i, logits):
-        variables = {'params': params, 'batch_stats': batch_stats}
-        return logits.at[i].set(
-            step.logits(step.model_of(config), variables, images[own[i]], config)
-        )
+        own = images[share.take(padded[i])]
+        return logits.at[i].set(step.logits(model, variables, own, config))
 
-    logits = jax.lax.fori_loop(0, batches, one_batch, jnp.zeros((*own.shape, classes)))
-    return share.collect(logits[None]).swapaxes(0, 1).reshape(-1, classes)[:total]
+    logits = jnp.zeros((len(padded), batch, classes))  # this device's part
+    logits = jax.lax.fori_loop(0, batches, one_batch, logits)
+    return share.collect(logits.swapaxes(0, 1)).swapaxes(0, 1).reshape(-1, classes)[:total]
 
 
 def evaluate(config, params, batch_stats, indices, count, data, share=ALONE):

@@ -13,9 +13,8 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmnist_jax.data import catalog
-from fmnist_jax.models import frozen, make_model
+from fmnist_jax.models import backend, frozen, make_model
 from fmnist_jax.models import start as start_model
-from fmnist_jax.models.backend import portable
 from fmnist_jax.models.batch import ALONE, Batch
 from fmnist_jax.models.layers import is_off
 from fmnist_jax.train import losses
@@ -111,17 +110,20 @@ def logits(model, variables, images, config):
         outputs = model.apply(variables, preprocess(view, config), train=False)
         return outputs.astype(jnp.float32)
 
-    views = _VIEWS[config.test_views]
-    if len(views) == 1:
-        return of_view(images)
-    # A loop, so that XLA compiles the network once.
-    outputs = jax.lax.map(of_view, jnp.stack([_view(images, *view[1:]) for view in views]))
-    return sum(view[0] * output for view, output in zip(views, outputs, strict=True))
+    weights, *how = zip(*_VIEWS[config.test_views], strict=True)
+    views = [_view(images, mirrored, shift) for mirrored, shift in zip(*how, strict=True)]
+    if len(views) == 1 or backend.name() == 'any':  # exported programs have no loop
+        outputs = map(of_view, views)
+    else:  # a loop, so that XLA compiles the network once
+        outputs = jax.lax.map(of_view, jnp.stack(views))
+    return sum(weight * output for weight, output in zip(weights, outputs, strict=True))
 
 
 def _view(images, mirrored, shift):
     """Images [N, H, W, ...], mirrored or not, moved down and to the right by -1, 0 or 1 pixels."""
     view = images[:, :, ::-1] if mirrored else images
+    if not shift:
+        return view
     pad = ((0, 0), (1, 1), (1, 1), *[(0, 0)] * (images.ndim - 3))
     view = jnp.pad(view, pad)[:, 1 - shift :, 1 - shift :]
     return view[:, : images.shape[1], : images.shape[2]]
@@ -136,7 +138,7 @@ def init(config, seed, num_train, pretrained=None, images=None):
     """
     no_image = jnp.zeros((1, *catalog.image_shape(config.dataset)), jnp.uint8)
     inputs = preprocess(no_image, config)
-    with portable():  # `init` drops the outputs; traced like this, they cost the least
+    with backend.portable():  # `init` drops the outputs; traced like this, they cost the least
         variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
         variables = unflatten_dict(flatten_dict(variables) | flatten_dict(pretrained))

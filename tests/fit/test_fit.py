@@ -76,6 +76,22 @@ def test_bagging_trains_each_seed_on_its_bootstrap_sample():
     assert split_static(settings)[0] == split_static(small_settings(num_seeds=2))[0]
 
 
+@pytest.mark.parametrize(('tests', 'held_out'), [(7, 40), (37, 20)])
+def test_validation_and_test_have_their_own_numbers_of_images(tests, held_out):
+    """One program evaluates both: the smaller set is padded."""
+    dataset = small_dataset(num_test=tests)
+    settings = small_settings(dataset__num_validation=held_out)
+    outcome = fit(settings, dataset, mesh.arrange(3, devices=cores(1)))
+    assert outcome.logits.shape == (3, tests, 10)
+    hits = outcome.logits.argmax(-1) == dataset.test_labels
+    np.testing.assert_allclose(outcome.test_accuracy, hits.mean(1), atol=1e-6)
+    logits, labels = outcome.validation
+    assert logits.shape == (3, held_out, 10)
+    validated = np.array(outcome.history['validation_accuracy'])
+    validated = validated[outcome.tested_epoch - 1, range(3)]
+    np.testing.assert_allclose(validated, (logits.argmax(-1) == labels).mean(1), atol=1e-5)
+
+
 def test_the_same_seeds_give_the_same_bits():
     settings = small_settings(model__dropout=0.2)
     np.testing.assert_array_equal(run_fit(settings).logits, run_fit(settings).logits)

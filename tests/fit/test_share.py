@@ -30,12 +30,14 @@ def run(settings, devices):
         (2, 4, 2, {'model__name': 'fcn', 'model__batch_norm': True, 'model__dropout': 0.3}, 1e-3),
         (1, 8, 8, {'model__name': 'fcn', 'model__batch_norm': True, 'model__dropout': 0.3}, 1e-3),
         (1, 2, 2, BATCH_NORM, 1e-3),
+        # more validation images than test images
+        (1, 8, 8, {'model__name': 'fcn', 'dataset__num_validation': 45}, 1e-5),
     ],
 )
 def test_shared_batches_give_the_same_run(change, tolerance, seeds, devices, each):
     if change['model__name'] != 'fcn':
         change = change | {'model__widths': None}
-    common = change | {'num_seeds': seeds, 'epochs': 1, 'dataset__num_validation': 24}
+    common = {'dataset__num_validation': 24} | change | {'num_seeds': seeds, 'epochs': 1}
     layout, shared = run(small_settings(**common, devices_per_seed=each), devices)
     assert (layout.share, len(layout.devices)) == (Share(each, devices), devices)
     alone, expected = run(small_settings(**common, devices_per_seed=1), 1)

@@ -1,7 +1,7 @@
 # make run    set up .venv, train the quickstart table: report 002's best row, two seeds
 # make test   set up .venv, run the quick tests
 # make test-slow  set up .venv, run the slow tests; make test-all runs both
-# make bench  set up .venv with PyTorch, time our training against it (half an hour; keep the
+# make bench  set up .venv with PyTorch, time our training against it (45 minutes; keep the
 #             machine idle), print the tables of experiments/speed
 # make lint   what CI checks besides the tests
 # make lock   refresh requirements.lock after a change in pyproject.toml (needs uv)

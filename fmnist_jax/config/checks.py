@@ -99,6 +99,8 @@ def _check_network(settings):
     cause = ', config.'.join([*sizes, f'dataset.image_size={side}'])
     try:
         shapes = _shapes(model, settings)
+        if not all(leaf.size for leaf in jax.tree.leaves(shapes)):  # jax 0.12 raises no error
+            raise ValueError('feature maps without pixels')
     except (ValueError, TypeError, ZeroDivisionError) as error:
         if str(error).startswith(('model.', 'dataset.')):
             raise

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import math
 import pathlib
 import sys
 
@@ -51,6 +52,14 @@ def _count(text):
     return _counts(text)[0]
 
 
+def _seconds(text):
+    """An argparse type: a number above 0."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f'{text!r}: expected seconds, such as 1.5')
+
+
 def _modes(text):
     """An argparse type: comma-separated 'vmap', 'map' or 'map:4'."""
     for word in text.split(','):
@@ -81,7 +90,7 @@ def _options(argv):
     add('--seeds', type=_counts, default=[1, 4], help='numbers of seeds to train together')
     add('--memory_seeds', type=_counts, default=[1, 2, 4], help='the same, for the peak memory')
     add('--repetitions', type=_count, default=5, help='number of rounds')
-    add('--turn_seconds', type=float, default=3.0, help='length of a turn')
+    add('--turn_seconds', type=_seconds, default=3.0, help='length of a turn')
     add('--images', type=_count, default=None, help='train on the first IMAGES images only')
     add('--modes', type=_modes, default=None, help='only compare ways to run seeds: vmap,map:4')
     add('--compute', type=_words(('float32', 'bfloat16')), default=['float32'], help='for --modes')

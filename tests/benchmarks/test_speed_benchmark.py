@@ -126,6 +126,7 @@ def test_table_flag_writes_the_table_again(tmp_path, contents):
     [
         ('--networks=fcn,lenet', "error: --networks: 'lenet': expected some of fcn, le"),
         ('--seeds=0', "error: --seeds: '0': expected numbers such as 1,4"),
+        ('--turn_seconds=-1', "error: --turn_seconds: '-1': expected seconds, such as 1.5"),
         ('--modes=vmap:2', "error: --modes: 'vmap:2': expected vmap, map or map:K"),
         ('--epochs=2', "error: '--epochs=2': no such flag; see --help"),
     ],

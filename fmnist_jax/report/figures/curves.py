@@ -145,7 +145,8 @@ def _draw_panel(axes, row, curves, quantity, smoothing):
         drawn = np.isfinite(mean)
         around = np.concatenate([low[drawn], high[drawn][::-1]])
         both_ways = np.concatenate([epochs[drawn], epochs[drawn][::-1]])
-        axes.fill(both_ways, around, color=colour, alpha=0.22, lw=0)
+        if (low[drawn] < high[drawn]).any():
+            axes.fill(both_ways, around, color=colour, alpha=0.22, lw=0)
         axes.plot(epochs, mean, dashes, color=colour, label=label, **marker)
         seen += [np.nanmin(low), np.nanmax(high)]
     if not seen:

@@ -117,20 +117,26 @@ def _change_tags(change, svg):
     return re.sub(r'<[^>]*>', lambda tag: change(tag[0]), svg)
 
 
+def _tenth(number):
+    return f'{float(number):.1f}'.removesuffix('.0')
+
+
 def _smaller(svg):
-    """The SVG without unused ids and with coordinates to a tenth of a point."""
+    """The SVG without what draws nothing, and with coordinates to a tenth of a point."""
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
 
     def coordinates(match):
-        numbers = re.sub(r'\d+\.\d+', lambda number: f'{float(number[0]):.1f}', match[2])
+        numbers = re.sub(r'\d+\.\d+', lambda number: _tenth(number[0]), match[2])
         numbers = re.sub(r'\s*([MLQCz])\s*', r'\1', numbers)
         return f' {match[1]}="{numbers}"'
 
     def change(tag):
         tag = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else '', tag)
+        tag = re.sub(r' transform="rotate\(-?0 [^"]*"', '', tag)
         return re.sub(r' (d|x|y|transform)="([^"]*)"', coordinates, tag)
 
-    return re.sub(r'>\s+<', '><', _change_tags(change, svg))
+    svg = re.sub(r'>\s+<', '><', _change_tags(change, svg))
+    return re.sub(r'<g[^>]*/>|<g></g>', '', svg)
 
 
 def svg(plot):

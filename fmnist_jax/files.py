@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import secrets
 
 from fmnist_jax.errors import DataError
 
@@ -39,8 +40,8 @@ def write(path, content):
       OSError: names `path`; nothing is left behind.
     """
     path = pathlib.Path(path)
-    # Of this process alone: searches that share a folder may write the same file at once.
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    # Searches that share a folder, on other machines too, may write the same file at once.
+    temporary = path.with_name(f'{path.name}.{secrets.token_hex(4)}.tmp')
     # A path may hold bytes that are no UTF-8.
     content = content.encode(errors='replace') if isinstance(content, str) else content
     with named(path):

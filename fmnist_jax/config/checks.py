@@ -47,7 +47,7 @@ def _check_classes(settings):
 
 
 def check_weights(settings, variables):
-    """Refuses pretrained weights that leave layers at random which the settings freeze.
+    """Refuses pretrained weights without layers that the settings freeze: they would stay random.
 
     Args:
       settings: accepted by `check`.
@@ -211,6 +211,17 @@ def _check_together(settings):
         raise ConfigError(
             f'config.schedule.warmup_epochs={warmup!r}: expected less than config.epochs '
             f'(without config.head_epochs), {settings.epochs - settings.head_epochs}'
+        )
+    if warmup and warmup >= settings.head_epochs > 0:
+        raise ConfigError(
+            f'config.schedule.warmup_epochs={warmup!r}: expected less than config.head_epochs, '
+            f'{settings.head_epochs}, which have a warm-up of their own'
+        )
+    if settings.dataset.num_validation and settings.dataset.validate_on_test:
+        raise ConfigError(
+            f'config.dataset.num_validation={settings.dataset.num_validation} with '
+            'config.dataset.validate_on_test: no training image is needed for validation; set '
+            'config.dataset.num_validation=0'
         )
     validates = settings.dataset.num_validation > 0 or settings.dataset.validate_on_test
     if settings.selection != 'last' and not validates:

@@ -79,7 +79,7 @@ class Field(NamedTuple):
             if right and not self.values[0] <= value <= self.values[1]:
                 return f'{self.values[0]} to {self.values[1]}'
         elif self.kind == 'widths':
-            right = isinstance(value, (tuple, list)) and len(value) <= _MOST_LAYERS
+            right = isinstance(value, (tuple, list)) and 1 <= len(value) <= _MOST_LAYERS
             right = right and all(is_whole(width) and 1 <= width <= _WIDEST for width in value)
         elif self.kind == 'names':
             right = isinstance(value, (tuple, list))
@@ -127,7 +127,7 @@ def _choice(path, default, help, choices):
     return Field(path, 'choice', default, help, choices)
 
 
-_WIDTHS = f'whole numbers, 1 to {_WIDEST}, at most {_MOST_LAYERS} of them, as in 400,400'
+_WIDTHS = f'1 to {_MOST_LAYERS} whole numbers, each 1 to {_WIDEST}, as in 400,400'
 _NAMES = 'different names, as in cat,dog'
 _EPOCHS, _IMAGES = 100_000, 60_000
 
@@ -154,7 +154,7 @@ FIELDS = (
     _whole('patience', 0, 'epochs without a better score until a seed stops; 0: never', 0, _EPOCHS),
     _whole('micro_batch', 0, 'images in the network at a time; 0: auto', 0, _IMAGES),
     _whole('eval_batch_size', 500, 'images of a batch in validation and test', 1, _IMAGES),
-    _choice('test_views', 'one', 'views of an image, averaged at test', 'train.step:VIEWS'),
+    _choice('test_views', 'one', 'of an image, averaged in the evaluation', 'train.step:VIEWS'),
     _number('average', 0.0, 'decay of averaged parameters, which are tested', '0 to below 1'),
     _choice('pretrained', '', "imagenet: MobileNet starts from Keras' weights", ('', 'imagenet')),
     _whole('head_epochs', 0, 'first epochs, for the dense layer alone (MobileNet)', 0, _EPOCHS),
@@ -184,8 +184,8 @@ FIELDS = (
     _number('dataset.mean', 0.0, 'inputs are (pixels / 255 - mean) / std', 'a number'),
     _number('dataset.std', 1.0, 'inputs are (pixels / 255 - mean) / std', 'more than 0'),
     _whole('dataset.image_size', 28, 'pixels; smaller images are scaled up to it', 28, 512),
-    _choice('dataset.channels', 1, '3 repeats a grey image; own images become so', (1, 3)),
-    _whole('dataset.test_seed', 0, 'draws own test images where no test folder is', 0, 2**31 - 1),
+    _choice('dataset.channels', 1, '3: grey images are repeated; own ones are converted', (1, 3)),
+    _whole('dataset.test_seed', 0, 'draws the test images of own images without any', 0, 2**31 - 1),
     Field('dataset.classes', 'names', (), 'of own images; the command fills them in', _NAMES),
     _whole('dataset.fingerprint', 0, 'of own files; the command fills it in', 0, 2**48 - 1),
     _switch('augment.alternate_flip', False, 'mirror one half in odd epochs, the other in even'),
@@ -198,7 +198,7 @@ FIELDS = (
     _number('augment.shift', 0.0, 'largest shift, as a fraction of the side', '0 to 1'),
     _number('augment.erase', 0.0, 'probability that a random rectangle becomes noise', '0 to 1'),
     _whole('augment.cutout', 0, 'pixels of a random black square; 0: none', 0, 512),
-    _whole('augment.crop_padding', 0, 'black pixels around before a random crop', 0, 28),
+    _whole('augment.crop_padding', 0, 'black pixels on each side, before a random crop', 0, 28),
     _choice('model.name', 'lenet5', 'the network', 'models:MODELS'),
     _choice('model.activation', None, 'between layers', 'models.layers:ACTIVATIONS'),
     _choice('model.pooling', None, 'max | average', ('max', 'average')),
@@ -227,11 +227,11 @@ FIELDS = (
     _number('optimizer.l2', 0.0, 'times the parameters, added to the gradient', '0 or more'),
     _choice('optimizer.l2_on', 'all', 'all | kernels | dense (kernels)', 'train.optimizers:L2_ON'),
     _number('optimizer.weight_decay', 0.0, 'decoupled from the gradient (AdamW)', '0 or more'),
-    _number('optimizer.rest_factor', 0.0, 'Muon: factor of the rate elsewhere; 0: 1', '0 or more'),
+    _number('optimizer.rest_factor', 0.0, 'learning rate beside Muon, relative; 0: 1', '0 or more'),
     _switch('optimizer.unit_kernels', False, 'Muon: convolution kernels keep their norm'),
     _number('optimizer.clip_norm', 0.0, 'largest global norm of the gradient', '0 or more'),
     _choice('schedule.name', 'constant', 'of the learning rate', 'train.schedules:SCHEDULES'),
-    _number('schedule.decay_rate', 1.0, 'factor per epoch or step', '0 or more'),
+    _number('schedule.decay_rate', 1.0, 'factor of a step, or epoch (exponential)', '0 or more'),
     _whole('schedule.every_epochs', 1, 'epochs of a step', 1, _EPOCHS),
     _number('schedule.warmup_epochs', 0.0, 'of warmup_cosine, triangular', '0 or more'),
 )
@@ -336,7 +336,7 @@ def fields_table():
     heading = ('field', 'default', 'values', 'meaning')
     return (
         '# Fields of a config\n\n'
-        'Every field is a flag, `--config.FIELD=VALUE`. Numbers of 0.0 turn a feature off. '
+        'Every field is a flag, `--config.FIELD=VALUE`. A number of 0.0 turns its feature off. '
         '`python -m fmnist_jax.config.schema` prints this page.\n\n' + markdown(heading, rows)
     )
 

@@ -249,14 +249,15 @@ def split_static(settings):
     Returns:
       key: text, equal for two settings that can share a compiled program.
       hparams: {'section.field': float}: every float that is not zero, without those that decide
-        shapes. A float of 0.0 turns its feature off, which decides the program.
+        shapes or make `augment.copies`, which all seeds of a program share. A float of 0.0 turns
+        its feature off, which decides the program.
     """
     flat = flatten(plain(settings))
-    decides_shapes = {'model.width_multiplier'}
+    fixed = ('model.width_multiplier', *('augment.',) * bool(settings.augment.copies))
     hparams = {
         path: v
         for path, v in flat.items()
-        if isinstance(v, float) and v != 0 and path not in decides_shapes
+        if isinstance(v, float) and v != 0 and not path.startswith(fixed)
     }
     not_program = {'seed', 'pretrained', *NO_RESULT}
     not_program |= {f'dataset.{name}' for name in _WHICH_IMAGES}

@@ -197,14 +197,19 @@ def check_table(config):
         raise ConfigError(f'the config cannot be written as JSON: {error}') from error
 
 
+_LONGEST_NAME = 150  # bytes; file systems allow 255, with what our files add
+
+
 def _check_row(row, number):
     if not isinstance(row, dict) or row.keys() != _ROW:
         raise ConfigError(f'config.rows, row {number}: {show(row)}; {_EXPECTED}')
     name = row['name']
     # The name is a part of file names. A name that is too long would fail only after training.
-    if not isinstance(name, str) or not file_name(name) or not name.isprintable() or len(name) > 99:
+    right = isinstance(name, str) and file_name(name) and name.isprintable()
+    if not right or len(name.encode()) > _LONGEST_NAME:
         raise ConfigError(
-            f'config.rows, row {number}: name={show(name)}; expected 1 to 99 printable letters'
+            f'config.rows, row {number}: name={show(name)}; expected printable letters, 1 to '
+            f'{_LONGEST_NAME} bytes of them'
         )
     for field, is_right, expected in _ROW_CHECKS:
         if not is_right(row[field]):

@@ -79,13 +79,13 @@ def load(name, data_dir=None, cache_dir=None, download_url=None):
         return Dataset(*synthetic.draw(num_train=12_000, num_test=2_000))
     data_dir = data_dir or os.environ.get('FMNIST_DATA_DIR')
     if data_dir:
-        return _read(name, local_path(data_dir))
+        return read(name, local_path(data_dir))
     cache = cache_directory(cache_dir)
     folder = folder_of(name, cache)
     cache_state = 'empty'
     if folder.is_dir():
         try:
-            return _read(name, cache)
+            return read(name, cache)
         except DataError as error:
             cache_state = str(error)
             logging.warning('%s. Fetching its files again.', error)
@@ -104,7 +104,7 @@ def load(name, data_dir=None, cache_dir=None, download_url=None):
             'its parent folder as --data_dir or FMNIST_DATA_DIR, or use drawn images: '
             '--config.dataset.name=synthetic'
         ) from error
-    return _read(name, cache)
+    return read(name, cache)
 
 
 def folder_of(name, parent):
@@ -117,8 +117,12 @@ def files_of(name):
     return (archives.FILES[name],) if name in archives.FILES else FILES
 
 
-def _read(name, parent):
-    """The Dataset in `<parent>/<name>/`, compared with the published checksums."""
+def read(name, parent):
+    """The Dataset in `<parent>/<name>/`, compared with the published checksums.
+
+    Raises:
+      DataError: a file is missing or damaged.
+    """
     folder = folder_of(name, parent)
     sums = MD5.get(name)
     if sums is None:
@@ -138,7 +142,6 @@ def _fetch(name, sources, folder):
     if name not in archives.FILES:
         return download.fetch(sources, folder)
     for url, info in sources.items():
-        (folder / info.filename).unlink(missing_ok=True)  # damaged
         download.fetch_file(url, folder / info.filename, info.checksum)
 
 

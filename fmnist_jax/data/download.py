@@ -11,6 +11,7 @@ import pathlib
 import tempfile
 import threading
 
+import filelock
 from tqdm import tqdm
 
 PATIENCE = 5.0  # seconds without an answer until a server counts as unreachable
@@ -45,19 +46,35 @@ def fetch(sources, folder):
 
 
 def fetch_file(url, path, sha256=None):
-    """Downloads one file unless it exists; resumes an interrupted download. Returns `path`.
+    """Downloads one file unless it exists, intact; resumes an interrupted download. Returns `path`.
 
-    The file gets its name when its length is right, and so is its checksum, by `sha256` or by the
-    MD5 that the server sends (Google's `x-goog-hash`), if there is one.
+    One process downloads; others that want the same file wait for it. The file gets its name when
+    its length is right, and so is its checksum, by `sha256` or by the MD5 that the server sends
+    (Google's `x-goog-hash`), if there is one.
 
     Raises OSError or ValueError: no answer, no such file, a damaged transfer, a full disk.
     """
-    import requests
-
-    if path.is_file():
+    if _is_intact(path, sha256):
         return path
     _ask(url)
     path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f'{path}.lock'):
+        if not _is_intact(path, sha256):
+            _fetch_file(url, path, sha256)
+    return path
+
+
+def _is_intact(path, sha256):
+    """Whether a file is there, with this checksum if there is one."""
+    return path.is_file() and (
+        sha256 is None or hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    )
+
+
+def _fetch_file(url, path, sha256):
+    """Downloads a file into the place of any older one."""
+    import requests
+
     part = path.with_name(path.name + '.part')
     # Ask for the last byte again: a server answers a request for zero bytes with an error.
     begun = max(0, part.stat().st_size - 1) if part.is_file() else 0
@@ -84,7 +101,6 @@ def fetch_file(url, path, sha256=None):
             os.fsync(file.fileno())
     _check(part, total, response.headers.get('x-goog-hash', ''), sha256)
     os.replace(part, path)
-    return path
 
 
 def _check(part, total, server_hashes, sha256):

@@ -30,7 +30,7 @@ class OwnImages(NamedTuple):
 
     dataset: Dataset  # in the order of `stratified_order`
     class_names: tuple
-    fingerprint: int  # of the files' names and contents, 48 bits
+    fingerprint: int  # of the classes' names and the files' contents in their order, 48 bits
     notes: tuple  # lines for the user
 
 
@@ -133,7 +133,12 @@ def _read_folder(path, image_size, channels, digest):
             'or more'
         )
     notes = []
-    train = _read_classes(root, names, image_size, channels, digest, notes)
+
+    def read_classes(kind, folder):
+        digest.update(f'{kind} '.encode())
+        return _read_classes(folder, names, image_size, channels, digest, notes)
+
+    train = read_classes('train', root)
     if root == path or not (path / 'test').is_dir():
         return names, train, None, notes
     others = set(_folders(path / 'test')) ^ set(names)
@@ -142,7 +147,7 @@ def _read_folder(path, image_size, channels, digest):
             f'{path}: train and test differ in the classes {", ".join(sorted(others))}; expected '
             'the same folders in both'
         )
-    test = _read_classes(path / 'test', names, image_size, channels, digest, notes)
+    test = read_classes('test', path / 'test')
     return names, train, test, notes
 
 
@@ -171,7 +176,7 @@ def _read_classes(root, names, image_size, channels, digest, notes):
             continue
         part.labels.append(label)
         part.names.append(str(file))
-        digest.update(f'{root.name}/{names[label]} {len(content)} '.encode() + content)
+        digest.update(f'{names[label]} {len(content)} '.encode() + content)
     if broken:
         raise DataError(
             f'{len(broken)} of {len(files)} pictures cannot be read: {", ".join(broken[:3])}'

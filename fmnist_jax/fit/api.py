@@ -6,7 +6,7 @@ import copy
 import numpy as np
 
 from fmnist_jax.config import machine
-from fmnist_jax.config.checks import check_weights
+from fmnist_jax.config.checks import check, check_weights
 from fmnist_jax.data import catalog, datasets
 from fmnist_jax.errors import ConfigError, show
 from fmnist_jax.fit import memory, mesh
@@ -32,10 +32,12 @@ def fit_seeds(settings, dataset, progress='bar', pretrained=None):
       FitResult: `test_accuracy` [S], `history`, `logits`, `variables` and more.
 
     Raises:
-      ConfigError: an impossible layout over the devices; missing or wrong pretrained weights.
+      ConfigError: settings that were changed and cannot train; an impossible layout over the
+        devices; missing or wrong pretrained weights.
       DataError: arrays that are no such data set, or fewer images than the validation set needs.
     """
     machine.use_all_cores()
+    check(settings)
     shape, classes = catalog.image_shape(settings.dataset), catalog.class_names(settings.dataset)
     dataset = datasets.check_dataset(dataset, shape, len(classes))
     train_indices, _ = datasets.split_of(settings, dataset.train_labels)

@@ -101,8 +101,8 @@ def _make_manager(folder, keep):
     return ocp.CheckpointManager(folder, options=options)
 
 
-def _read_intact(path, like):
-    """(meta, arrays) of a checkpoint; raises any error if it is damaged or unlike `like`."""
+def _read_intact(path):
+    """(meta, [(name, array)]) of a checkpoint; raises any error if it is damaged."""
     ocp, alone = orbax(), _this_host_alone()
     options = ocp.CompositeOptions(multiprocessing_options=alone)
     handler = ocp.CompositeCheckpointHandler(composite_options=options)
@@ -113,10 +113,7 @@ def _read_intact(path, like):
     named = list(zip(meta.pop('names'), leaves, strict=True))
     if meta.pop('sha256') != _digest(named, meta):
         raise ValueError('its content does not match its checksum')
-    expected = [(name, leaf.shape, leaf.dtype) for name, leaf in _named_leaves(like)]
-    if expected != [(name, leaf.shape, leaf.dtype) for name, leaf in named]:
-        raise ValueError('written by another version of the code')
-    return meta, leaves
+    return meta, named
 
 
 class Checkpoint(NamedTuple):
@@ -206,22 +203,39 @@ class Checkpoints:
         complete = [path for path in paths if path.name.isdigit()]  # orbax names others otherwise
         for path in sorted(complete, key=lambda path: int(path.name), reverse=True):
             try:
-                meta, leaves = _read_intact(path, like)
+                meta, named = _read_intact(path)
+            except MemoryError:
+                raise
             except Exception as error:  # orbax, JSON and zarr raise anything on damaged files
                 self._say(f'{path}: damaged checkpoint, deleted ({one_line(error, 200)})')
                 shutil.rmtree(path, ignore_errors=True)
                 continue
-            changes = difference(meta.pop('identity'), self._identity)
-            if changes:
-                raise ConfigError(
-                    f'{self.folder}: checkpoints of another run ({one_line("; ".join(changes))}); '
-                    'set these back, or delete that folder to start the row again'
-                )
+            commit = meta.pop('commit')
+            self._refuse_others(meta.pop('identity'), named, like, commit)
             within = {'steps': meta['steps']} if meta.get('steps') else {}
-            meta['resumed'].append({'epoch': meta['epoch'], **within, 'commit': meta.pop('commit')})
+            meta['resumed'].append({'epoch': meta['epoch'], **within, 'commit': commit})
+            leaves = [array for _, array in named]
             meta['state'] = jax.tree.unflatten(jax.tree.structure(like), leaves)
             return Checkpoint(**meta)
         return None
+
+    def _refuse_others(self, identity, named, like, commit):
+        """Refuses the content of another run's checkpoint, or of another version of the code."""
+        changes = difference(identity, self._identity)
+        if changes:
+            raise ConfigError(
+                f'{self.folder}: checkpoints of another run ({one_line("; ".join(changes))}); '
+                'set these back, or delete that folder to start the row again'
+            )
+        expected, found = (
+            [(name, leaf.shape, leaf.dtype) for name, leaf in leaves]
+            for leaves in (_named_leaves(like), named)
+        )
+        if expected != found:
+            raise ConfigError(
+                f'{self.folder}: checkpoints of another version of the code (commit {commit}); '
+                'finish the row with that version, or delete that folder to start the row again'
+            )
 
     def close(self):
         """Waits for the checkpoint that is being written."""

@@ -36,7 +36,7 @@ class Programs(NamedTuple):
 class Part(NamedTuple):
     """Images that a seed is evaluated on."""
 
-    indices: Any  # int32 [n] per seed, n as for every other Part: one program serves all
+    indices: Any  # int32 [n] per seed; all Parts have the same n, so one program serves them
     count: Any  # np.int32, how many of the first indices count; zeros fill the rest
 
 

@@ -47,17 +47,25 @@ def _seed(tree, number):
 def check(run, before, state, metrics, epoch, start, stop):
     """Raises ConfigError if a call of the loop led from `before` to a number that is not finite."""
     settings, after = run.settings, copy(run.layout, state)
+    seeds = mesh.gather(run.layout, run.seeds)
     for number in range(run.layout.count):
         if np.isfinite(metrics.loss[number]) and not _names(_seed(_trained(after), number)):
             continue
         if epoch <= settings.head_epochs:
             settings = epochs.head_only(settings)
-        config = with_hparams(settings, run.hparams)
+        config = with_hparams(settings, _hparams(run, number))
         indices = _seed(mesh.gather(run.layout, run.data.train_indices), number)
         data = _seed(run.data.examples, 0)
-        seed = settings.seed + number
+        seed = int(seeds[number])
         cause = _search(config, _seed(before, number), seed, indices, data, epoch, start, stop)
         raise ConfigError(f'config.debug_nans: seed {seed}, epoch {epoch}, {cause}')
+
+
+def _hparams(run, number):
+    """The hyper-parameters of one seed; the trials of a search have arrays over the seeds."""
+    shared = {path: value for path, value in run.hparams.items() if not np.ndim(value)}
+    own = {path: value for path, value in run.hparams.items() if np.ndim(value)}
+    return shared | _seed(mesh.gather(run.layout, own), number)
 
 
 def _search(config, state, seed, indices, data, epoch, start, stop):
@@ -76,8 +84,10 @@ def _search(config, state, seed, indices, data, epoch, start, stop):
             text = f'step {i + 1}: not finite first in {first}'
             return text + ('' if loss is None else f'; the loss of the step before was {loss:.3g}')
         loss, state = float(metrics.loss / metrics.count), after
-    together = 'when seeds are trained together, but not when this one is done again alone'
-    return f'steps {start + 1} to {stop}: not finite {together}; rounding decides'
+    return (
+        f'steps {start + 1} to {stop}: not finite in the training of all seeds together; the same '
+        'steps of this seed alone, which round otherwise, are finite'
+    )
 
 
 def _first(config, state, after, seed, indices, data, epoch, i):
@@ -85,8 +95,9 @@ def _first(config, state, after, seed, indices, data, epoch, i):
     images, labels = data
     shuffled = epochs.permutation(config, seed, indices, epoch)
     batch, mask = epochs.batch_of(config, shuffled, len(indices), i)
+    images = epochs.images_of(config, seed, images, batch, epoch)
     augment_key, dropout_key = step.step_keys(seed, state.step)
-    inputs = jax.jit(lambda x, key: step.preprocess(x, config, key))(images[batch], augment_key)
+    inputs = jax.jit(lambda x, key: step.preprocess(x, config, key))(images, augment_key)
     gradient = jax.jit(lambda *args: step.gradient(*args, config))
     grads, metrics, batch_stats = gradient(state, inputs, labels[batch], mask, dropout_key)
     pieces = {
@@ -133,10 +144,11 @@ def _layers(config, state, inputs, mask, key):
     return []
 
 
-def check_validation(settings, metrics, epoch):
+def check_validation(run, metrics, epoch):
     """Raises ConfigError if a seed's validation loss (Metrics, numpy [S]) is not finite."""
     for number in np.flatnonzero(~np.isfinite(metrics.loss)):
+        seed = mesh.gather(run.layout, run.seeds)[number]
         raise ConfigError(
-            f'config.debug_nans: seed {settings.seed + number}, epoch {epoch}: the validation loss '
-            'is not finite; all numbers of the training are'
+            f'config.debug_nans: seed {seed}, epoch {epoch}: the validation loss is not finite; '
+            'all numbers of the training are'
         )

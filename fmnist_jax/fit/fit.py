@@ -27,7 +27,7 @@ class FitResult(NamedTuple):
     tested_epoch: np.ndarray  # [S] the epoch whose parameters are tested, from 1
     last_accuracy: np.ndarray | None  # [S] test accuracy after the last epoch; None if it is tested
     history: dict  # name -> one list of S numbers per epoch (None where a seed had stopped)
-    parameters: int  # trainable, of one network
+    parameters: int  # of one network, frozen ones included
     variables: dict  # {'params', 'batch_stats'}: the tested ones, numpy [S, ...]
     validation: tuple | None  # (logits [S, n, classes], labels [S, n]) of held-out training images
     train_seconds: float
@@ -148,7 +148,7 @@ def _validate(run, state, epoch):
         state = run.programs.keep_best(run.hparams, state, metrics, np.int32(epoch))
     metrics = mesh.gather(run.layout, metrics)
     if run.settings.debug_nans:
-        debug_nans.check_validation(run.settings, metrics, epoch)
+        debug_nans.check_validation(run, metrics, epoch)
     return state, metrics
 
 
@@ -161,7 +161,7 @@ def _record(history, name, metrics, active):
     """Appends every seed's loss and accuracy, for JSON: None if it has stopped or diverged."""
     for quantity, sums in (('loss', metrics.loss), ('accuracy', metrics.correct)):
         with np.errstate(divide='ignore', invalid='ignore'):
-            means = np.where(active, sums / metrics.count, np.nan)
+            means = np.where(active & np.isfinite(metrics.loss), sums / metrics.count, np.nan)
         values = [float(f'{mean:.6g}') if math.isfinite(mean) else None for mean in means]
         history.setdefault(f'{name}_{quantity}', []).append(values)
 

@@ -24,7 +24,7 @@ from fmnist_jax.fit import memory
 from fmnist_jax.models.batch import ALONE, AXIS, Share
 from fmnist_jax.train import step
 
-_shapes = {}  # of one seed's State, by what decides the program: tracing them takes long
+_shapes = {}  # {key of split_static: shapes of one seed's State}, because tracing takes long
 
 
 class Layout(NamedTuple):
@@ -208,7 +208,8 @@ def _over_seeds(function, layout, axes):
 
 def _over_devices(mapped, layout, axes, args, donate):
     """pmap over the devices of this host."""
-    # An axis for every leaf: pmap mistakes one for each argument where there are as many leaves.
+    # One axis for every leaf. With one for every argument, pmap gives a wrong result if an argument
+    # has as many leaves as there are arguments.
     in_axes = tuple(
         jax.tree.map(lambda _, axis=None if axis == 'same' else 0: axis, argument)
         for argument, axis in zip(args, axes, strict=True)

@@ -107,7 +107,8 @@ class ProgramFiles:
     def only(self):
         """Within this context, JAX's compilation cache is off.
 
-        A program that JAX reads from its cache cannot be written again: it would lack functions.
+        A program that JAX has read from its cache lacks compiled functions, so it cannot be written
+        to a file again.
         """
         if not self._folder:
             yield

@@ -30,10 +30,10 @@ def in_blocks():
 
 
 def once(function, *args):
-    """function(*args), which XLA's CPU compiler then does not compute anew for each use.
+    """function(*args), computed once by XLA's CPU compiler.
 
-    It would fuse a cheap function into each of the loops that use its result. The branch of a
-    conditional is not fused.
+    XLA would fuse a cheap function into each of the loops that use its result, and so compute it
+    once in each. It does not fuse the branch of a conditional.
     """
     if not in_blocks():
         return function(*args)

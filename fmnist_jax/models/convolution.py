@@ -73,7 +73,9 @@ def _convolve_forward(images, kernel, around):
 def _convolve_backward(around, saved, d_outputs):
     images, kernel = saved
     size, _, channels, features = kernel.shape
-    # At pixel p, tap t of a patch holds the gradient of the output that saw p through tap -t.
+    # The gradient of an image is a convolution of d_outputs with the turned kernel. The patches of
+    # d_outputs serve the kernel's gradient, too: entry t of the patch at pixel p is the gradient of
+    # the output that multiplied p by entry -t of the kernel.
     around = tuple(size - 1 - zeros for zeros in around)
     turned = kernel[::-1, ::-1].swapaxes(2, 3).reshape(-1, channels)
 

@@ -90,7 +90,10 @@ def with_sums(function, params, images, weights=None):
 
 
 def _block_size(images, one_output, params):
-    """The largest divisor of the number of images that fits the cache or the parameters' size."""
+    """Images in a block: the largest divisor of their number that keeps a block in the cache.
+
+    Larger blocks, up to the parameters' size, where the parameters do not fit the cache themselves.
+    """
     count = images.shape[0]
     bytes_each = math.prod(images.shape[1:]) * images.dtype.itemsize
     bytes_each += one_output.size * one_output.dtype.itemsize

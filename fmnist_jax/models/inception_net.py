@@ -25,6 +25,12 @@ class InceptionNet(nn.Module):
 
     @nn.compact
     def __call__(self, images, train, batch=EVERY_IMAGE):
+        if min(self.widths) < 8:
+            raise ValueError(
+                f'model.widths={self.widths}: expected 8 or more, because the narrowest branch of '
+                'an inception block has an eighth of its width'
+            )
+
         def convolve(x, width, size):
             layer = layers.ConvNorm(
                 width, size, 'pytorch', self.activation, self.initialization, size // 2

@@ -123,12 +123,12 @@ def _at_hand(field, source, data_dir, fingerprint):
     if source == 'synthetic':
         return getattr(datasets.load('synthetic'), field)
     named = data_dir or os.environ.get('FMNIST_DATA_DIR')
-    folder = datasets.folder_of(
-        source, files.local_path(named) if named else datasets.cache_directory()
-    )
+    parent = files.local_path(named) if named else datasets.cache_directory()
+    folder = datasets.folder_of(source, parent)
     if source not in datasets.MD5:
-        is_there = all((folder / file).is_file() for file in datasets.files_of(source))
-        return getattr(datasets.load(source, data_dir), field) if named or is_there else None
+        published = datasets.files_of(source)
+        is_there = all(datasets.find_file(folder, file).is_file() for file in published)
+        return getattr(datasets.read(source, parent), field) if named or is_there else None
     file = datasets.FILES[datasets.Dataset._fields.index(field)]
     path = datasets.find_file(folder, file)
     if named or path.is_file():

@@ -14,14 +14,19 @@ _LIBRARIES = ('fmnist_jax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
 @functools.cache
 def code_commit():
-    """The git commit of the imported code, with '+' if files differ from it; None outside git."""
+    """The git commit of the imported code, with '+' if files differ from it; None outside git.
+
+    The repository has to track this file: an installed package may lie inside another one.
+    """
+    here = pathlib.Path(__file__)
 
     def git(*arguments):
-        command = ['git', '-C', str(pathlib.Path(__file__).parent.parent), *arguments]
+        command = ['git', '-C', str(here.parent.parent), *arguments]
         return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True).strip()
 
     try:
-        return git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno', '.'))
+        git('ls-files', '--error-unmatch', str(here))
+        return git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '.'))
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -98,7 +98,10 @@ def acquire(workdir, config):
 
 
 def check_row(workdir, result, settings, config_hash):
-    """Refuses a finished row that ran with other settings; a missing newer field is no other."""
+    """Refuses a finished row that ran with other settings.
+
+    A field that is younger than the row counts as off in it (`settings.difference`).
+    """
     changes = difference(result['config'] | NOT_COMPARED, plain(settings) | NOT_COMPARED)
     if changes and result['config_hash'] != config_hash:
         raise ConfigError(

@@ -20,7 +20,7 @@ def _choose(condition, new, old):
 
 
 def permutation(config, seed, indices, epoch):
-    """The training images of an epoch in random order, padded to whole batches."""
+    """The indices of an epoch's training images in random order, padded to whole batches."""
     count = indices.shape[0]
     key = jax.random.fold_in(step.seed_key(seed, step.PERMUTATION), epoch)
     # jax.random.permutation would sort twice, to break ties between the random bits.
@@ -33,6 +33,13 @@ def batch_of(config, shuffled, count, i):
     size = config.batch_size
     batch = jax.lax.dynamic_slice_in_dim(shuffled, i * size, size)
     return batch, None if count % size == 0 else i * size + jnp.arange(size) < count
+
+
+def images_of(config, seed, images, batch, epoch):
+    """The uint8 images of a batch, mirrored in every other epoch with augment.alternate_flip."""
+    if not config.augment.alternate_flip:
+        return images[batch]
+    return augment.alternate_flip(step.seed_key(seed, step.FLIP), images[batch], batch, epoch)
 
 
 def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop, share=ALONE):
@@ -57,17 +64,10 @@ def train_steps(config, state, metrics, seed, indices, data, epoch, start, stop,
             state = state._replace(opt_state=opt_state)
         shuffled = permutation(config, seed, indices, epoch)
 
-        def select(batch):
-            """A batch's images, mirrored in every other epoch if the settings say so."""
-            if not config.augment.alternate_flip:
-                return images[batch]
-            key = step.seed_key(seed, step.FLIP)
-            return augment.alternate_flip(key, images[batch], batch, epoch)
-
         def one_step(i, carry):
             state, total = carry
             batch, mask = batch_of(config, shuffled, count, i)
-            batch = (select(batch), labels[batch], mask)
+            batch = (images_of(config, seed, images, batch, epoch), labels[batch], mask)
             state, new = step.train_step(state, seed, *batch, config, count, share)
             return state, jax.tree.map(jnp.add, total, new)
 
@@ -122,7 +122,9 @@ def keep_best(config, state, metrics, epoch, share=ALONE):
     """The State after an epoch's validation: its best parameters, and early stopping."""
     score = -metrics.loss if config.selection == 'val_loss' else 1.0 * metrics.correct
     score = score / metrics.count
-    better = (score > state.best.score) & ~state.stopped
+    score = jnp.where(jnp.isnan(score), -jnp.inf, score)
+    # A seed that diverges at once keeps its first epoch, whose loss tells it.
+    better = ((score > state.best.score) | (state.best.epoch == 0)) & ~state.stopped
     best = _choose(better, step.Best(*step.evaluated(state), score, epoch), state.best)
     if config.patience > 0:
         state = state._replace(stopped=state.stopped | (epoch - best.epoch >= config.patience))

@@ -51,6 +51,7 @@ SCHEDULES = {
     'warmup_cosine': _after_warmup(_half_cosine),
     'triangular': _after_warmup(lambda progress: 1 - progress),
 }
+WITH_WARMUP = ('warmup_cosine', 'triangular')
 
 
 def make_schedule(config, learning_rate, steps_per_epoch, epochs):
@@ -59,10 +60,15 @@ def make_schedule(config, learning_rate, steps_per_epoch, epochs):
     config: the fields of config.schedule; learning_rate: the constant or largest one.
 
     Raises:
-      ValueError: unknown name, or a decay of 0 or every 0 epochs.
+      ValueError: unknown name, a warm-up that it does not have, a decay of 0 or every 0 epochs.
     """
     if config.name not in SCHEDULES:
         raise ValueError(f'schedule.name={config.name!r}: expected one of {", ".join(SCHEDULES)}')
+    if not is_off(config.warmup_epochs) and config.name not in WITH_WARMUP:
+        raise ValueError(
+            f'schedule.warmup_epochs={config.warmup_epochs!r} with name={config.name!r}: expected '
+            f'0.0, or one of name={", ".join(WITH_WARMUP)}'
+        )
     if config.name in ('exponential', 'step') and is_off(config.decay_rate):
         raise ValueError(f'schedule.decay_rate=0.0 with name={config.name!r}: expected above 0')
     if config.name == 'step' and config.every_epochs < 1:

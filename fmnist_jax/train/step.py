@@ -138,7 +138,7 @@ def init(config, seed, num_train, pretrained=None, images=None):
     """
     no_image = jnp.zeros((1, *catalog.image_shape(config.dataset)), jnp.uint8)
     inputs = preprocess(no_image, config)
-    with backend.portable():  # `init` drops the outputs; traced like this, they cost the least
+    with backend.portable():  # this version of the layers is traced fastest; outputs are dropped
         variables = model_of(config).init(seed_key(seed, INIT), inputs, train=False)
     if pretrained:
         variables = unflatten_dict(flatten_dict(variables) | flatten_dict(pretrained))
@@ -212,14 +212,20 @@ def train_step(state, seed, images, labels, mask, config, num_train, share=ALONE
     labels, mask = share.take((labels, mask))
     grads, metrics, batch_stats = gradient(state, inputs, labels, mask, dropout_key, config, share)
     optimizer = optimizer_of(config, num_train)
+    grads = _without_frozen(config, grads)  # clip_norm must not count them
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-    fixed = frozen(model_of(config), state.params)  # weight decay would move frozen parameters
-    updates = jax.tree.map(lambda u, keep: jnp.zeros_like(u) if keep else u, updates, fixed)
+    updates = _without_frozen(config, updates)  # weight decay would move frozen parameters
     params = optax.apply_updates(state.params, updates)
     step = state.step + 1
     average = _averaged(state, (params, batch_stats), config)
     state = State(step, params, batch_stats, opt_state, state.best, state.stopped, average)
     return state, metrics
+
+
+def _without_frozen(config, tree):
+    """A tree like the parameters, with zeros for those that the network freezes."""
+    fixed = frozen(model_of(config), tree)
+    return jax.tree.map(lambda leaf, keep: jnp.zeros_like(leaf) if keep else leaf, tree, fixed)
 
 
 def _averaged(state, new, config):

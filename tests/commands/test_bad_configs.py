@@ -108,7 +108,8 @@ def test_a_users_own_file(tmp_path, monkeypatch):
         ((base.row('a b', {}), base.row('a/b', {})), "rows 'a b' and 'a/b': their files would"),
         (({'name': 'a'},), "config.rows, row 1: {'name': 'a'}; expected row(name"),
         ((base.row('a', {}, reported=91.0),), "row 'a': reported=91.0; expected a fraction"),
-        ((base.row('a' * 100, {}),), 'expected 1 to 99 printable letters'),
+        ((base.row('a' * 151, {}),), 'expected printable letters, 1 to 150 bytes'),
+        ((base.row('鞋' * 51, {}),), 'expected printable letters, 1 to 150 bytes'),
         ((), 'config.rows is empty'),
     ],
 )
@@ -129,7 +130,7 @@ def test_rows_that_are_none_or_cannot_be_told_apart(rows, message):
         ('--config.epochs=\n', '--config.epochs=: expected a whole number'),
         ('--config.batch_size=99999999999999999999', 'expected 1 to 60000'),
         ('--config.model.widths=(1', '--config.model.widths=(1: expected whole numbers'),
-        ("--config.model.widths=('a',)", 'expected whole numbers'),
+        ("--config.model.widths=('a',)", 'expected 1 to 100 whole numbers'),
         (
             '--config.model.batch_norm=maybe',
             '--config.model.batch_norm=maybe: expected true or false',

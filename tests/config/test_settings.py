@@ -185,14 +185,36 @@ def test_hash_tells_settings_apart():
             'learning_rate=inf: .* within float32',
         ),
         ({'dataset__std': 0.0}, 'config.dataset.std=0.0: expected more than 0'),
-        ({'model__widths': (0,)}, r'config.model.widths=\(0,\): expected whole numbers'),
-        ({'model__widths': ('a',)}, 'config.model.widths=.*: expected whole numbers'),
+        ({'model__widths': (0,)}, r'config.model.widths=\(0,\): expected 1 to 100 whole numbers'),
+        ({'model__widths': ('a',)}, 'config.model.widths=.*: expected 1 to 100 whole numbers'),
         ({'patience': 2}, 'config.patience needs config.selection'),
         (
             {'optimizer__nesterov': True},
             'config.optimizer.nesterov=True .* needs sgd',
         ),
-        ({'schedule__warmup_epochs': 2.0}, 'config.schedule.warmup_epochs=2.0: expected less than'),
+        (
+            {'schedule__name': 'triangular', 'schedule__warmup_epochs': 2.0},
+            'config.schedule.warmup_epochs=2.0: expected less than',
+        ),
+        (
+            {'schedule__name': 'cosine', 'schedule__warmup_epochs': 2.0},
+            "warmup_epochs=2.0 with name='cosine': expected 0.0, or one of name=warmup_cosine",
+        ),
+        (
+            {'schedule__name': 'triangular', 'schedule__warmup_epochs': 2.0, 'epochs': 9}
+            | {'model__name': 'mobilenet', 'pretrained': 'imagenet', 'head_epochs': 2}
+            | {'dataset__channels': 3, 'dataset__image_size': 56, 'model__widths': None},
+            'warmup_epochs=2.0: expected less than config.head_epochs, 2',
+        ),
+        (
+            {'dataset__validate_on_test': True},
+            'num_validation=.* with config.dataset.validate_on_test: .*set config',
+        ),
+        (
+            {'model__name': 'inception_net', 'model__widths': (4, 8)},
+            r'config.model.widths=\(4, 8\): expected 8 or more',
+        ),
+        ({'model__widths': ()}, r'config.model.widths=\(\): expected 1 to 100 whole numbers'),
         ({'schedule__name': 'step', 'schedule__decay_rate': 0.0}, 'config.schedule.decay_rate=0.0'),
     ],
 )

@@ -61,7 +61,8 @@ def serve():
 
 
 def files(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """The names of a folder's files, without the locks of downloads, which stay."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != '.lock')
 
 
 def test_a_file_is_fetched_once(serve, tmp_path, capsys):
@@ -71,6 +72,26 @@ def test_a_file_is_fetched_once(serve, tmp_path, capsys):
     assert path.read_bytes() == CONTENT and files(path.parent) == ['weights.h5']
     assert 'Downloading weights.h5: 100%' in capsys.readouterr().err
     download.fetch_file(address + 'weights.h5', path)
+    assert asked == [None]
+
+
+def test_processes_that_want_the_same_file_download_it_once(serve, tmp_path):
+    address, asked = serve()
+    path = tmp_path / 'weights.h5'
+    threads = [threading.Thread(target=download.fetch_file, args=(address, path)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == [None] and path.read_bytes() == CONTENT
+
+
+def test_a_file_with_a_wrong_checksum_is_fetched_again(serve, tmp_path):
+    path, sum_ = tmp_path / 'weights.h5', hashlib.sha256(CONTENT).hexdigest()
+    path.write_bytes(b'damaged')
+    address, asked = serve()
+    for _ in range(2):
+        assert download.fetch_file(address, path, sum_).read_bytes() == CONTENT
     assert asked == [None]
 
 

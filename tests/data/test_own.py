@@ -27,6 +27,14 @@ def test_a_folder_is_split_by_class_and_all_images_count(tmp_path):
     assert 'Thumbs.db' in images.notes[0] and '7 of 33, a fifth of each class' in images.notes[1]
 
 
+def test_the_fingerprint_is_of_the_images_wherever_they_lie(tmp_path):
+    root = draw_folder(tmp_path / 'photos', 11)
+    first = own.read(root).fingerprint
+    assert own.read(root.rename(tmp_path / 'moved')).fingerprint == first
+    next((tmp_path / 'moved' / 'circle').iterdir()).unlink()
+    assert own.read(tmp_path / 'moved').fingerprint != first
+
+
 def test_the_test_seed_alone_draws_the_test_images(tmp_path):
     root = draw_folder(tmp_path / 'photos', 10)
     first, again = own.read(root), own.read(root)

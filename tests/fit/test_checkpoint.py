@@ -119,6 +119,26 @@ def test_another_runs_checkpoints_are_refused(settings, copy):
     assert sorted(copy.glob('[0-9]*'))
 
 
+def test_another_network_under_the_same_name_is_no_damage(settings, copy):
+    """Its arrays have other shapes, too, but the settings tell what differs."""
+    other = small_settings(**SETTINGS | {'model__widths': (5,)})
+    with pytest.raises(ConfigError, match=r'checkpoints of another run \(run: a -> b\)'):
+        run(other, checkpoints(copy, identity='b'))
+    with pytest.raises(ConfigError, match=r'another version of the code \(commit abc\); finish'):
+        run(other, checkpoints(copy))
+    assert sorted(copy.glob('[0-9]*'))
+
+
+def test_short_memory_is_no_damage(settings, copy, monkeypatch):
+    def full(path):
+        raise MemoryError
+
+    monkeypatch.setattr(checkpoint, '_read_intact', full)
+    with pytest.raises(ConfigError, match='too little memory'):
+        run(settings, checkpoints(copy))
+    assert sorted(copy.glob('[0-9]*'))
+
+
 def test_checkpoints_older_than_a_field_that_is_off_go_on(settings, uninterrupted, copy):
     now = {'run': 'a', 'augment': {'younger': 0.0}}
     with pytest.raises(ConfigError, match=r'augment.younger: None -> 0.5'):

@@ -1,5 +1,7 @@
 """config.debug_nans: seed, epoch, step and layer of the first number that is not finite."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +10,11 @@ from settings_for_tests import small_dataset, small_settings
 
 from configs import base
 from fmnist_jax.config import settings
+from fmnist_jax.config.settings import split_static
 from fmnist_jax.data import datasets
 from fmnist_jax.errors import ConfigError
 from fmnist_jax.fit import debug_nans, mesh
+from fmnist_jax.fit.api import fit_trials
 from fmnist_jax.fit.fit import fit
 from fmnist_jax.models import layers
 from fmnist_jax.sweep import experiment
@@ -116,8 +120,19 @@ def test_only_the_seed_that_goes_wrong_is_named(monkeypatch):
 
 def test_a_validation_loss_that_is_not_finite_is_told():
     metrics = losses.Metrics(np.array([1.0, np.inf]), np.zeros(2), np.ones(2))
-    with pytest.raises(ConfigError, match='seed 1, epoch 3: the validation loss is not finite'):
-        debug_nans.check_validation(small_settings(), metrics, 3)
+    layout = mesh.arrange(2, devices=jax.local_devices()[:1])
+    run = types.SimpleNamespace(layout=layout, seeds=mesh.shard(layout, np.array([5, 7])))
+    with pytest.raises(ConfigError, match='seed 7, epoch 3: the validation loss is not finite'):
+        debug_nans.check_validation(run, metrics, 3)
+
+
+@pytest.mark.slow
+def test_a_trial_of_a_search_is_repeated_with_its_own_numbers():
+    trials = [small_settings(optimizer__learning_rate=rate, num_seeds=1) for rate in (0.1, 1e30)]
+    hparams = [split_static(settings)[1] for settings in trials]
+    trials[0].debug_nans = True
+    with pytest.raises(ConfigError, match='debug_nans: seed 0, epoch 1, step .: not finite first'):
+        fit_trials(trials[0], hparams, DATASET)
 
 
 def test_a_run_without_such_numbers_is_the_same_run():

@@ -207,7 +207,15 @@ def test_seeds_stop_on_their_own():
 def test_a_diverging_seed_is_a_result():
     outcome = run_fit(small_settings(optimizer__learning_rate=1e30))
     assert not np.isfinite(outcome.test_loss).all()
-    assert None in outcome.history['train_loss'][-1]
+    for name in ('train_loss', 'train_accuracy', 'validation_loss', 'validation_accuracy'):
+        assert None in outcome.history[name][-1]
+
+
+@pytest.mark.parametrize('selection', ['val_loss', 'val_accuracy'])
+def test_a_seed_that_diverges_at_once_is_not_tested_as_it_started(selection):
+    outcome = run_fit(small_settings(optimizer__learning_rate=1e30, selection=selection))
+    assert np.isnan(outcome.test_loss).all()
+    assert (outcome.tested_epoch >= 1).all()
 
 
 @pytest.mark.parametrize('rate', [0.0, 0.1])

@@ -21,6 +21,13 @@ def test_too_many_validation_images_are_refused_before_training():
         api.fit_seeds(small_settings(dataset__num_validation=200), DATASET)
 
 
+def test_settings_that_were_changed_are_checked_again():
+    settings = small_settings(selection='val_loss')
+    settings.dataset.num_validation = 0
+    with pytest.raises(ConfigError, match='val_loss. needs a validation set'):
+        api.fit_seeds(settings, DATASET)
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

@@ -5,6 +5,7 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from settings_for_tests import small_dataset, small_settings
 
 from fmnist_jax.models import speed_net
@@ -25,6 +26,20 @@ def test_the_whitening_kernel_decorrelates_patches():
     expected = np.diag(moments)
     np.testing.assert_allclose(moments, np.diag(expected), atol=2e-3)
     assert (expected[-5:] > 0.98).all() and (expected <= 1.001).all()
+
+
+def test_the_norm_of_the_gradient_is_that_of_what_is_trained():
+    """SGD with a clipped gradient: the step has the largest norm that is allowed."""
+    dataset = small_dataset()
+    change = {'model__name': 'speed_net', 'model__widths': (4,), 'batch_size': 20}
+    change |= {'optimizer__clip_norm': 1e-3, 'optimizer__learning_rate': 1.0}
+    settings = small_settings(**change)
+    images = jnp.asarray(dataset.train_images)
+    state = steps.init(settings, 0, 80, images=images)
+    batch = (images[:20], jnp.asarray(dataset.train_labels[:20]), None)
+    after, _ = jax.jit(lambda s: steps.train_step(s, 0, *batch, settings, 80))(state)
+    moved = jax.tree.map(jnp.subtract, after.params, state.params)
+    np.testing.assert_allclose(optax.global_norm(moved), 1e-3, rtol=1e-3)
 
 
 def test_training_keeps_the_whitening_kernel_and_moves_its_bias():

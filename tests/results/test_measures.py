@@ -33,9 +33,16 @@ def test_few_epochs_are_early_after_the_first():
     assert MEASURES['early_validation_accuracy'](result) == [0.1, 0.2, 0.3]
 
 
+def test_seeds_that_stopped_early_have_their_last_number():
+    history = {'validation_accuracy': [[0.1, 0.2, None], [0.4, None, None]]}
+    result = RESULT | {'config': {'epochs': 100}, 'history': history}
+    assert MEASURES['early_validation_accuracy'](result) == [0.4, 0.2]
+
+
 def test_a_line_without_a_history_has_no_such_numbers():
     result = RESULT | {'history': {}}
     assert MEASURES['validation_accuracy'](result) == falling_loss(result) == []
+    assert MEASURES['early_validation_accuracy'](result) == []
 
 
 def test_a_loss_falls_until_its_seed_stops():

@@ -51,6 +51,13 @@ def test_a_stopped_trial_trains_no_more():
     assert accuracy[1, 0] == pytest.approx(seen[1][1])  # of its last epoch
 
 
+def test_trials_with_other_copies_of_the_images_are_no_group():
+    turned = [small_settings(augment__copies=1, augment__rotation=angle) for angle in (0.001, 3.0)]
+    assert len(study.groups(list(enumerate(turned)))) == 2
+    fresh = [small_settings(augment__rotation=angle) for angle in (0.001, 3.0)]
+    assert len(study.groups(list(enumerate(fresh)))) == 1
+
+
 def test_groups_hold_what_one_program_can_train():
     rates = [small_settings(optimizer__learning_rate=rate) for rate in RATES]
     other = small_settings(batch_size=8)

@@ -161,6 +161,8 @@ def main():
         '--dataset', default='fashion_mnist', choices=('fashion_mnist', 'mnist', 'synthetic')
     )
     flags = parser.parse_args()
+    if min(flags.epochs, flags.seeds) < 1:
+        parser.error('--epochs and --seeds: expected 1 or more')
 
     dataset = datasets.load(flags.dataset)
     train = make_train(dataset, flags.seeds, NUM_VALIDATION, flags.epochs)

@@ -147,6 +147,7 @@ def write_pictures(experiments, data_dir=None):
             drawn = _draw(picture, experiments, data_dir)
             if not drawn:
                 print(f'{picture.source}: nothing to draw yet', file=sys.stderr)
+                continue
             for name, figure in drawn:
                 (experiments / picture.table / name).write_text(style.svg(figure.plot))
         heading = f'## Report {picture.source}\n'

@@ -21,8 +21,9 @@ from fmnist_jax.config.cli import Parser, exit_code
 from fmnist_jax.config.settings import difference, plain, resolve
 from fmnist_jax.config.table import load_config
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.files import write, write_between
+from fmnist_jax.files import whole_lines, write, write_between
 from fmnist_jax.markdown import interval, markdown, notes, percent, significant
+from fmnist_jax.models import model_fields
 from fmnist_jax.report import rows as table_rows
 from fmnist_jax.report.figures import style
 from fmnist_jax.report.figures.curves import history
@@ -110,7 +111,7 @@ def _counts(row):
 
 def _times(workdir, name):
     """{field of Record: value}: the times on the device of most of a row's seeds."""
-    texts = (workdir / 'results.jsonl').read_bytes().split(b'\n')[:-1]
+    texts = whole_lines((workdir / 'results.jsonl').read_bytes())
     runs = [run for run in map(result_lines.parse, texts) if run['row'] == name]
     by_device = {}
     for run in runs:
@@ -211,10 +212,20 @@ def readme_table(found):
     return f'{_table(list(map(_cells, found)))}\n{below}'
 
 
+def _effective(settings):
+    """Settings without seeds, with the values that None and an optimizer's 0.0 stand for."""
+    defaults = model_fields(settings['model']['name'])
+    model = {name: defaults.get(name) if v is None else v for name, v in settings['model'].items()}
+    optimizer = dict(settings['optimizer'])
+    if optimizer['name'] == 'muon':
+        optimizer['rest_factor'] = optimizer['rest_factor'] or 1.0
+    own = {'seed': None, 'num_seeds': None}
+    return settings | own | {'model': model, 'optimizer': optimizer}
+
+
 def _left_out(record, full):
     """How a Record's settings differ from those of the full recipe, in one line."""
-    own = {'seed': None, 'num_seeds': None}
-    changes = difference(full.settings | own, record.settings | own)
+    changes = difference(*map(_effective, (full.settings, record.settings)))
     return '; '.join(changes).replace(' -> ', ' → ')
 
 
@@ -469,6 +480,10 @@ def _main(argv):
     )
     options = parser.parse_args(argv)
     folders = options.root / 'configs', options.root / 'experiments'
+    if not all(folder.is_dir() for folder in folders):
+        raise ConfigError(
+            f'--root={options.root}: expected a checkout, with configs/ and experiments/'
+        )
     found = [record for table in TABLES for record in records(table, *folders)]
     goal = next((record.goal for record in found if record.row.name == RECIPE), None)
     ablation = ablation_table(records(ABLATION, *folders), goal)

@@ -15,7 +15,7 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from fmnist_jax.config.cli import Parser, exit_code
+from fmnist_jax.config.cli import Parser, exit_code, whole
 from fmnist_jax.config.schema import BY_PATH
 from fmnist_jax.data import catalog
 from fmnist_jax.markdown import markdown, number, sides
@@ -121,7 +121,7 @@ def all_networks(costs):
 def _options(argv):
     parser = Parser(description=__doc__)
     parser.add_argument('--model', choices=MODELS, metavar='NAME', help=', '.join(MODELS))
-    parser.add_argument('--image_size', type=int, help="side of the MobileNets' images (56)")
+    parser.add_argument('--image_size', type=whole(1), help="side of the MobileNets' images (56)")
     names = list(catalog.CLASS_NAMES)
     parser.add_argument('--dataset', choices=names, default=names[0], help=', '.join(names))
     parser.add_argument('--format', choices=('table', 'json'), default='table')

@@ -3,10 +3,9 @@
 python -m fmnist_jax.export --workdir=runs/lenet --row=relu_max_sgd_augment --seed=0 --to=shoes
 python -m fmnist_jax.export ... --formats=safetensors,stablehlo,onnx    (onnx: pip install jax2onnx)
 
-The programs take images uint8 [N, 28, 28], of other data sets as they are, and give probabilities
-[N, classes]. Scaling and the row's
-temperature are part of them. README.md, the model card, says how good the network is, what it is
-for, how it was made and how each file is used.
+The programs take images uint8 [N, 28, 28] and give probabilities [N, classes]. Images of other data
+sets keep their own shape. Scaling and the row's temperature are part of the programs. README.md is
+the model card: how good the network is, what it is for, how it was made, how each file is used.
 """
 
 import argparse

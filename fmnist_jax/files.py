@@ -1,6 +1,7 @@
 """Writes files whole or not at all, whatever the disk does; what fails names the file."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -76,10 +77,24 @@ def write_between(path, name, text):
     write(path, before + begin + text + end + after)
 
 
+def _is_json(text):
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def whole_lines(content):
+    """The lines of a file of JSON lines: bytes -> [bytes], without a last one that was cut off."""
+    *lines, last = content.split(b'\n')
+    return [*lines, last] if _is_json(last) else lines
+
+
 def append_line(path, line):
     """Adds a line to a file, all of it or nothing: it is on the disk when this returns.
 
-    What stands behind the last line's end was cut off by a kill: it is written over.
+    A last line that a kill has cut off is written over; see `whole_lines`.
 
     Args:
       path: pathlib.Path.
@@ -90,7 +105,10 @@ def append_line(path, line):
     """
     with named(path), open(path, 'ab+') as file:
         file.seek(0)
-        whole = file.read().rfind(b'\n') + 1
+        content = file.read()
+        whole = content.rfind(b'\n') + 1
+        if _is_json(content[whole:]):  # an editor has dropped its end
+            whole, line = len(content), b'\n' + line
         file.truncate(whole)
         try:
             _write_all(file.fileno(), line)  # unbuffered: closing would try again

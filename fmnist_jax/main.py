@@ -6,8 +6,8 @@
     python -m fmnist_jax.main --config=configs/lenet.py --config.num_seeds=10
     python -m fmnist_jax.main --config=configs/lenet.py --smoke
 
-Every field of a config is a flag: --config.epochs=2, --config.dataset.name=mnist. A flag comes
-before the table's own value. A row whose settings a flag has changed gets no verdict.
+Every field of a config is a flag: --config.epochs=2, --config.dataset.name=mnist. A flag overrides
+the table's value. A row whose settings a flag has changed gets no verdict.
 """
 
 import sys
@@ -25,7 +25,7 @@ from fmnist_jax.config.cli import (
 )
 from fmnist_jax.config.settings import override, plain, select_rows
 from fmnist_jax.errors import ConfigError
-from fmnist_jax.markdown import markdown, percent
+from fmnist_jax.markdown import markdown
 
 _SMOKE_IMAGES = 1000  # training images of --smoke
 
@@ -48,13 +48,13 @@ def _parser():
 
 
 def _list_rows(config, rows):
-    def text(name, number):
-        return f'{name} {percent(number) if name.endswith("accuracy") else format(number, ".10g")}'
+    from fmnist_jax.report.other_numbers import shown
+    from fmnist_jax.report.rows import not_run
 
     lines = []
-    for row in rows:
-        also = ', '.join(text(name, number) for name, number in row['also_reported'].items())
-        lines.append((row['name'], percent(row['reported']), also))
+    for row in (not_run(row, config.decimals) for row in rows):
+        also = ', '.join(f'{name} {shown(name, n)}' for name, n in row.also_reported.items())
+        lines.append((row.name, row.reported_text, also))
     print(f'{config.title}\n\n{markdown(("row", "report", "other numbers"), lines)}')
 
 
@@ -78,12 +78,20 @@ def _check_machines(options):
         raise ConfigError('--num_hosts and --host need --coordinator=HOST:PORT')
 
 
+def _beside(workdir, word):
+    """The folder beside a workdir that has this word behind its name."""
+    named = workdir if workdir.name else workdir.resolve()
+    if not named.name:
+        raise ConfigError(f'--workdir={workdir}: expected a folder with a name')
+    return named.with_name(f'{named.name}-{word}')
+
+
 def _smoke(options, config, load):
     """(config, load) of a quick trial: one epoch, one seed, few images."""
     short = {'epochs': 1, 'num_seeds': 1, 'head_epochs': 0, 'schedule.warmup_epochs': 0.0}
     short['dataset.num_validation'] = min(config.dataset.num_validation, _SMOKE_IMAGES // 5)
     config, _ = override(config, short)
-    options.workdir = options.workdir.with_name(f'{options.workdir.name}-smoke')
+    options.workdir = _beside(options.workdir, 'smoke')
 
     def load_few(source):
         dataset = load(source)
@@ -136,7 +144,7 @@ def _run(options, config):
         load(catalog.source(config.dataset))
     except datasets.DataUnavailable as error:
         _use_synthetic_images(config, error)
-        options.workdir = options.workdir.with_name(f'{options.workdir.name}-synthetic')
+        options.workdir = _beside(options.workdir, 'synthetic')
     workdir = options.workdir
     results = _train(options, (config, rows, workdir, load, load_pretrained, say))
     if results is None:
@@ -150,9 +158,9 @@ def _run(options, config):
 
 def _main(arguments):
     options, config, _ = parse_table(_parser(), arguments)
+    _check_machines(options)
     if options.list:
         return _list_rows(config, select_rows(config, options.rows))
-    _check_machines(options)
     _run(options, config)
 
 

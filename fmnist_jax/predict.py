@@ -1,4 +1,4 @@
-"""Classifies photos or IDX files with a trained row, with calibrated probabilities.
+"""Classifies photos or IDX files with a trained row, and says how sure it is.
 
     python -m fmnist_jax.predict shoe.jpg shirt.png
     python -m fmnist_jax.predict --workdir=runs/lenet --row=relu_max shoe.jpg shirt.png
@@ -45,7 +45,6 @@ def _parser():
         'as the data set was made'
     )
     add('--whole', action='store_true', help=text)
-    add('--centre', action='store_true', help='the default; kept for older scripts')
     add('--format', choices=('text', 'json'), default='text')
     text = 'mark images whose most probable class has less than this (default %(default)s)'
     add('--unsure_below', type=fraction, default=UNSURE_BELOW, metavar='P', help=text)

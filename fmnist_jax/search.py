@@ -6,8 +6,8 @@ A trial trains `config.num_seeds` seeds with the values that Optuna chose from `
 value is the mean accuracy on their validation images, at the epoch that would be tested. Trials
 that differ in numbers alone (learning rate, L2, dropout) are trained `--together` in one program.
 Hopeless ones are stopped between epochs. A field that a flag sets, such as --config.epochs=3, is
-not searched. The study lies in the workdir: the same command goes on there, and several at a time,
-also on other machines with the same folder, share it. In the end the best trial is trained with
+not searched. The study lies in the workdir. The same command continues it, and several processes
+may share it, also on machines that share the folder. In the end the best trial is trained with
 fresh seeds and tested, once.
 """
 
@@ -119,7 +119,7 @@ def _run(options, config):
 
 
 def _main(arguments):
-    options, config, overrides = parse_table(_parser(), arguments)
+    options, config, overrides = parse_table(_parser(), arguments, 'cnn2_search')
     studies.fix(config, overrides)
     with studies.storage_errors():
         _run(options, config)

@@ -31,6 +31,7 @@ from experiments.reliability.broken_runs import (  # noqa: E402
 )
 from experiments.reliability.endings import KINDS, end_often  # noqa: E402
 from experiments.reliability.full_disks import full_disk, read_only  # noqa: E402
+from fmnist_jax.config.cli import whole  # noqa: E402
 from fmnist_jax.markdown import markdown  # noqa: E402
 
 
@@ -103,9 +104,9 @@ def second_process(folder, expected, epochs):
 def main(argv=None):
     """Tries every fault; returns 0, or 1 after the first fault that lost something."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--kills', type=int, default=25, help='kills of each kind (25)')
+    parser.add_argument('--kills', type=whole(1), default=25, help='kills of each kind (25)')
     parser.add_argument('--only', nargs='*', default=(), help='names of faults (all)')
-    parser.add_argument('--epochs', type=int, default=40, help='epochs of each run (40)')
+    parser.add_argument('--epochs', type=whole(1), default=40, help='epochs of each run (40)')
     options = parser.parse_args(argv)
     folder = pathlib.Path(tempfile.mkdtemp(prefix='faults_'))
     undisturbed = folder / 'undisturbed'
@@ -135,7 +136,8 @@ def main(argv=None):
     if options.only:
         return 0
     (HERE / 'table.md').write_text(
-        '# Faults\n\n`python experiments/reliability/faults.py` tried each fault on the real '
+        f'# Faults\n\n`python experiments/reliability/faults.py --kills={options.kills} '
+        f'--epochs={options.epochs}` tried each fault on the real '
         f'command,\na run of {options.epochs} epochs with a checkpoint after each epoch:\n\n'
         + markdown(heading, rows)
     )

@@ -64,7 +64,9 @@ def _modes(text):
     """An argparse type: comma-separated 'vmap', 'map' or 'map:4'."""
     for word in text.split(','):
         mode, colon, chunk = word.partition(':')
-        if mode not in _MODES or (colon and (mode != 'map' or not chunk.isdecimal())):
+        if mode not in _MODES or (
+            colon and (mode != 'map' or not chunk.isdecimal() or not int(chunk))
+        ):
             raise argparse.ArgumentTypeError(f'{word!r}: expected vmap, map or map:K')
     return text.split(',')
 

@@ -112,6 +112,8 @@ def _others(names):
         batch, optimizer = NETWORKS[name].batch_size, NETWORKS[name].optimizer
         if (batch, optimizer) != (usual.batch_size, usual.optimizer):
             lines += f'{name} has batches of {batch} and {OPTIMIZERS[optimizer].text}.\n'
+    if 'speed_net' in names:
+        lines += 'speed_net has its own widths, (32, 96, 128); those of the records are narrower.\n'
     return lines
 
 

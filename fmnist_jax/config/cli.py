@@ -28,6 +28,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options):
         options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.add_argument('--debug', action='store_true', help='show the traceback of an error')
 
     def error(self, message):
         """Ends the process with exit code 2."""
@@ -56,7 +57,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(text):
-    """A flag's path, with ~ for the home folder."""
+    """The type of a flag: a path, with ~ for the home folder."""
+    if not text:
+        raise argparse.ArgumentTypeError('empty; expected a path (. is the current folder)')
     return pathlib.Path(text).expanduser()
 
 
@@ -138,16 +141,16 @@ def table_parser(command, description):
     text = 'Keras layers that start from random weights all the same: conv_pw_13,...'
     add('--fresh', type=names, default=[], metavar='LAYER,...', help=text)
     add('--cpu_devices', type=whole(1), help='devices to make of the CPU; default: one a core')
-    add('--debug', action='store_true', help='show the traceback of an error')
     return parser
 
 
-def parse_table(parser, arguments=None):
+def parse_table(parser, arguments=None, example='quickstart'):
     """Parses the command line of a command with --config.
 
     Args:
       parser: of `table_parser`.
       arguments: the command line without the command's name; sys.argv's if None.
+      example: the name of a config, for the message that --config is missing.
 
     Returns:
       (options, config with the overrides, {'section.field': value} of the overrides). `options`
@@ -160,7 +163,7 @@ def parse_table(parser, arguments=None):
     fields, rest = _split_fields(arguments)
     options = parser.parse_args(rest)
     if options.config is None:
-        raise ConfigError('--config=FILE is missing, for example --config=configs/quickstart.py')
+        raise ConfigError(f'--config=FILE is missing, for example --config=configs/{example}.py')
     config = load_config(options.config)
     overrides = dict(_parse_field(name, text) for name, text in fields)
     config, options.notes = override(config, overrides)

@@ -191,10 +191,29 @@ def check_table(config):
     for number, one_row in enumerate(config.rows, 1):
         _check_row(one_row, number)
     _check_names([one_row['name'] for one_row in config.rows])
+    _check_search(config.search)
     try:
         json.dumps(config.to_dict())
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f'the config cannot be written as JSON: {error}') from error
+
+
+def _check_search(search):
+    """Refuses what `uniform` or `choice` would not give, or an empty range."""
+    entries = search if isinstance(search, (tuple, list)) else [search]
+    for number, entry in enumerate(entries, 1):
+        match entry:
+            case {'field': str(), 'values': [_, *_]}:
+                right = True
+            case {'field': str(), 'low': low, 'high': high, 'log': bool(log)}:
+                right = is_number(low) and is_number(high) and low < high and (low > 0 or not log)
+            case _:
+                right = False
+        if not right:
+            raise ConfigError(
+                f'config.search, entry {number}: {show(entry)}; expected choice(field, value, ...) '
+                'or uniform(field, low, high) with low < high, and 0 < low with log=True'
+            )
 
 
 _LONGEST_NAME = 150  # bytes; file systems allow 255, with what our files add

@@ -42,7 +42,8 @@ def _comparisons(claim):
 
 
 def _measure(claim):
-    return claim.get('measure', 'test_accuracy')  # claims of older configs have none
+    measure = claim.get('measure', 'test_accuracy')  # claims of older configs have none
+    return measure if isinstance(measure, str) else ''
 
 
 def _rows(pattern, names):
@@ -52,7 +53,7 @@ def _rows(pattern, names):
         folder, inside = '', pattern
     known = names(folder)
     matching = [inside] if inside in known else fnmatch.filter(known, inside)
-    if not matching and not folder:
+    if not matching and (known or not folder):
         raise ConfigError(f'claims: {pattern!r} matches none of the rows {", ".join(known)}')
     return [(folder, name) for name in matching or [inside]]  # another folder may not be run yet
 
@@ -273,9 +274,9 @@ _NOTES = (
     'A claim holds if all of its comparisons do (intersection-union test), and does not hold if '
     'one is reversed at 5 % divided by their number. Its p is corrected (Holm) for the {count} '
     'claims of {tables}.',
-    'undecided: so many seeds of each row find a difference of 0.5 points, or equal rows to lie '
-    "within the margin, with a probability of 80 % at the level of Holm's first step (pooled sd of "
-    'the rows).',
+    'undecided: the number of seeds per row with which the test would find a difference of 0.5 '
+    'points, or show that equal rows lie within the margin, with a probability of 80 % at the '
+    "level of Holm's first step (pooled sd of the rows).",
 )
 _MARGIN = (
     'a > b − 0.5: a is at most half a point below b. a = b ± 0.5: neither is more than half a '

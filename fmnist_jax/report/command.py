@@ -25,7 +25,12 @@ _PAGE = 'report.html'
 def _flags(argv):
     parser = Parser(prog='python -m fmnist_jax.report', description=__doc__)
     add = parser.add_argument
-    add('folder', type=path, help='a workdir, such as runs/lenet, or a folder of workdirs')
+    add(
+        'folder',
+        metavar='FOLDER',
+        type=path,
+        help='a workdir, such as runs/lenet, or a folder of workdirs',
+    )
     text = 'write every number of the rows, and of the claims to FILE_claims.csv'
     add('--csv', type=path, metavar='FILE', help=text)
     text = 'with a folder of workdirs: show the tables of these config files that are not run'
@@ -53,6 +58,8 @@ def _flags(argv):
 
 def _workdirs(folder):
     """(the workdirs of a folder, whether it is itself one)."""
+    if folder.is_file():
+        raise ConfigError(f'{folder}: a file; give its folder')
     if not folder.is_dir():
         raise ConfigError(f'{folder}: no such folder')
     if (folder / 'results.jsonl').exists():

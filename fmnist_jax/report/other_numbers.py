@@ -144,11 +144,15 @@ def _ours(name, value, row):
             ours = mean(falling_loss(result))
         case _:
             ours = mean(seed_values(name, row))
-    return _shown(name, ours)
+    return shown(name, ours)
 
 
-def _shown(name, value):
+def shown(name, value):
     """A number in the report's unit: per cent, nats, seconds or a count; '' for None."""
+    if name.startswith(_MINUS):
+        return f'{100 * value:+.2f}'
+    if name.startswith(_FEWER):
+        return f'{value:g}'
     if name.endswith('accuracy') or name in ('aim', 'plus_minus', 'batch_mean', 'monotonic'):
         return percent(value)
     if name.endswith(('loss', 'seconds')):
@@ -165,12 +169,12 @@ def _compared(name, value, row, rows):
             tested = contrast([1.0, -1.0], [row.known_accuracies, theirs])
             bounds = interval(tested.interval)
             ours = f'{100 * tested.difference:+.2f}' + f' ({bounds})' * bool(bounds)
-        return f'test accuracy minus that of {other} (95 % interval)', f'{100 * value:+.2f}', ours
+        return f'test accuracy minus that of {other} (95 % interval)', shown(name, value), ours
     if name.startswith(_FEWER):
         other, ours = name.removeprefix(_FEWER), ''
         if other in rows and rows[other].result:
             ours = f'{_counts(rows[other].result)[1] / _counts(row.result)[1]:.1f}'
-        return f'factor to the parameters of {other}', f'{value:g}', ours
+        return f'factor to the parameters of {other}', shown(name, value), ours
     return None
 
 
@@ -189,7 +193,7 @@ def other_numbers_grid(rows):
             elif name != 'seconds_per_epoch':  # a column of the table of rows
                 shown_name = _NAMES.get(name, name.replace('_', ' '))
                 ours = _ours(name, value, row)
-                lines.append([row.name, shown_name, _shown(name, value), ours])
+                lines.append([row.name, shown_name, shown(name, value), ours])
     return [['row', 'what', 'report', 'ours'], *lines] if lines else []
 
 

@@ -10,7 +10,10 @@ from fmnist_jax.data import catalog
 
 def _range(values):
     """'5', or '2 to 5' if they differ; '' without any."""
-    values = sorted({value for value in values if value is not None})
+    values = [value for value in values if isinstance(value, (int, float, str))]
+    if len({isinstance(value, str) for value in values}) > 1:  # of damaged lines
+        return ''
+    values = sorted(set(values))
     return ' to '.join(dict.fromkeys(map(str, values[:1] + values[-1:])))
 
 

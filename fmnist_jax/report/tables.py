@@ -107,8 +107,9 @@ _NOTES = {  # heading -> what it means
         'validation gave.'
     ),
     's / epoch': (
-        's / epoch: train s (with validation, without compiling) per epoch and seed, trained '
-        'together; a seed that stopped early counts until then where it takes no time after that.'
+        's / epoch: train s (with validation, without compiling) per epoch and seed. A seed that '
+        'stopped early counts its own epochs if seeds train one after the other, and all epochs if '
+        'they train together.'
     ),
 }
 

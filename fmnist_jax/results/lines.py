@@ -139,10 +139,9 @@ def read(workdir):
     path = pathlib.Path(workdir) / 'results.jsonl'
     if not path.exists():
         return []
-    *lines, _torn = path.read_bytes().split(b'\n')  # torn by a kill: `append` writes over it
     rows = {}
     try:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(files.whole_lines(path.read_bytes()), 1):
             problem, advice = f', line {number}: not a result line', 'mend or delete that line'
             result = completed(parse(line))
             rows.setdefault(result['row'], []).append(result)

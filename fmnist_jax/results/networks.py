@@ -158,9 +158,8 @@ def of_row(workdir, row_name=None):
     if row_name is None and len(rows) == 1:
         row_name = next(iter(rows))
     if row_name not in rows:
-        raise ConfigError(
-            f'--row={row_name or ""}: not in {workdir}; its rows are {", ".join(rows)}'
-        )
+        wrong = f'--row={row_name}: not in {workdir}' if row_name else '--row=NAME is missing'
+        raise ConfigError(f'{wrong}; the rows of {workdir} are {", ".join(rows)}')
     result = rows[row_name]
     pairs = zip(result['parameters_file'], result['temperature'], strict=True)
     pairs = [(file, temperature) for file, temperature in pairs if file]

@@ -9,25 +9,30 @@ import shutil
 import filelock
 
 from fmnist_jax import files
+from fmnist_jax.config.schema import is_number
 from fmnist_jax.config.settings import NOT_COMPARED, TABLE_ONLY, difference, plain
 from fmnist_jax.config.table import MOST_DECIMALS
 from fmnist_jax.errors import ConfigError, one_line
 from fmnist_jax.results.lines import is_fraction, parse
 
 _KINDS = {'title': str, 'report': str, 'decimals': int, 'rows': list, 'claims': list}
+_KINDS |= {'dataset': dict}
+_OLDER = {'claims': [], 'report': '', 'decimals': 2, 'dataset': {}}  # fields may be younger
 
 
 def _is_row(row):
     has_name = isinstance(row, dict) and isinstance(row.get('name'), str)
     has_texts = has_name and isinstance(row.get('calibrated_on', ''), str)
-    return has_texts and is_fraction(row.get('reported', ''))
+    others = row.get('also_reported', {}) if has_texts else None
+    has_others = isinstance(others, dict) and all(map(is_number, others.values()))
+    return has_others and is_fraction(row.get('reported', ''))
 
 
 def read_config(workdir):
     """The config of a workdir as nested dicts; ConfigError if it is missing or damaged."""
     path = pathlib.Path(workdir) / 'config.json'
     try:
-        config = {'claims': [], 'report': '', 'decimals': 2} | parse(path.read_bytes())
+        config = _OLDER | parse(path.read_bytes())
         for field, kind in _KINDS.items():
             if not isinstance(config.get(field), kind):
                 raise ValueError(field)

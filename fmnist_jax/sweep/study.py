@@ -43,9 +43,13 @@ def check_space(config):
     """Raises a ConfigError unless `config.search` names fields and values that can train."""
     if not config.search:
         raise ConfigError('config.search is empty: this config is for fmnist_jax.main')
-    for i, end in ((0, 'low'), (-1, 'high')):
-        corner = {e['field']: e['values'][i] if 'values' in e else e[end] for e in config.search}
-        settings = resolve(config, row('search', corner))
+    low, high = (
+        {e['field']: e['values'][i] if 'values' in e else e[end] for e in config.search}
+        for i, end in ((0, 'low'), (-1, 'high'))
+    )
+    inner = [low | {e['field']: v} for e in config.search for v in e.get('values', ())[1:-1]]
+    for values in (low, *inner, high):
+        settings = resolve(config, row('search', values))
         try:
             check(settings)
         except ConfigError as error:
@@ -71,7 +75,8 @@ def best_config(config, trial, num_seeds):
     best = copy.deepcopy(config)
     best.unlock()
     best.seed, best.num_seeds = config.seed + config.num_seeds, num_seeds
-    best.rows = (row(f'trial_{trial.number}', dict(trial.params), config.rows[0]['reported']),)
+    own = {name: config.rows[0][name] for name in ('reported', 'repeats', 'calibrated_on')}
+    best.rows = (row(f'trial_{trial.number}', dict(trial.params), **own),)
     best.claims = best.search = ()
     best.lock()
     return best

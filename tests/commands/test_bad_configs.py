@@ -102,6 +102,24 @@ def test_a_users_own_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    'entry',
+    [
+        base.uniform('epochs', 5, 1),
+        base.uniform('optimizer.l2', 0.0, 1.0, log=True),
+        base.uniform('optimizer.l2', 0.0, 'a'),
+        base.choice('batch_size'),
+        'x',
+    ],
+)
+def test_an_entry_of_a_search_that_is_none(entry):
+    config = base.get_config()
+    config.rows = (base.row('a', {}),)
+    config.search = (base.uniform('epochs', 1, 5), entry)
+    with pytest.raises(ConfigError, match='config.search, entry 2: .*; expected choice'):
+        check_table(config)
+
+
+@pytest.mark.parametrize(
     ('rows', 'message'),
     [
         ((base.row('a', {}), base.row('a', {})), "row 'a' is there twice"),

@@ -133,9 +133,12 @@ def test_list_prints_rows_and_numbers_and_trains_nothing(tmp_path, config):
     assert not (tmp_path / 'runs').exists()
 
 
-def test_list_shows_the_reports_seconds_as_seconds(tmp_path, config):
-    config.write_text(CONFIG.replace('reported=0.5', "also_reported={'seconds_per_epoch': 17.0}"))
-    assert 'seconds_per_epoch 17 ' in run(tmp_path, f'--config={config}', '--list').stdout
+def test_list_shows_numbers_as_the_report_prints_them(tmp_path, config):
+    also = "also_reported={'seconds_per_epoch': 17.0, 'plus_minus': 0.021, 'aim': 0.98}"
+    text = CONFIG.replace('reported=0.5', f'reported=0.5, {also}')
+    config.write_text(text.replace('config.title', 'config.decimals = 1\n    config.title', 1))
+    shown = run(tmp_path, f'--config={config}', '--list').stdout
+    assert 'seconds_per_epoch 17, plus_minus 2.10, aim 98.00' in shown and '| 50.0 ' in shown
 
 
 def test_help_names_the_flags_and_every_field(tmp_path):

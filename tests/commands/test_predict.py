@@ -97,7 +97,7 @@ def test_invert_and_whole_are_obeyed(trained, tmp_path, capsys):
 
     (note, asked), right = answer('--invert=no'), answer()
     assert note.startswith('item of ') and right[0] == f'{note}, inverted'
-    assert asked != right[1] and right == answer('--invert=yes') == answer('--centre')
+    assert asked != right[1] and right == answer('--invert=yes')
     note, whole = answer('--whole')
     assert note == 'inverted' and whole != right[1]
 
@@ -192,7 +192,7 @@ def damaged_copy(trained, tmp_path):
             'no parameters',
             'seeds_0_to_1.safetensors: no such file; git leaves parameters out',
         ),
-        ('no row', '--row=b: not in {}; its rows are a row/1, all, diverged'),
+        ('no row', '--row=b: not in {0}; the rows of {0} are a row/1, all, diverged'),
         ('damaged', 'safetensors: not the parameters of a row, or damaged'),
         ('diverged', 'every seed of the row has diverged'),
     ],

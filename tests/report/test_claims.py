@@ -40,6 +40,10 @@ def test_sides_are_weights_of_rows():
     [
         ({'comparisons': [['adam', 'sgd']]}, 'expected a text and comparisons'),
         ({'text': 't', 'comparisons': []}, 'expected a text and comparisons'),
+        (
+            {'text': 't', 'comparisons': [['adam', 'sgd']], 'measure': ['x']},
+            'expected a text and comparisons',
+        ),
         ({'text': 't', 'comparisons': [['adam']]}, 'expected a text and comparisons'),
         ({'text': 't', 'comparisons': [['adam', ['sgd', 'adam']]]}, 'both sides rows or both'),
         ({'text': 't', 'comparisons': [[['adam', 'sgd', 'adam'], ['sgd', 'adam']]]}, 'gains'),

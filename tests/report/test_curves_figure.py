@@ -31,7 +31,7 @@ def test_one_panel_for_each_row(number):
     figure, svg = draw(learning_curves, table, 'accuracy')
     assert len(panels(figure)) == number
     assert {f'row_{k}' for k in range(number)} | {'training', 'validation'} <= set(texts(svg))
-    assert f'of {number} rows' in figure.alt
+    assert f'of {number} row' in figure.alt
 
 
 def test_lines_are_means_over_the_seeds_that_have_a_number():

@@ -35,6 +35,7 @@ def test_mistakes_get_one_line(tmp_path, capsys):
     (tmp_path / 'done' / 'x.npz').write_text('PK')  # damaged predictions
     for arguments, message in (
         (['nowhere'], 'nowhere: no such folder'),
+        (['done/x.npz'], 'x.npz: a file; give its folder'),
         (['new'], 'new: no result lines there (results.jsonl), nor in its folders'),
         (['done', '--csv=none/rows.csv'], 'none/rows.csv'),
         (['done', '--data_dir=none', '--html'], 'none/fashion_mnist/t10k-labels'),

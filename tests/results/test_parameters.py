@@ -151,7 +151,7 @@ def test_a_missing_row_or_file_is_named(trained, tmp_path):
     with pytest.raises(ConfigError, match='no result lines there'):
         kept_networks.of_row(tmp_path, 'a')
     with pytest.raises(
-        ConfigError, match='--row=b: not in .*; its rows are a row/1, all, diverged'
+        ConfigError, match='--row=b: not in .*; the rows of .* are a row/1, all, diverged'
     ):
         kept_networks.of_row(trained, 'b')
     lines.append(tmp_path, line('a'))

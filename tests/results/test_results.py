@@ -144,7 +144,7 @@ def test_more_seeds_are_no_other_config(tmp_path):
     workdirs.check_row(tmp_path, line('a') | {'config_hash': 'older'}, many, settings_hash(many))
 
 
-@pytest.mark.parametrize('kept', [1, 100, -1])
+@pytest.mark.parametrize('kept', [1, 100, -2])
 def test_a_torn_last_line_is_written_again(tmp_path, kept):
     lines.append(tmp_path, line('a'))
     file = tmp_path / 'results.jsonl'
@@ -155,6 +155,18 @@ def test_a_torn_last_line_is_written_again(tmp_path, kept):
     lines.append(tmp_path, line('c'))
     assert [r['row'] for r in lines.read(tmp_path)] == ['a', 'c']
     assert file.read_bytes().count(b'\n') == 2
+
+
+def test_a_last_line_without_its_end_counts(tmp_path):
+    """An editor has dropped the end of the file's last line."""
+    for row in 'ab':
+        lines.append(tmp_path, line(row))
+    file = tmp_path / 'results.jsonl'
+    file.write_bytes(file.read_bytes()[:-1])
+    assert [r['row'] for r in lines.read(tmp_path)] == ['a', 'b']
+    lines.append(tmp_path, line('c'))
+    assert [r['row'] for r in lines.read(tmp_path)] == ['a', 'b', 'c']
+    assert file.read_bytes().count(b'\n') == 3
 
 
 NO_NUMBERS = '{"row": "a", "config_hash": "", "test_accuracy": ["0.9"]}\n'
@@ -204,6 +216,24 @@ def test_a_workdir_older_than_claims_gets_them(tmp_path):
     file.write_text(json.dumps(stored))
     workdirs.acquire(tmp_path, config)
     assert workdirs.read_config(tmp_path)['claims'] == []
+
+
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [
+        ('rows', [{'name': 'a', 'also_reported': [1]}]),
+        ('rows', [{'name': 'a', 'also_reported': {'aim': 'high'}}]),
+        ('rows', [{'name': 'a', 'also_reported': None}]),
+        ('dataset', 'x'),
+        ('decimals', 99),
+    ],
+)
+def test_a_damaged_config_is_named(tmp_path, field, value):
+    workdirs.acquire(tmp_path, base.get_config())
+    file = tmp_path / 'config.json'
+    file.write_text(json.dumps(json.loads(file.read_text()) | {field: value}))
+    with pytest.raises(ConfigError, match=f'config.json: not the config of a workdir .{field}'):
+        workdirs.read_config(tmp_path)
 
 
 def test_a_row_of_other_settings_is_refused(tmp_path):

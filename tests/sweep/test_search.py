@@ -78,8 +78,16 @@ def test_a_small_study_draws_few_trials_blindly(tmp_path, count, random):
         ({'search': (base.uniform('batch_size', 0, 8),)}, 'config.batch_size=0: expected 1 to'),
         ({'search': (base.uniform('epochs', 1, 2),), 'dataset.num_validation': 0}, 'needs valid'),
         (
-            {'search': (base.uniform('epochs', 1, 2),), 'dataset.validate_on_test': True},
+            {
+                'search': (base.uniform('epochs', 1, 2),),
+                'dataset.validate_on_test': True,
+                'dataset.num_validation': 0,
+            },
             'must not see the test images',
+        ),
+        (
+            {'search': (base.choice('model.activation', 'relu', 'foo', 'tanh'),)},
+            "config.model.activation='foo': expected one of",
         ),
     ],
 )
@@ -98,7 +106,7 @@ def test_a_space_that_cannot_be_searched_is_told(change, message):
 def test_the_best_trial_gets_fresh_seeds():
     config = base.get_config()
     config.num_seeds = 3
-    config.rows = (base.row('a', {}, reported=0.9291),)
+    config.rows = (base.row('a', {}, reported=0.9291, repeats=True, calibrated_on='L2'),)
     trial = optuna.trial.create_trial(
         params={'optimizer.learning_rate': 0.1},
         distributions={'optimizer.learning_rate': optuna.distributions.FloatDistribution(0.01, 1)},
@@ -108,6 +116,7 @@ def test_the_best_trial_gets_fresh_seeds():
     assert (best.seed, best.num_seeds) == (3, 5)  # the trials had 0, 1 and 2
     assert best.rows[0]['change'] == {'optimizer.learning_rate': 0.1}
     assert best.rows[0]['reported'] == 0.9291
+    assert best.rows[0]['repeats'] and best.rows[0]['calibrated_on'] == 'L2'
 
 
 def test_a_file_that_is_no_journal_is_named(tmp_path):

@@ -102,7 +102,7 @@ def accuracy_by_row(rows):
     _finish(axes, rows, low, high)
     entries = [(row.dataset, row.accuracy.mean, row.name) for row in run]
     alt = (
-        f'Dot plot of {len(rows)} rows. Our best on the test images is '
+        f'Dot plot of {len(rows)} row{"s" * (len(rows) > 1)}. Our best on the test images is '
         f'{best_in_words(entries, lambda mean: f"{percent(mean)} %")}. The numbers are in the '
         'table of rows.'
     )

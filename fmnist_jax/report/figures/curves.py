@@ -270,7 +270,7 @@ def _alt(curves, quantity):
         final = final[np.isfinite(final).any(1)] if final is not None else []
         if len(final):
             last.append((row.dataset, np.nanmean(final[-1]), row.name))
-    alt = f'Learning curves, {quantity} by epoch, of {len(curves)} rows.'
+    alt = f'Learning curves, {quantity} by epoch, of {len(curves)} row{"s" * (len(curves) > 1)}.'
     if not last:
         return alt
     if quantity == 'accuracy':

@@ -106,6 +106,8 @@ def _main(arguments):
     options = _parser().parse_args(arguments)
     from fmnist_jax.results import networks as trained  # after the flags: JAX takes a second
 
+    if options.to.is_file():
+        raise ConfigError(f'--to={options.to}: a file; name a folder')
     networks = trained.of_row(options.workdir, options.row)
     paths, failed = export(networks, options.seed, options.to, options.formats)
     for file in paths:

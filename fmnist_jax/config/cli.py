@@ -168,6 +168,8 @@ def parse_table(parser, arguments=None, example='quickstart'):
     overrides = dict(_parse_field(name, text) for name, text in fields)
     config, options.notes = override(config, overrides)
     options.workdir = options.workdir or pathlib.Path('runs') / pathlib.Path(options.config).stem
+    if options.workdir.is_file():
+        raise ConfigError(f'--workdir={options.workdir}: a file; name a folder')
     return options, config, overrides
 
 

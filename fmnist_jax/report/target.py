@@ -97,4 +97,5 @@ def target_text(workdirs, target):
       ConfigError: no result lines, or a damaged file.
     """
     tables = [_table(workdir, target) for workdir in workdirs]
-    return '\n'.join(tables) + notes(_NOTES)
+    explained = any('|' in table for table in tables)
+    return '\n'.join(tables) + notes(_NOTES if explained else ())

@@ -26,6 +26,7 @@ __all__ = ['config']  # a fixture
         (['--config={}', '--config.dataset.name=mnist', '--data_dir=nowhere'], 'nowhere/mnist'),
         (['--config={}', '--config.dataset.num_validation=12000'], 'num_validation'),
         (['--config={}', '--workdir=/dev/null/x'], '/dev/null'),
+        (['--config={}', '--workdir={}'], 'a file; name a folder'),
         (['--config={}', '--workdir='], '--workdir: empty; expected a path'),
         (['--config={}', '--smoke', '--workdir=/'], '--workdir=/: expected a folder with a name'),
         (['--config={}', '--cpu_devices=0'], 'cpu_devices'),

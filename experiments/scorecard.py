@@ -48,16 +48,19 @@ def scorecard():
     tables = [(workdir, *table_rows.read(workdir)) for workdir in _workdirs()]
     lines = []
     for report in REPORTS:
-        rows, outcomes = [], collections.Counter()
+        rows, count, run, outcomes = [], 0, 0, collections.Counter()
         for workdir, config, rows_of_table in tables:
             if config['title'].startswith(f'Report {report}'):
                 rows += rows_of_table
+                if not all(row.repeats for row in rows_of_table):  # a table of readings
+                    count += len(rows_of_table)
+                    run += sum(row.is_run for row in rows_of_table)
                 claims = evaluate(config['claims'], workdir)
                 outcomes.update(c.outcome for c in of_report(config, claims))
         best = best_reported([row for row in rows if row.dataset == 'fashion_mnist'])
         lines.append([
             report,
-            f'{sum(row.is_run for row in rows)} of {len(rows)}',
+            f'{run} of {count}',
             best.reported_text,
             ours(best),
             words({VERDICTS[key][1]: count for key, count in verdict_counts(rows).items()}),

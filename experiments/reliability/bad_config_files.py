@@ -71,6 +71,21 @@ None
 (base.claim('t', ('run', [3, 4])),)
 (base.claim('t', (['run', {}], ['run', 'x'])),)
 (base.claim('t', ('[', 'run')),)
+(base.claim('t', ('run', 'x'), measure=['x']),)
+"""
+
+# Values of `config.search`.
+_SEARCHES = """
+5
+'abc'
+('x',)
+({},)
+(base.choice('epochs'),)
+(base.choice(3, 1),)
+(base.uniform('epochs', 5, 1),)
+(base.uniform('epochs', 'a', 'b'),)
+(base.uniform('optimizer.l2', 0.0, 1.0, log=True),)
+(base.uniform('optimizer.l2', 0.1, 1.0, log='yes'),)
 """
 
 # Lines of get_config().
@@ -130,6 +145,7 @@ def _lines():
         'config.rows = {}': _ROWS,
         'config.rows = ({},)': _ONE_ROW,
         'config.claims = {}': _CLAIMS,
+        'config.search = {}': _SEARCHES,
         '{}': _LINES,
     }
     for pattern, text in patterns.items():

@@ -5,6 +5,7 @@ file with a checksum (gzip, zip, our MD5) must never give other data.
 """
 
 import gzip
+import itertools
 import json
 import pathlib
 import struct
@@ -174,7 +175,14 @@ def configs(folder, count):
     path = workdir / 'config.json'
     outcomes = _try_all(lambda path: report.workdir_table(path.parent), path, count)
     rows = json.loads(path.read_bytes())
-    for name in ('title', 'rows', 'claims', 'epochs', 'model', 'optimizer'):
+    for name, value in itertools.product(
+        ('also_reported', 'reported', 'calibrated_on', 'name'), (5, 'x', [1], None, {'a': 'b'})
+    ):
+        damaged_rows = [rows['rows'][0] | {name: value}, *rows['rows'][1:]]
+        path.write_text(json.dumps(rows | {'rows': damaged_rows}))
+        outcome = try_read(lambda path: report.workdir_table(path.parent), path)
+        outcomes[f'{name} of a row {value!r}'] = outcome
+    for name in ('title', 'rows', 'claims', 'dataset', 'epochs', 'model', 'optimizer'):
         for value in (None, 3, 'x', [], {}, [1], [{}], [{'name': 3}], {'a': {'b': 1}}):
             path.write_text(json.dumps(rows | {name: value}))
             outcome = try_read(lambda path: workdirs.acquire(path.parent, base.get_config()), path)

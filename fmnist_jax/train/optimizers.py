@@ -127,10 +127,9 @@ def _check_optimizer(config):
         )
     if config.nesterov and (config.name not in ('sgd', 'muon') or is_off(config.momentum)):
         raise ValueError(f'optimizer.nesterov=True with {name}: it needs sgd or muon, and momentum')
-    if config.name != 'muon' and (config.unit_kernels or not is_off(config.rest_factor)):
-        raise ValueError(
-            f'optimizer.unit_kernels or rest_factor is set with {name}: only muon has them'
-        )
+    for field in ('unit_kernels', 'rest_factor'):
+        if config.name != 'muon' and not is_off(getattr(config, field)):
+            raise ValueError(f'optimizer.{field} is set with {name}: only muon has it')
     if not is_off(config.weight_decay) and config.name != 'adamw':
         raise ValueError(
             f'optimizer.weight_decay is set with {name}: only adamw has it; '

@@ -43,6 +43,9 @@ def test_ranges_of_rows_that_differ():
     several = [rows.from_result(line('a', [0.9])), rows.from_result(line('b'))]
     assert dict(how_made(several))['seeds of a row'] == '1 to 3'
     assert how_made([rows.Row('a', 0.5)]) == []
+    damaged = rows.from_result(line('c'))
+    damaged.result['config']['epochs'] = [1]
+    assert 'epochs' not in dict(how_made([damaged]))
 
 
 def test_cores_are_those_that_the_run_might_use(monkeypatch):

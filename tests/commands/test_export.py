@@ -172,7 +172,7 @@ def test_a_format_that_fails_takes_no_other_with_it(trained, tmp_path, capsys, m
         ([], 'b', '--row=b: not in'),
         (['--workdir=nowhere'], 'a row/1', 'nowhere: no result lines there'),
         (['--to={used}'], 'a row/1', 'not empty; name a new folder'),
-        (['--to={file}'], 'a row/1', 'File exists'),
+        (['--to={file}'], 'a row/1', 'a file; name a folder'),
     ],
 )
 def test_a_mistake_gets_one_clear_error(trained, tmp_path, capsys, flags, row, message):

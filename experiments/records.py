@@ -301,7 +301,7 @@ _LOWEST = 84  # per cent: hardly trained rows would squeeze the others
 
 def _other_points(experiments):
     """[(parameters, test accuracy in %, 'table: row')] of all other committed networks."""
-    own = {*TABLES, ABLATION}
+    own = {*TABLES, ABLATION, 'small_choices', 'speedrun_choices'}
     points = []
     for path in sorted(experiments.glob('*/results.jsonl')):
         for result in result_lines.read(path.parent):
@@ -314,7 +314,7 @@ def _other_points(experiments):
 
 
 # speedrun_gpu has the networks of speedrun.
-_MARKS = {'small': (style.BLUE, 'o'), 'speedrun': (style.ORANGE, 's')}
+_MARKS = {'small': (style.BLUE, 'o', 'right'), 'speedrun': (style.ORANGE, 's', 'left')}
 
 
 def parameters_figure(found, experiments):
@@ -333,8 +333,8 @@ def parameters_figure(found, experiments):
     if seen:
         x, y, name = max(seen, key=lambda point: point[1])
         axes.annotate(name, (x, y), (0, 6), **_LABEL, ha='center', color=style.MUTED)
-    for table, (colour, mark) in _MARKS.items():
-        _draw_ours(axes, [r for r in ours if r.table == table], table, colour, mark)
+    for table, marks in _MARKS.items():
+        _draw_ours(axes, [r for r in ours if r.table == table], table, *marks)
     axes.plot([], [], '_', color=style.INK, ms=12, label='goal')
     _log_axis(axes, 'parameters (log scale)', (1,))
     axes.set_ylim(bottom=_LOWEST)
@@ -366,8 +366,8 @@ def _log_axis(axes, label, subs):
     axes.set_xlabel(label)
 
 
-def _draw_ours(axes, its, table, colour, mark):
-    """The rows of one of our tables with their names and goals."""
+def _draw_ours(axes, its, table, colour, mark, ha):
+    """The rows of one of our tables with their goals, and their names on one side."""
     for record in its:
         x, accuracy = record.row.result['parameters'], record.row.accuracy
         y = 100 * accuracy.mean
@@ -375,7 +375,9 @@ def _draw_ours(axes, its, table, colour, mark):
             axes.plot(x, 100 * record.goal, '_', color=style.INK, ms=12)
         spread = 0 if isnan(accuracy.std) else 100 * accuracy.std
         axes.errorbar(x, y, spread, fmt=mark, color=colour, ms=5, zorder=3)
-        axes.annotate(record.row.name, (x, y), (8, 2), **_LABEL, color=colour)
+        axes.annotate(
+            record.row.name, (x, y), (8 if ha == 'left' else -8, 2), **_LABEL, ha=ha, color=colour
+        )
     if its:
         axes.plot([], [], mark, color=colour, label=table)
 
